@@ -1,0 +1,7 @@
+"""The oracle of the parity tests: real Keras on its torch backend."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "torch"
+
+import keras as keras  # noqa: E402

@@ -1,0 +1,387 @@
+"""Constructor arguments captured at construction, and objects to and from plain configs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from . import config, dtypes, registry
+from .registry import Family
+
+MAX_CONFIG_DEPTH = 200
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class Configurable:
+    """An object that can be made again from its config.
+
+    Subclasses register themselves by name when they are defined, and remember the arguments they were made with. `get_config`
+    describes every constructor argument: by the attribute of the same name for classes of this library, by the argument as it was
+    given for a user's own class. Write `get_config` only where the arguments do not tell the state.
+    """
+
+    _keras_module: ClassVar[str] = "keras"
+    _config_base: ClassVar[tuple[str, ...]] = ()  # arguments of the base class that every config carries, first
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        registry.register_class(cls, config_module(cls))
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        self = super().__new__(cls)
+        object.__setattr__(self, "_init_args", (args, kwargs))
+        return self
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments as plain data."""
+        names = _config_arguments(type(self))
+        values = {name: self._config_value(name) for name in names}
+        return {name: serialize_value(value, owner=self, argument=name) for name, value in values.items()}
+
+    def _config_value(self, name: str) -> Any:
+        if is_builtin(type(self)) and hasattr(self, name):
+            return getattr(self, name)
+        given = _bound_arguments(type(self), *object.__getattribute__(self, "_init_args"))
+        if name in given:
+            return given[name]
+        return getattr(self, name, None)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """An object made from what `get_config` returned."""
+        return cls(**{name: deserialize_value(value) for name, value in config.items()})
+
+
+def is_builtin(cls: type) -> bool:
+    """Whether `cls` is defined by this library."""
+    return cls.__module__.partition(".")[0] == "torchkeras"
+
+
+def config_module(cls: type) -> str:
+    """The module name that a config of `cls` carries: Keras's public one for this library's classes."""
+    return cls._keras_module if is_builtin(cls) and hasattr(cls, "_keras_module") else cls.__module__
+
+
+def _parameters(function: Callable) -> dict[str, inspect.Parameter]:
+    found = dict(inspect.signature(function).parameters)
+    found.pop("self", None)
+    return found
+
+
+def _config_arguments(cls: type) -> list[str]:
+    """The constructor arguments that the config of `cls` carries.
+
+    Only of the classes above the first one that writes its own `get_config` (it adds its arguments itself), following `**kwargs` up.
+    """
+    chain = list(cls.__mro__)
+    for i, c in enumerate(chain):  # a user's class with its own get_config describes its own constructor itself
+        if "get_config" in vars(c) and not is_builtin(c):
+            chain = chain[i + 1 :]
+            while chain and not is_builtin(chain[0]):
+                chain.pop(0)
+            break
+    names: list[str] = []
+    for c in chain:
+        if "__init__" not in vars(c) or not issubclass(c, Configurable):
+            continue
+        own = _parameters(c.__init__)
+        names += [n for n, p in own.items() if p.kind not in _VARIADIC and n not in names]
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in own.values()):
+            break
+    base = [n for n in cls._config_base]
+    return base + [n for n in names if n not in base]
+
+
+def _bound_arguments(cls: type, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+    bound = inspect.signature(cls.__init__).bind_partial(None, *args, **kwargs)
+    bound.apply_defaults()
+    given = dict(list(bound.arguments.items())[1:])
+    for name, parameter in inspect.signature(cls.__init__).parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            given.update(given.pop(name, {}))
+    return given
+
+
+# -- values ---------------------------------------------------------------------------------------------------------------------------
+
+
+def serialize_value(value: Any, owner: Any = None, argument: str = "") -> Any:
+    """`value` as data that JSON can hold, in Keras's spelling.
+
+    Raises:
+        ValueError: A value that no config can hold; the message names the owner's class and the argument.
+    """
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, dict):
+        return {k: serialize_value(v, owner, argument) for k, v in value.items()}
+    if isinstance(value, (list, tuple)) and not hasattr(value, "get_config"):
+        items = [serialize_value(v, owner, argument) for v in value]
+        return items if isinstance(value, list) else tuple(items)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, torch.dtype):
+        return dtypes.standardize_dtype(value)
+    if isinstance(value, (np.ndarray, torch.Tensor, bytes, slice, type(...))) or hasattr(value, "get_config") or callable(value):
+        return serialize_keras_object(value)
+    where = f" in the argument `{argument}` of {type(owner).__name__}" if owner is not None else ""
+    raise ValueError(
+        f"A config cannot hold an object of type {type(value).__name__}{where}. Give its class `get_config` and `from_config`, "
+        "or override `get_config` where it is used."
+    )
+
+
+def deserialize_value(value: Any) -> Any:
+    """The inverse of `serialize_value`: nested configs become objects again, everything else is returned as it is."""
+    if isinstance(value, dict):
+        if "class_name" in value and "config" in value:
+            return deserialize_keras_object(value)
+        return {k: deserialize_value(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(deserialize_value(v) for v in value)
+    return value
+
+
+def serialize_keras_object(obj: Any) -> Any:
+    """An object as `{"module", "class_name", "config", "registered_name"}`, functions and arrays included.
+
+    Raises:
+        ValueError: The object has no config.
+    """
+    if obj is None or isinstance(obj, (bool, int, float, str)):
+        return obj
+    if isinstance(obj, bytes):
+        return {"class_name": "__bytes__", "config": {"value": obj.decode()}}
+    if isinstance(obj, tuple) and not hasattr(obj, "get_config"):
+        return {"class_name": "__tuple__", "config": {"value": [serialize_keras_object(v) for v in obj]}}
+    if isinstance(obj, list):
+        return [serialize_keras_object(v) for v in obj]
+    if isinstance(obj, dict):
+        return {k: serialize_keras_object(v) for k, v in obj.items()}
+    if isinstance(obj, np.generic):
+        return obj.item()
+    if isinstance(obj, torch.dtype):
+        return dtypes.standardize_dtype(obj)
+    if isinstance(obj, np.ndarray):
+        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
+    if isinstance(obj, torch.Tensor) and not hasattr(obj, "get_config"):
+        value = obj.detach().cpu()
+        return {"class_name": "__tensor__", "config": {"value": value.tolist(), "dtype": dtypes.standardize_dtype(value.dtype)}}
+    if obj is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(obj, slice):
+        parts = {name: serialize_keras_object(getattr(obj, name)) for name in ("start", "stop", "step")}
+        return {"class_name": "__slice__", "config": parts}
+    if isinstance(obj, type):
+        return {"module": config_module(obj), "class_name": obj.__name__, "config": None, "registered_name": registry.get_registered_name(obj)}
+    if hasattr(obj, "get_config"):
+        return _serialize_instance(obj)
+    if isinstance(obj, FunctionType) and obj.__name__ == "<lambda>":
+        raise ValueError(
+            "A config cannot hold a lambda. Give it a name (`def`) and register it with `register_keras_serializable`, "
+            f"or use a Lambda layer. Received: {obj}"
+        )
+    if callable(obj):
+        registered = registry.get_registered_name(obj)
+        shown = registered if registered != obj.__name__ else "function"
+        return {"module": "builtins", "class_name": "function", "config": obj.__name__, "registered_name": shown}
+    raise ValueError(f"A config cannot hold an object of type {type(obj).__name__}: it has no `get_config`. Received: {obj!r}")
+
+
+def _serialize_instance(obj: Any) -> dict[str, Any]:
+    cls = type(obj)
+    registered: str | None = registry.get_registered_name(cls)
+    if is_builtin(cls):
+        registered = None
+    data = {"module": config_module(cls), "class_name": cls.__name__, "config": obj.get_config(), "registered_name": registered}
+    build_config = getattr(obj, "get_build_config", None)
+    if build_config is not None and (built := build_config()) is not None:
+        data["build_config"] = built
+    compile_config = getattr(obj, "get_compile_config", None)
+    if compile_config is not None and (compiled := compile_config()):
+        data["compile_config"] = compiled
+    return data
+
+
+def _special(class_name: str, inner: Any) -> Any:
+    if class_name == "__tuple__":
+        return tuple(deserialize_keras_object(v) for v in inner["value"])
+    if class_name == "__bytes__":
+        return inner["value"].encode()
+    if class_name == "__numpy__":
+        return np.array(inner["value"], dtype=dtypes.standardize_dtype(inner["dtype"]))
+    if class_name == "__tensor__":
+        return torch.tensor(inner["value"], dtype=dtypes.to_torch_dtype(inner["dtype"]))
+    if class_name == "__ellipsis__":
+        return Ellipsis
+    if class_name == "__slice__":
+        return slice(*(deserialize_keras_object(inner[name]) for name in ("start", "stop", "step")))
+    raise ValueError(f"Unknown kind of value in a config: {class_name!r}")
+
+
+class _SafeMode:
+    """Whether the load in progress may run code from its file; deepest `deserialize_keras_object` call first."""
+
+    def __init__(self) -> None:
+        self.safe = True
+        self.active = False
+        self.depth = 0
+
+
+_mode = _SafeMode()
+
+
+def in_safe_mode() -> bool:
+    """Whether code carried by a config must be refused: true unless this very load was given `safe_mode=False`."""
+    return _mode.safe and not config.is_unsafe_deserialization_enabled()
+
+
+def deserialize_keras_object(
+    config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool | None = True, **kwargs: Any
+) -> Any:
+    """The object that `serialize_keras_object` described.
+
+    Only registered classes are found: those of this library, of `custom_objects` and the open scopes, and those that the running
+    program defines as subclasses of this library's. Nothing is imported.
+
+    Args:
+        config: What `serialize_keras_object` returned.
+        custom_objects: Names to further classes and functions.
+        safe_mode: `False` lets a config carry code (Lambda layers). Nested calls inherit the choice of the outermost.
+
+    Raises:
+        ValueError: An unknown class, a config that is too deep, or code in safe mode.
+    """
+    if kwargs:
+        kwargs.pop("module_objects", None)
+    if kwargs:
+        raise TypeError(f"deserialize_keras_object() got unexpected arguments: {', '.join(kwargs)}")
+    if _mode.depth > MAX_CONFIG_DEPTH:
+        raise ValueError(f"The config is nested more than {MAX_CONFIG_DEPTH} levels deep. It is damaged or hostile.")
+    outermost = not _mode.active
+    saved = _mode.safe
+    if outermost:
+        _mode.active, _mode.safe = True, safe_mode is not False
+    _mode.depth += 1
+    try:
+        if custom_objects:
+            with registry.CustomObjectScope(custom_objects):
+                return _deserialize(config)
+        return _deserialize(config)
+    finally:
+        _mode.depth -= 1
+        if outermost:
+            _mode.active, _mode.safe = False, saved
+
+
+def _deserialize(data: Any) -> Any:
+    if isinstance(data, list):
+        return [deserialize_keras_object(v) for v in data]
+    if not isinstance(data, dict):
+        return data
+    if "class_name" not in data or "config" not in data:
+        return {k: deserialize_keras_object(v) for k, v in data.items()}
+    class_name, inner = data["class_name"], data["config"]
+    if class_name.startswith("__") and class_name.endswith("__") and class_name != "__lambda__":
+        return _special(class_name, inner)
+    if class_name == "function":
+        return _find_function(data)
+    cls = find_class(data)
+    if inner is None:
+        return cls
+    obj = cls.from_config(inner)
+    build_config = data.get("build_config")
+    if build_config and hasattr(obj, "build_from_config") and not getattr(obj, "built", False):
+        obj.build_from_config(build_config)
+    compile_config = data.get("compile_config")
+    if compile_config and hasattr(obj, "compile_from_config"):
+        obj.compile_from_config(compile_config)
+    return obj
+
+
+def _find_function(data: dict[str, Any]) -> Callable:
+    name, registered = data["config"], data.get("registered_name")
+    fn = registry.get_registered_object(registered) if registered else None
+    fn = fn or registry.get_registered_object(name) or registry.find_function(None, name)
+    if fn is None:
+        raise ValueError(f"Unknown function {name!r} in the config. Pass it: `custom_objects={{{name!r}: {name}}}`.")
+    return fn
+
+
+# Where Keras's own files name a module that is not the public one (Functional, ops as graph nodes), the class is looked up under "keras".
+def find_class(data: dict[str, Any]) -> type:
+    """The registered class that a config names.
+
+    Raises:
+        ValueError: None is registered; the message tells the near matches and the cure.
+    """
+    class_name, module = data["class_name"], data.get("module")
+    for name in (data.get("registered_name"), class_name):
+        custom = registry.get_registered_object(name) if name else None
+        if isinstance(custom, type):
+            return custom
+    if module is not None:
+        cls = registry.find_class(module, class_name)
+        if cls is None and module.startswith(("keras.src.", "keras.models")):
+            cls = registry.find_class("keras", class_name)
+        if cls is not None:
+            return cls
+    else:  # configs of Keras 1 and 2 name no module
+        matches = [c for c in registry.known_classes("keras") if c.__name__ == class_name]
+        if matches:
+            return matches[0]
+    known = [c.__name__ for c in registry.known_classes()]
+    raise ValueError(
+        f"Unknown class {class_name!r} (module {module!r}) in the config.{registry.near_matches(class_name, known)} "
+        f"If it is yours, define or import it before loading, or pass it: `custom_objects={{{class_name!r}: {class_name}}}`."
+    )
+
+
+# -- families: the three functions that every family module offers ---------------------------------------------------------------------
+
+
+def get_from(family: Family, identifier: Any) -> Any:
+    """An object of the family from a name, a config, a class or an object; `None` stays `None`.
+
+    Raises:
+        ValueError: Anything else, with near matches for names.
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, str):
+        identifier = family.find(identifier)
+    elif isinstance(identifier, dict):
+        identifier = deserialize_in(family, identifier)
+    if isinstance(identifier, type):
+        return identifier()
+    if callable(identifier) or (family.base is not None and isinstance(identifier, family.base)):
+        return identifier
+    raise ValueError(
+        f"`{family.kind}` must be a name, a config, a callable or an object. Received: {identifier!r} of type {type(identifier).__name__}"
+    )
+
+
+def deserialize_in(family: Family, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The object of the family that a config or a name describes."""
+    if isinstance(config, str):
+        return family.find(config, custom_objects)
+    if isinstance(config, dict) and "class_name" in config and config.get("module") is None and config["class_name"] != "function":
+        cls = family.find(config["class_name"], custom_objects)  # Keras 1 and 2: no module
+        inner = config.get("config") or {}
+        return cls.from_config(inner) if isinstance(cls, type) else cls
+    return deserialize_keras_object(config, custom_objects)
+
+
+def serialize_in(family: Family, obj: Any) -> Any:
+    """A member as a config; a built-in function as its bare name, as Keras writes it."""
+    if obj is None or isinstance(obj, (str, dict)):
+        return obj
+    name = getattr(obj, "__name__", None)
+    if name is not None and not isinstance(obj, type) and family.table.get(name.lower()) is obj:
+        return name
+    return serialize_keras_object(obj)

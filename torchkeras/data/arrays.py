@@ -1,0 +1,318 @@
+"""In-memory data: arrays become torch tensors once, and every batch is one slice or one gather per tensor."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import config
+from ..dtypes import to_torch_dtype
+from .sharding import shard_bounds
+from .source import Source
+from .structure import Builder, builder, named_leaves
+from .validation import class_weight_to_sample_weight, pack_x_y_sample_weight
+
+_WINDOW_BYTES = 1 << 20  # batches are gathered this many bytes at a time: one call for many small batches, still in the cache
+_WINDOW_BYTES_GPU = 16 << 20
+_FREE_SHARE = 0.25  # arrays move to the GPU as a whole when they take at most this part of its free memory
+_UNSIGNED = {np.dtype("uint16"): np.int32, np.dtype("uint32"): np.int64, np.dtype("uint64"): np.int64}
+
+
+def to_tensor(value: Any, name: str = "x") -> torch.Tensor:
+    """One array as a tensor of the type that Keras trains on, without a copy where none is needed.
+
+    Floats become `floatx()`, wide unsigned integers the next signed type; other integers and booleans stay.
+
+    Args:
+        value: A torch tensor, NumPy array, pandas frame or series, list of numbers, or anything with `__array__`.
+        name: What errors call the value.
+
+    Raises:
+        ValueError: Strings, objects, ragged lists, or no batch axis.
+    """
+    if isinstance(value, torch.Tensor):
+        tensor = value.detach()
+    else:
+        tensor = _from_numpy(_to_numpy(value, name))
+    if tensor.ndim == 0:
+        raise ValueError(f"`{name}` must have a batch axis. Received a scalar: {name}={value!r}")
+    if tensor.is_floating_point() and tensor.dtype != (floatx := to_torch_dtype(config.floatx())):
+        tensor = tensor.to(floatx)
+    return tensor
+
+
+def _to_numpy(value: Any, name: str) -> np.ndarray:
+    if hasattr(value, "toarray"):
+        raise ValueError(f"`{name}` must be dense. Received a sparse {type(value).__name__}: pass `{name}.toarray()`.")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"`{name}` must be rectangular: its rows have different lengths. Pad them first (`utils.pad_sequences`).") from error
+    if array.dtype.kind in "USTO":
+        kind = "objects" if array.dtype.kind == "O" else "strings"
+        raise ValueError(
+            f"`{name}` must hold numbers. Received {kind} (dtype {array.dtype}): encode them first, "
+            "for example with `layers.StringLookup` or `layers.TextVectorization`."
+        )
+    if array.dtype.kind not in "biufc" and "float" not in array.dtype.name:
+        raise ValueError(f"`{name}` must hold numbers. Received dtype {array.dtype}: convert it to a number type first.")
+    return array
+
+
+def _from_numpy(array: np.ndarray) -> torch.Tensor:
+    if array.dtype in _UNSIGNED:
+        array = array.astype(_UNSIGNED[array.dtype])
+    elif array.dtype.kind not in "biufc":  # ml_dtypes.bfloat16 and its like
+        array = array.astype(np.float32)
+    elif not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    elif array.dtype == np.longdouble or any(stride < 0 for stride in array.strides):
+        array = np.ascontiguousarray(array, dtype=np.float64 if array.dtype == np.longdouble else None)
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    with warnings.catch_warnings():  # a read-only array (a memory map) is shared, not copied: nothing here writes to it
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
+        return torch.from_numpy(array)
+
+
+def is_array(value: Any) -> bool:
+    """Whether `value` is one array (not a nest): it has a shape, and items or an array protocol."""
+    return hasattr(value, "shape") and (hasattr(value, "__array__") or hasattr(value, "__getitem__"))
+
+
+def is_array_nest(value: Any) -> bool:
+    """Whether every leaf of `value` is an array or a number, so that it can be trained on from memory."""
+    leaves = [leaf for _, leaf in named_leaves(value, "")]
+    return bool(leaves) and all(is_array(leaf) or isinstance(leaf, (bool, int, float, complex, str, np.generic)) for leaf in leaves)
+
+
+def join_lists(nest: Any) -> Any:
+    """`nest` with each list or tuple that holds only Python numbers, at any depth, turned into one array."""
+    if isinstance(nest, dict):
+        return {key: join_lists(value) for key, value in nest.items()}
+    if not isinstance(nest, (list, tuple)) or not nest:
+        return nest
+    if _holds_numbers(nest):
+        return _ListOfNumbers(nest)
+    joined = [join_lists(value) for value in nest]
+    return type(nest)(*joined) if hasattr(nest, "_fields") else type(nest)(joined)
+
+
+class _ListOfNumbers:
+    """A list of numbers, marked as one leaf until it is converted."""
+
+    def __init__(self, values: list | tuple) -> None:
+        self.values = values
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.values, dtype=dtype)
+
+
+def _holds_numbers(nest: list | tuple) -> bool:
+    first = nest[0]
+    while isinstance(first, (list, tuple)) and first:
+        first = first[0]
+    return isinstance(first, (bool, int, float, complex, str, np.generic))
+
+
+def to_tensors(nest: Any, name: str) -> Any:
+    """`nest` of arrays as the same nest of tensors; errors name the leaf, as in `x['wide']`."""
+    return _rebuild(join_lists(nest), name)
+
+
+def _rebuild(nest: Any, name: str) -> Any:
+    if nest is None or isinstance(nest, (list, tuple, dict)):
+        leaves = tuple(to_tensor(leaf, path) for path, leaf in named_leaves(nest, name))
+        build = builder(nest)
+        return build(leaves) if build else leaves
+    return to_tensor(nest, name)
+
+
+def check_counts(**named: Any) -> int:
+    """The number of samples that all arrays share.
+
+    Args:
+        **named: Nests of tensors by argument name; `None` is left out.
+
+    Raises:
+        ValueError: Different counts (each is named), or none at all.
+    """
+    counts = [(path, len(leaf)) for name, nest in named.items() for path, leaf in named_leaves(nest, name)]
+    if not counts:
+        raise ValueError("`x` must hold at least one array. Received none.")
+    if len({count for _, count in counts}) > 1:
+        listed = ", ".join(f"{path} has {count}" for path, count in counts)
+        raise ValueError(f"All arrays must hold the same number of samples (the length of their first axis). Received: {listed}.")
+    if counts[0][1] == 0:
+        raise ValueError(f"`{counts[0][0]}` must hold at least one sample. Received an empty array.")
+    return counts[0][1]
+
+
+class ArraySource(Source):
+    """Arrays in memory, indexed in whole batches.
+
+    Without shuffling a batch is a view of the arrays; with it, one `index_select` per array serves as many batches as fit in
+    `_WINDOW_BYTES`. There is no per-sample work. On a GPU the arrays lie on the device when they take at most a quarter of
+    its free memory; otherwise each window goes there through pinned memory.
+
+    Args:
+        x: A nest of arrays `(samples, ...)`.
+        y: Targets, a nest of arrays `(samples, ...)`, or `None`.
+        sample_weight: Weights, a nest of arrays `(samples,)`, or `None`.
+        batch_size: Samples in a global batch; 32 when neither this nor `steps` is given.
+        steps: Steps of an epoch, from which a missing `batch_size` is worked out.
+        shuffle: `True` for a new order of the samples in every pass, `"batch"` for a new order of whole batches.
+        class_weight: Weight by class index; becomes the sample weights.
+        device: Where batches go.
+        rank: This process.
+        world_size: All processes; each takes its part of every batch.
+        seed: The seed of the shuffling, the same on every rank.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        batch_size: int | None = None,
+        steps: int | None = None,
+        shuffle: bool | str = False,
+        class_weight: dict[int, float] | None = None,
+        device: torch.device,
+        rank: int = 0,
+        world_size: int = 1,
+        seed: int = 0,
+    ) -> None:
+        x, y, sample_weight = to_tensors(x, "x"), to_tensors(y, "y"), to_tensors(sample_weight, "sample_weight")
+        self.samples = check_counts(x=x, y=y, sample_weight=sample_weight)
+        if class_weight is not None:
+            sample_weight = class_weight_to_sample_weight(class_weight, y, sample_weight)
+        if not batch_size:
+            batch_size = -(-self.samples // steps) if steps else 32
+        self.batch_size = batch_size
+        self.num_batches = -(-self.samples // batch_size)
+        self.shuffle = shuffle
+        self.device = device
+        self.rank, self.world_size = rank, world_size
+        nest = pack_x_y_sample_weight(x, y, sample_weight)
+        self._build: Builder | None = builder(nest)
+        self._leaves = self._place([leaf for _, leaf in named_leaves(nest, "")])
+        self._generator = torch.Generator(self._leaves[0].device).manual_seed(seed) if shuffle else None
+        self._window = self._batches_per_window()
+
+    def __iter__(self) -> Iterator[tuple[Any, int]]:
+        build = self._build
+        for leaves, size in self._windows(self._order()):
+            if build is None:
+                for batch in zip(*leaves):
+                    yield batch, size
+            else:
+                for batch in zip(*leaves):
+                    yield build(batch), size
+
+    def first(self) -> Any:
+        start, stop = shard_bounds(min(self.batch_size, self.samples), self.rank, self.world_size)
+        leaves = tuple(leaf[start:stop].to(self.device) for leaf in self._leaves)
+        return leaves if self._build is None else self._build(leaves)
+
+    def _place(self, leaves: list[torch.Tensor]) -> list[torch.Tensor]:
+        """The leaves where they are indexed: on the device, when they fit well there; else where most of them are."""
+        if self.device.type == "cpu" or all(leaf.device == self.device for leaf in leaves):
+            return [leaf.to(self.device) for leaf in leaves]
+        size = sum(leaf.numel() * leaf.element_size() for leaf in leaves if leaf.device != self.device)
+        if size <= _FREE_SHARE * _free_bytes(self.device):
+            return [leaf.to(self.device) for leaf in leaves]
+        return [leaf.cpu() for leaf in leaves]
+
+    def _batches_per_window(self) -> int:
+        rows = sum(leaf[:1].numel() * leaf.element_size() for leaf in self._leaves) * self.batch_size
+        limit = _WINDOW_BYTES if self._leaves[0].device.type == "cpu" else _WINDOW_BYTES_GPU
+        return max(1, min(limit // max(rows, 1), 1024))
+
+    def _order(self) -> torch.Tensor | None:
+        """The samples in the order of the coming pass; `None` for the order they lie in."""
+        if not self.shuffle:
+            return None
+        device = self._leaves[0].device
+        if self.shuffle == "batch":
+            full = self.samples // self.batch_size
+            starts = torch.randperm(full, generator=self._generator, device=device) * self.batch_size
+            order = (starts[:, None] + torch.arange(self.batch_size, device=device)).flatten()
+            return torch.cat([order, torch.arange(full * self.batch_size, self.samples, device=device)])
+        return torch.randperm(self.samples, generator=self._generator, device=device)
+
+    def _windows(self, order: torch.Tensor | None) -> Iterator[tuple[list[tuple[torch.Tensor, ...]], int]]:
+        """Runs of equal batches: for each leaf the tuple of its batches, and their global size."""
+        full, rest = divmod(self.samples, self.batch_size)
+        for first in range(0, full, self._window):
+            count = min(self._window, full - first)
+            yield self._gather(order, first * self.batch_size, self.batch_size, count), self.batch_size
+        if rest:
+            yield self._gather(order, full * self.batch_size, rest, 1), rest
+
+    def _gather(self, order: torch.Tensor | None, start: int, size: int, count: int) -> list[tuple[torch.Tensor, ...]]:
+        """`count` batches of `size` from row `start` on: this rank's part of each, on the device."""
+        stop = start + size * count
+        low, high = shard_bounds(size, self.rank, self.world_size)
+        if order is None:
+            parts = [leaf[start:stop].split(size) for leaf in self._leaves]
+            if high - low < size:
+                parts = [tuple(batch[low:high] for batch in batches) for batches in parts]
+            if self._leaves[0].device != self.device:
+                parts = [tuple(_upload(batch, self.device) for batch in batches) for batches in parts]
+            return parts
+        rows = order[start:stop]
+        if high - low < size:
+            rows = rows.unflatten(0, (count, size))[:, low:high].flatten()
+        if high == low:
+            return [tuple(leaf[:0].to(self.device) for _ in range(count)) for leaf in self._leaves]
+        return [self._take(leaf, rows).split(high - low) for leaf in self._leaves]
+
+    def _take(self, leaf: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        if leaf.device == self.device:
+            return leaf.index_select(0, rows)
+        if self.device.type != "cuda":
+            return leaf.index_select(0, rows).to(self.device)
+        pinned = torch.empty((len(rows), *leaf.shape[1:]), dtype=leaf.dtype, pin_memory=True)
+        return torch.index_select(leaf, 0, rows, out=pinned).to(self.device, non_blocking=True)
+
+
+def _upload(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    if tensor.device.type == "cpu" and device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def _free_bytes(device: torch.device) -> float:
+    """Free memory of `device`; without a way to ask, as on MPS, memory is shared with the host and counts as free."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    return float("inf")
+
+
+def batch_converter(device: torch.device) -> Callable[[Any], Any]:
+    """A function that turns a leaf of a loader's batch into a tensor on `device`; float64 becomes `floatx()`, the rest stays."""
+    wide = torch.float64
+    narrow = to_torch_dtype(config.floatx())
+
+    def convert(leaf: Any) -> Any:
+        if isinstance(leaf, (str, bytes)):
+            raise ValueError(f"`x` must yield numbers. Received a string: {leaf!r}. Encode it in the data set.")
+        if isinstance(leaf, torch.Tensor):
+            tensor = leaf
+        elif isinstance(leaf, (bool, int, float, complex)):
+            tensor = torch.tensor(leaf)
+        else:
+            tensor = _from_numpy(_to_numpy(leaf, "x"))
+        if tensor.dtype == wide:
+            tensor = tensor.to(narrow)
+        if tensor.device == device:
+            return tensor
+        return tensor.to(device, non_blocking=tensor.is_pinned() if tensor.device.type == "cpu" else True)
+
+    return convert

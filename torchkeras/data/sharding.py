@@ -1,0 +1,47 @@
+"""How one global batch is divided among the processes of a data-parallel run, and the seed that all of them share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .structure import first_leaf, map_leaves
+
+
+def shard_bounds(size: int, rank: int, world_size: int) -> tuple[int, int]:
+    """The rows `[start, stop)` of a batch of `size` rows that belong to `rank`.
+
+    The parts of all ranks are contiguous, in rank order, cover the batch exactly once and differ by at most one row.
+    A batch with fewer rows than processes leaves some ranks an empty part.
+    """
+    return size * rank // world_size, size * (rank + 1) // world_size
+
+
+def shard(data: Any, rank: int, world_size: int) -> tuple[Any, int]:
+    """This rank's part of a whole batch, and the size of the whole.
+
+    Args:
+        data: A nest of tensors or arrays whose first axis is the batch. `None` and 0-d leaves stay as they are.
+        rank: This process.
+        world_size: All processes.
+    """
+    size = batch_rows(data)
+    if world_size == 1:
+        return data, size
+    start, stop = shard_bounds(size, rank, world_size)
+    return map_leaves(lambda leaf: leaf[start:stop] if getattr(leaf, "ndim", 0) else leaf, data), size
+
+
+def batch_rows(data: Any) -> int:
+    """The number of samples in a nest of tensors: the first axis of its first leaf that has one (1 when none has)."""
+    leaf = first_leaf(data)
+    return 1 if leaf is None else len(leaf)
+
+
+def draw_seed() -> int:
+    """A seed from torch's global generator, so that `set_random_seed` governs the order of the samples.
+
+    In a data-parallel run rank 0 draws it and the others receive it.
+    """
+    return int(torch.empty((), dtype=torch.int64, device="cpu").random_().item())

@@ -1,0 +1,124 @@
+"""What a batch is made of: packing, unpacking, class weights, label checks and the validation split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .structure import map_leaves, named_leaves
+
+
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """The tuple that `train_step` receives, as short as it can be.
+
+    Returns:
+        `(x, y, sample_weight)`, `(x, y)` without weights, `(x,)` or, when `x` is one tensor, `x` itself without targets.
+    """
+    if sample_weight is not None:
+        return x, y, sample_weight
+    if y is not None:
+        return x, y
+    return (x,) if isinstance(x, (list, tuple)) else x
+
+
+def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+    """`(x, y, sample_weight)` of what a batch is, `None` for what it lacks: the inverse of `pack_x_y_sample_weight`.
+
+    Raises:
+        ValueError: A tuple or list of other than 1, 2 or 3 entries.
+    """
+    if not isinstance(data, (tuple, list)):
+        return data, None, None
+    if len(data) == 2:
+        return data[0], data[1], None
+    if len(data) == 1:
+        return data[0], None, None
+    if len(data) == 3:
+        return data[0], data[1], data[2]
+    raise ValueError(
+        "`data` must be `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`. "
+        f"Received a {type(data).__name__} of {len(data)} entries: put several inputs into one tuple or dict."
+    )
+
+
+def class_weight_to_sample_weight(class_weight: dict[int, float], y: Any, sample_weight: Any = None) -> torch.Tensor:
+    """The weight of each sample by its class; 1 for a class that is not named.
+
+    Args:
+        class_weight: Weight by class index.
+        y: Class indices `(samples,)` or `(samples, 1)`, or one-hot rows `(samples, classes)`.
+        sample_weight: Must be `None`: Keras allows one kind of weight at a time.
+
+    Returns:
+        Float tensor `(samples,)` on the device of `y`.
+    """
+    if sample_weight is not None:
+        raise ValueError("`class_weight` and `sample_weight` cannot be given together. Multiply the class weights into `sample_weight`.")
+    if y is None:
+        raise ValueError("`class_weight` needs targets. Received: y=None")
+    if not isinstance(y, torch.Tensor):
+        raise ValueError(f"`class_weight` needs a model with one output. Received targets of type {type(y).__name__}: pass `sample_weight`.")
+    if y.ndim > 1 and y.shape[-1] != 1:
+        labels = y.argmax(-1)
+    else:
+        labels = (y.round() if y.is_floating_point() else y).reshape(y.shape[0], -1)[:, 0].long()
+    classes, weights = zip(*sorted((int(key), float(value)) for key, value in class_weight.items())) if class_weight else ((0,), (1.0,))
+    known = torch.tensor(classes, device=y.device)
+    place = torch.searchsorted(known, labels).clamp_(max=len(classes) - 1)
+    weight = torch.tensor(weights, dtype=torch.get_default_dtype(), device=y.device)[place]
+    return torch.where(known[place] == labels, weight, 1.0)
+
+
+def check_integer_labels(y: Any, name: str = "y") -> None:
+    """Refuse labels that a loss over class indices cannot use.
+
+    Args:
+        y: A nest of tensors or arrays that are to hold class indices.
+        name: What errors call it.
+
+    Raises:
+        ValueError: NaN, infinity or a fraction among the labels.
+    """
+    for path, leaf in named_leaves(y, name):
+        values = torch.as_tensor(leaf)
+        if not values.is_floating_point() or bool((values == values.round()).all() & values.isfinite().all()):
+            continue
+        wrong = values[(values != values.round()) | ~values.isfinite()].flatten()[0].item()
+        raise ValueError(f"`{path}` must hold integer class indices for this loss. Received {wrong} among them: clean or round the labels.")
+
+
+def train_validation_split(arrays: Any, validation_split: float) -> tuple[Any, Any]:
+    """Cut the last part of every array off, before any shuffling.
+
+    Args:
+        arrays: A nest of arrays of the same length, such as `(x, y, sample_weight)`; `None` stays.
+        validation_split: The fraction to cut off, between 0 and 1.
+
+    Returns:
+        Two nests like `arrays`: the part to train on and the part to validate on, as views.
+
+    Raises:
+        ValueError: A leaf that is not an array, a fraction outside (0, 1), or too few samples for two parts.
+    """
+    if not 0 < validation_split < 1:
+        raise ValueError(f"`validation_split` must be between 0 and 1. Received: validation_split={validation_split}")
+    lengths = []
+    for path, leaf in named_leaves(arrays, "arrays"):
+        if not hasattr(leaf, "shape") or not hasattr(leaf, "__getitem__"):
+            raise ValueError(
+                f"`validation_split` needs arrays or tensors. Received {type(leaf).__name__} in {path}: pass `validation_data` instead."
+            )
+        lengths.append(leaf.shape[0])
+    cut = int(lengths[0] * (1 - validation_split))
+    if cut in (0, lengths[0]):
+        raise ValueError(
+            f"`validation_split={validation_split}` of {lengths[0]} samples leaves nothing to "
+            f"{'train' if cut == 0 else 'validate'} on. Pass more data or another fraction."
+        )
+    return map_leaves(lambda leaf: _rows(leaf, 0, cut), arrays), map_leaves(lambda leaf: _rows(leaf, cut, None), arrays)
+
+
+def _rows(leaf: Any, start: int, stop: int | None) -> Any:
+    """Rows of an array, by position also where indexing goes by label, as in pandas."""
+    return leaf.iloc[start:stop] if hasattr(leaf, "iloc") else leaf[start:stop]

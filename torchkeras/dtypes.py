@@ -1,0 +1,161 @@
+"""Keras's names for element types, torch's, and Keras's promotion table."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import config
+
+TORCH_DTYPES: dict[str, torch.dtype] = {
+    "bool": torch.bool,
+    "uint8": torch.uint8,
+    "uint16": torch.uint16,
+    "uint32": torch.uint32,
+    "uint64": torch.uint64,
+    "int8": torch.int8,
+    "int16": torch.int16,
+    "int32": torch.int32,
+    "int64": torch.int64,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float32": torch.float32,
+    "float64": torch.float64,
+    "float8_e4m3fn": torch.float8_e4m3fn,
+    "float8_e5m2": torch.float8_e5m2,
+    "complex64": torch.complex64,
+    "complex128": torch.complex128,
+}
+KERAS_NAMES: dict[torch.dtype, str] = {dtype: name for name, dtype in TORCH_DTYPES.items()}
+_NAMES: dict[Any, str] = {bool: "bool", int: "int32", float: "float32", complex: "complex64", str: "string"}
+
+
+def standardize_dtype(dtype: Any) -> str:
+    """The Keras name of a type given as a name, a torch or NumPy dtype, a Python type, or `None` (`floatx()`).
+
+    Raises:
+        ValueError: The type has no Keras name.
+    """
+    if dtype is None:
+        return config.floatx()
+    if isinstance(dtype, torch.dtype):
+        name = KERAS_NAMES.get(dtype)
+    elif isinstance(dtype, str):
+        name = dtype
+    elif dtype in (bool, int, float, complex, str):
+        name = _NAMES[dtype] if dtype is not float else config.floatx()
+    else:
+        name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None)
+        if name is None:
+            name = np.dtype(dtype).name
+    if name in ("half", "float"):
+        name = {"half": "float16", "float": "float32"}[name]
+    if name not in TORCH_DTYPES and name != "string":
+        raise ValueError(f"`dtype` must be one of {', '.join(TORCH_DTYPES)}. Received: dtype={dtype!r}")
+    return str(name)
+
+
+def to_torch_dtype(dtype: Any) -> torch.dtype:
+    """The torch type of anything that `standardize_dtype` takes."""
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    name = standardize_dtype(dtype)
+    if name == "string":
+        raise ValueError("`dtype` must be numeric: torch has no string tensors. Received: dtype='string'")
+    return TORCH_DTYPES[name]
+
+
+def is_float(dtype: Any) -> bool:
+    """Whether `dtype` is a floating type (bfloat16 and float8 included)."""
+    return "float" in standardize_dtype(dtype)
+
+
+def is_int(dtype: Any) -> bool:
+    """Whether `dtype` is a signed or unsigned integer."""
+    return "int" in standardize_dtype(dtype)
+
+
+# The promotion lattice of JAX, which Keras follows (https://jax.readthedocs.io/en/latest/type_promotion.html):
+# an edge leads to the next type up; `int` and `float` are the weak types of Python numbers.
+_LATTICE: dict[str, tuple[str, ...]] = {
+    "bool": ("int",),
+    "int": ("uint8", "int8"),
+    "uint8": ("int16", "uint16"),
+    "uint16": ("int32", "uint32"),
+    "uint32": ("int64", "uint64"),
+    "uint64": ("float",),
+    "int8": ("int16",),
+    "int16": ("int32",),
+    "int32": ("int64",),
+    "int64": ("float",),
+    "float": ("bfloat16", "float16"),
+    "bfloat16": ("float32",),
+    "float16": ("float32",),
+    "float32": ("float64",),
+    "float64": (),
+    "complex64": ("complex128",),
+    "complex128": (),
+}
+_WEAK: dict[str, Callable[[], str]] = {"int": lambda: "int32", "float": config.floatx}
+
+
+def _upper_bounds() -> dict[str, frozenset[str]]:
+    bounds: dict[str, frozenset[str]] = {}
+
+    def above(name: str) -> frozenset[str]:
+        if name not in bounds:
+            bounds[name] = frozenset({name}).union(*(above(up) for up in _LATTICE[name]))
+        return bounds[name]
+
+    for name in _LATTICE:
+        above(name)
+    return bounds
+
+
+_ABOVE = _upper_bounds()
+
+
+@functools.lru_cache(512)
+def _least_upper_bound(names: frozenset[str]) -> str:
+    common = frozenset.intersection(*(_ABOVE[name] for name in names))
+    least = [name for name in common if _ABOVE[name] >= common]
+    if not least:
+        raise ValueError(f"`dtypes` have no common type. Received: {', '.join(sorted(names))}. Cast one of them first.")
+    return least[0]
+
+
+def _lattice_name(dtype: Any) -> str:
+    if dtype is int or dtype is float:
+        return "int" if dtype is int else "float"
+    if type(dtype) in (int, float, bool, complex):  # a Python number stands for its own weak type
+        return _lattice_name(type(dtype))
+    if isinstance(dtype, str) and dtype in ("int", "float"):
+        return dtype
+    name = standardize_dtype(dtype)
+    if "float8" in name:
+        raise ValueError(f"`dtypes` must not hold float8, which does not promote. Received: {name}. Cast it first.")
+    return "complex64" if name == "complex" else name
+
+
+def result_type(*dtypes: Any) -> str:
+    """The type of an operation on values of these types, by Keras's table.
+
+    Args:
+        *dtypes: Anything that `standardize_dtype` takes. The Python types `int` and `float` are weak: they raise the
+            kind of a result, never its width.
+
+    Raises:
+        ValueError: No common type.
+    """
+    if not dtypes:
+        return config.floatx()
+    names = frozenset(_lattice_name(d) for d in dtypes)
+    if any(name.startswith("complex") for name in names):
+        wide = "complex128" in names or "float64" in names
+        return "complex128" if wide else "complex64"
+    name = next(iter(names)) if len(names) == 1 else _least_upper_bound(names)
+    return _WEAK[name]() if name in _WEAK else name
