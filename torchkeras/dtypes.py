@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -119,13 +118,15 @@ def _upper_bounds() -> dict[str, frozenset[str]]:
 _ABOVE = _upper_bounds()
 
 
-@functools.lru_cache(512)
-def _least_upper_bound(names: frozenset[str]) -> str:
-    common = frozenset.intersection(*(_ABOVE[name] for name in names))
-    least = [name for name in common if _ABOVE[name] >= common]
-    if not least:
-        raise ValueError(f"`dtypes` have no common type. Received: {', '.join(sorted(names))}. Cast one of them first.")
-    return least[0]
+def _least_upper_bound(a: str, b: str) -> str | None:
+    common = _ABOVE[a] & _ABOVE[b]
+    return next((name for name in common if _ABOVE[name] >= common), None)
+
+
+# All pairs at once: a plain table, because torch.compile traces through the body of a cached function.
+_JOINS: dict[tuple[str, str], str | None] = {
+    (a, b): _least_upper_bound(a, b) for a in _LATTICE for b in _LATTICE if not (a.startswith("complex") or b.startswith("complex"))
+}
 
 
 def _lattice_name(dtype: Any) -> str:
@@ -153,9 +154,14 @@ def result_type(*dtypes: Any) -> str:
     """
     if not dtypes:
         return config.floatx()
-    names = frozenset(_lattice_name(d) for d in dtypes)
+    names = {_lattice_name(d) for d in dtypes}
     if any(name.startswith("complex") for name in names):
         wide = "complex128" in names or "float64" in names
         return "complex128" if wide else "complex64"
-    name = next(iter(names)) if len(names) == 1 else _least_upper_bound(names)
+    name, *others = names
+    for other in others:
+        joined = _JOINS[name, other]
+        if joined is None:
+            raise ValueError(f"`dtypes` have no common type. Received: {', '.join(sorted(names))}. Cast one of them first.")
+        name = joined
     return _WEAK[name]() if name in _WEAK else name

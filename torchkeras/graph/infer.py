@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ class Spec:
 # Two sizes that stand for None. Highly composite, so that reshapes and strides divide them; too odd to be anybody's layer width.
 _SIZES = (2520, 5040)
 _current: list[int] = []
+_FAKE_LOG = logging.getLogger("torch._subclasses.fake_tensor")
 
 
 def unknown_size() -> int | None:
@@ -73,15 +75,17 @@ def _run(fn: Callable, args: tuple, kwargs: dict[str, Any], describe: Callable, 
         return torch.empty([size if d is None else d for d in shape], dtype=dtype, device=device)
 
     _current.append(size)
+    _FAKE_LOG.disabled = True  # it prints what is raised below anyway
     try:
         with mode, torch.no_grad():
             fake_args, fake_kwargs = tree.map_structure(fake, (args, kwargs))
             outputs = fn(*fake_args, **fake_kwargs)
     except Exception as error:
         raise ValueError(
-            f"Could not infer the output shape of {name} by running it on tensors without values: {type(error).__name__}: {error}. "
+            f"Could not infer the output shape of {name} by running it on tensors without values: {type(error).__name__}: {str(error).rstrip('.')}. "
             "Write its `compute_output_shape(input_shape)` or `compute_output_spec(...)` method."
         ) from error
     finally:
         _current.pop()
+        _FAKE_LOG.disabled = False
     return tree.map_structure(lambda t: Spec(tuple(t.shape), t.dtype) if isinstance(t, torch.Tensor) else t, outputs)

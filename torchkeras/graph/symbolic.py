@@ -432,8 +432,21 @@ def op(
     variadic = {p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL}
     places = tuple((position[name], name, name in variadic) for name in tensors)
     promoted = frozenset(tensors if args is None else args)
-    first = position[tensors[0]] if tensors else 0
-    single = len(tensors) == 1 and first == 0 and not variadic
+    tensor_names = frozenset(tensors)
+    required = tuple(place for place, name, star in places if not star)
+    simple = bool(required) and required[0] == 0 and not variadic
+
+    def as_they_are(given: tuple) -> bool:
+        """Whether the positional arguments are tensors of one type that promotion leaves alone."""
+        dtype = None
+        for i in required:
+            if i >= len(given):
+                break
+            value = given[i]
+            if value.__class__ is not torch.Tensor or (dtype is not None and value.dtype is not dtype):
+                return False
+            dtype = value.dtype
+        return dtype is not None and (promote != "float" or dtype.is_floating_point)
 
     def standardize(given: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         found: list[tuple[Any, Any, bool]] = []  # (place, value, promoted)
@@ -462,7 +475,7 @@ def op(
     def wrapper(*given: Any, **kwargs: Any) -> Any:
         if any_symbolic(given, kwargs):
             return OpNode(wrapper).symbolic_call(*given, **kwargs)
-        if single and given and given[0].__class__ is torch.Tensor and (promote != "float" or given[0].is_floating_point()):
+        if simple and tensor_names.isdisjoint(kwargs) and as_they_are(given):
             return fn(*given, **kwargs)
         given, kwargs = standardize(given, kwargs)
         return fn(*given, **kwargs)
