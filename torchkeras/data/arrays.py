@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ import torch
 
 from .. import config
 from ..dtypes import to_torch_dtype
-from .sharding import shard_bounds
+from .sharding import sample_order, shard_bounds
 from .source import Source
-from .structure import Builder, builder, named_leaves
+from .structure import Builder, builder, map_leaves, named_leaves
 from .validation import class_weight_to_sample_weight, pack_x_y_sample_weight
 
 _WINDOW_BYTES = 1 << 20  # batches are gathered this many bytes at a time: one call for many small batches, still in the cache
@@ -51,7 +51,7 @@ def _to_numpy(value: Any, name: str) -> np.ndarray:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"`{name}` must be rectangular: its rows have different lengths. Pad them first (`utils.pad_sequences`).") from error
+        raise ValueError(f"`{name}` must be rectangular. Its rows have different lengths: pad them first (`pad_sequences`).") from error
     if array.dtype.kind in "USTO":
         kind = "objects" if array.dtype.kind == "O" else "strings"
         raise ValueError(
@@ -80,8 +80,8 @@ def _from_numpy(array: np.ndarray) -> torch.Tensor:
 
 
 def is_array(value: Any) -> bool:
-    """Whether `value` is one array (not a nest): it has a shape, and items or an array protocol."""
-    return hasattr(value, "shape") and (hasattr(value, "__array__") or hasattr(value, "__getitem__"))
+    """Whether `value` is one array (not a nest): it has a shape and a way to become a NumPy array."""
+    return hasattr(value, "shape") and (hasattr(value, "__array__") or hasattr(value, "toarray"))
 
 
 def is_array_nest(value: Any) -> bool:
@@ -100,6 +100,9 @@ def join_lists(nest: Any) -> Any:
         return _ListOfNumbers(nest)
     joined = [join_lists(value) for value in nest]
     return type(nest)(*joined) if hasattr(nest, "_fields") else type(nest)(joined)
+
+
+_PARTS = ("x", "y", "sample_weight")
 
 
 class _ListOfNumbers:
@@ -171,6 +174,7 @@ class ArraySource(Source):
         rank: This process.
         world_size: All processes; each takes its part of every batch.
         seed: The seed of the shuffling, the same on every rank.
+        initial_epoch: The number of the first pass: the order depends on it and the seed.
     """
 
     def __init__(
@@ -187,6 +191,7 @@ class ArraySource(Source):
         rank: int = 0,
         world_size: int = 1,
         seed: int = 0,
+        initial_epoch: int = 0,
     ) -> None:
         x, y, sample_weight = to_tensors(x, "x"), to_tensors(y, "y"), to_tensors(sample_weight, "sample_weight")
         self.samples = check_counts(x=x, y=y, sample_weight=sample_weight)
@@ -202,12 +207,14 @@ class ArraySource(Source):
         nest = pack_x_y_sample_weight(x, y, sample_weight)
         self._build: Builder | None = builder(nest)
         self._leaves = self._place([leaf for _, leaf in named_leaves(nest, "")])
-        self._generator = torch.Generator(self._leaves[0].device).manual_seed(seed) if shuffle else None
+        self._seed, self._passes = seed, initial_epoch
         self._window = self._batches_per_window()
 
     def __iter__(self) -> Iterator[tuple[Any, int]]:
         build = self._build
-        for leaves, size in self._windows(self._order()):
+        order = sample_order(self.samples, self.batch_size, self.shuffle, self._seed + self._passes, self._leaves[0].device)
+        self._passes += 1
+        for leaves, size in self._windows(order):
             if build is None:
                 for batch in zip(*leaves):
                     yield batch, size
@@ -233,18 +240,6 @@ class ArraySource(Source):
         rows = sum(leaf[:1].numel() * leaf.element_size() for leaf in self._leaves) * self.batch_size
         limit = _WINDOW_BYTES if self._leaves[0].device.type == "cpu" else _WINDOW_BYTES_GPU
         return max(1, min(limit // max(rows, 1), 1024))
-
-    def _order(self) -> torch.Tensor | None:
-        """The samples in the order of the coming pass; `None` for the order they lie in."""
-        if not self.shuffle:
-            return None
-        device = self._leaves[0].device
-        if self.shuffle == "batch":
-            full = self.samples // self.batch_size
-            starts = torch.randperm(full, generator=self._generator, device=device) * self.batch_size
-            order = (starts[:, None] + torch.arange(self.batch_size, device=device)).flatten()
-            return torch.cat([order, torch.arange(full * self.batch_size, self.samples, device=device)])
-        return torch.randperm(self.samples, generator=self._generator, device=device)
 
     def _windows(self, order: torch.Tensor | None) -> Iterator[tuple[list[tuple[torch.Tensor, ...]], int]]:
         """Runs of equal batches: for each leaf the tuple of its batches, and their global size."""
@@ -295,24 +290,70 @@ def _free_bytes(device: torch.device) -> float:
     return float("inf")
 
 
-def batch_converter(device: torch.device) -> Callable[[Any], Any]:
-    """A function that turns a leaf of a loader's batch into a tensor on `device`; float64 becomes `floatx()`, the rest stays."""
-    wide = torch.float64
-    narrow = to_torch_dtype(config.floatx())
+def train_validation_split(arrays: Any, validation_split: float) -> tuple[Any, Any]:
+    """Cut the last part of every array off, before any shuffling.
 
-    def convert(leaf: Any) -> Any:
-        if isinstance(leaf, (str, bytes)):
-            raise ValueError(f"`x` must yield numbers. Received a string: {leaf!r}. Encode it in the data set.")
-        if isinstance(leaf, torch.Tensor):
-            tensor = leaf
-        elif isinstance(leaf, (bool, int, float, complex)):
-            tensor = torch.tensor(leaf)
+    Args:
+        arrays: A nest of arrays of the same length, such as `(x, y, sample_weight)`; `None` stays.
+        validation_split: The fraction to cut off, between 0 and 1.
+
+    Returns:
+        Two nests of tensors like `arrays`, views of it: the part to train on and the part to validate on.
+
+    Raises:
+        ValueError: A leaf that is not an array, a fraction outside (0, 1), unequal lengths, or too few samples for two parts.
+    """
+    if not 0 < validation_split < 1:
+        raise ValueError(f"`validation_split` must be between 0 and 1. Received: validation_split={validation_split}")
+    arrays = join_lists(arrays)
+    for _, leaf in named_leaves(arrays, ""):
+        if not is_array_nest(leaf):
+            kind = type(leaf).__name__
+            raise ValueError(f"`validation_split` needs arrays or tensors. Received a {kind}: pass `validation_data` instead.")
+    tensors = to_tensors(arrays, "arrays")
+    samples = check_counts(arrays=tensors)
+    cut = int(samples * (1 - validation_split))
+    if cut in (0, samples):
+        raise ValueError(
+            f"`validation_split={validation_split}` of {samples} samples leaves nothing to {'train' if cut == 0 else 'validate'} on. "
+            "Pass more data or another fraction."
+        )
+    return map_leaves(lambda leaf: leaf[:cut], tensors), map_leaves(lambda leaf: leaf[cut:], tensors)
+
+
+class BatchConverter:
+    """Turns what a loader or generator yields into nests of tensors on one device.
+
+    A list at the top becomes a tuple, lists of numbers become tensors, float64 becomes `floatx()`; other types stay.
+
+    Args:
+        device: Where the tensors go.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._floatx = to_torch_dtype(config.floatx())
+
+    def __call__(self, data: Any) -> Any:
+        if type(data) in (tuple, list) and data:
+            names = _PARTS if len(data) <= 3 else ("data",) * len(data)
+            return tuple([self._convert(value, name) for value, name in zip(data, names)])
+        return self._convert(data, "x")
+
+    def _convert(self, value: Any, name: str) -> Any:
+        if isinstance(value, torch.Tensor):
+            tensor = value
+        elif value is None:
+            return None
+        elif isinstance(value, dict):
+            return {key: self._convert(entry, name) for key, entry in value.items()}
+        elif isinstance(value, (list, tuple)) and not (value and _holds_numbers(value)):
+            entries = [self._convert(entry, name) for entry in value]
+            return type(value)(*entries) if hasattr(value, "_fields") else type(value)(entries)
         else:
-            tensor = _from_numpy(_to_numpy(leaf, "x"))
-        if tensor.dtype == wide:
-            tensor = tensor.to(narrow)
-        if tensor.device == device:
+            tensor = _from_numpy(_to_numpy(value, name))
+        if tensor.dtype == torch.float64:
+            tensor = tensor.to(self._floatx)
+        if tensor.device == self.device:
             return tensor
-        return tensor.to(device, non_blocking=tensor.is_pinned() if tensor.device.type == "cpu" else True)
-
-    return convert
+        return tensor.to(self.device, non_blocking=tensor.device.type == "cpu" and tensor.is_pinned())

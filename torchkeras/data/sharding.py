@@ -45,3 +45,28 @@ def draw_seed() -> int:
     In a data-parallel run rank 0 draws it and the others receive it.
     """
     return int(torch.empty((), dtype=torch.int64, device="cpu").random_().item())
+
+
+def sample_order(samples: int, batch_size: int, shuffle: bool | str, seed: int, device: torch.device) -> torch.Tensor | None:
+    """The order of the samples in one pass, the same on every rank for the same `seed`.
+
+    Args:
+        samples: All samples.
+        batch_size: Samples in a full global batch.
+        shuffle: `False` for the order they lie in, `True` for a new one, `"batch"` to move whole batches (an incomplete
+            last batch stays last).
+        seed: Seed of this pass.
+        device: Where the order is drawn. CPU and GPU generators give different orders.
+
+    Returns:
+        Indices `(samples,)`, or `None` for the order they lie in.
+    """
+    if not shuffle:
+        return None
+    generator = torch.Generator(device).manual_seed(seed)
+    if shuffle != "batch":
+        return torch.randperm(samples, generator=generator, device=device)
+    full = samples // batch_size
+    starts = torch.randperm(full, generator=generator, device=device) * batch_size
+    order = (starts[:, None] + torch.arange(batch_size, device=device)).flatten()
+    return torch.cat([order, torch.arange(full * batch_size, samples, device=device)])

@@ -1,4 +1,4 @@
-"""What a batch is made of: packing, unpacking, class weights, label checks and the validation split."""
+"""What a batch is made of: packing, unpacking, class weights and label checks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 
-from .structure import map_leaves, named_leaves
+from .. import config
+from ..dtypes import to_torch_dtype
+from .structure import named_leaves
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
@@ -19,7 +21,7 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
         return x, y, sample_weight
     if y is not None:
         return x, y
-    return (x,) if isinstance(x, (list, tuple)) else x
+    return (x,) if isinstance(x, (list, tuple, dict)) else x
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
@@ -58,15 +60,19 @@ def class_weight_to_sample_weight(class_weight: dict[int, float], y: Any, sample
     if y is None:
         raise ValueError("`class_weight` needs targets. Received: y=None")
     if not isinstance(y, torch.Tensor):
-        raise ValueError(f"`class_weight` needs a model with one output. Received targets of type {type(y).__name__}: pass `sample_weight`.")
+        kind = type(y).__name__
+        raise ValueError(f"`class_weight` needs a model with one output. Received a {kind} of targets: pass `sample_weight` instead.")
     if y.ndim > 1 and y.shape[-1] != 1:
         labels = y.argmax(-1)
     else:
         labels = (y.round() if y.is_floating_point() else y).reshape(y.shape[0], -1)[:, 0].long()
-    classes, weights = zip(*sorted((int(key), float(value)) for key, value in class_weight.items())) if class_weight else ((0,), (1.0,))
-    known = torch.tensor(classes, device=y.device)
+    if not class_weight:
+        raise ValueError("`class_weight` must name at least one class. Received: {}")
+    classes = sorted(class_weight)
+    known = torch.tensor([int(index) for index in classes], device=y.device)
+    weights = torch.tensor([float(class_weight[index]) for index in classes], dtype=to_torch_dtype(config.floatx()), device=y.device)
     place = torch.searchsorted(known, labels).clamp_(max=len(classes) - 1)
-    weight = torch.tensor(weights, dtype=torch.get_default_dtype(), device=y.device)[place]
+    weight = weights[place]
     return torch.where(known[place] == labels, weight, 1.0)
 
 
@@ -86,39 +92,3 @@ def check_integer_labels(y: Any, name: str = "y") -> None:
             continue
         wrong = values[(values != values.round()) | ~values.isfinite()].flatten()[0].item()
         raise ValueError(f"`{path}` must hold integer class indices for this loss. Received {wrong} among them: clean or round the labels.")
-
-
-def train_validation_split(arrays: Any, validation_split: float) -> tuple[Any, Any]:
-    """Cut the last part of every array off, before any shuffling.
-
-    Args:
-        arrays: A nest of arrays of the same length, such as `(x, y, sample_weight)`; `None` stays.
-        validation_split: The fraction to cut off, between 0 and 1.
-
-    Returns:
-        Two nests like `arrays`: the part to train on and the part to validate on, as views.
-
-    Raises:
-        ValueError: A leaf that is not an array, a fraction outside (0, 1), or too few samples for two parts.
-    """
-    if not 0 < validation_split < 1:
-        raise ValueError(f"`validation_split` must be between 0 and 1. Received: validation_split={validation_split}")
-    lengths = []
-    for path, leaf in named_leaves(arrays, "arrays"):
-        if not hasattr(leaf, "shape") or not hasattr(leaf, "__getitem__"):
-            raise ValueError(
-                f"`validation_split` needs arrays or tensors. Received {type(leaf).__name__} in {path}: pass `validation_data` instead."
-            )
-        lengths.append(leaf.shape[0])
-    cut = int(lengths[0] * (1 - validation_split))
-    if cut in (0, lengths[0]):
-        raise ValueError(
-            f"`validation_split={validation_split}` of {lengths[0]} samples leaves nothing to "
-            f"{'train' if cut == 0 else 'validate'} on. Pass more data or another fraction."
-        )
-    return map_leaves(lambda leaf: _rows(leaf, 0, cut), arrays), map_leaves(lambda leaf: _rows(leaf, cut, None), arrays)
-
-
-def _rows(leaf: Any, start: int, stop: int | None) -> Any:
-    """Rows of an array, by position also where indexing goes by label, as in pandas."""
-    return leaf.iloc[start:stop] if hasattr(leaf, "iloc") else leaf[start:stop]

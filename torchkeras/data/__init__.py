@@ -1,0 +1,20 @@
+"""The data that `fit`, `evaluate` and `predict` draw from, as batches of tensors on the device."""
+
+from .arrays import ArraySource as ArraySource
+from .arrays import check_counts as check_counts
+from .arrays import is_array_nest as is_array_nest
+from .arrays import to_tensor as to_tensor
+from .arrays import to_tensors as to_tensors
+from .arrays import train_validation_split as train_validation_split
+from .batches import Batches as Batches
+from .batches import make_batches as make_batches
+from .generators import PyDataset as PyDataset
+from .generators import Sequence as Sequence
+from .sharding import batch_rows as batch_rows
+from .sharding import draw_seed as draw_seed
+from .sharding import shard_bounds as shard_bounds
+from .source import Source as Source
+from .validation import check_integer_labels as check_integer_labels
+from .validation import class_weight_to_sample_weight as class_weight_to_sample_weight
+from .validation import pack_x_y_sample_weight as pack_x_y_sample_weight
+from .validation import unpack_x_y_sample_weight as unpack_x_y_sample_weight
