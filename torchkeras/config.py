@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _FLOAT_TYPES = ("bfloat16", "float16", "float32", "float64")
 _DATA_FORMATS = ("channels_last", "channels_first")
@@ -23,6 +25,9 @@ class _Settings:
         self.unsafe_deserialization = False
         self.max_epochs: int | None = None
         self.max_steps_per_epoch: int | None = None
+        self.dtype_policy: Any = None
+        self.policy_of_name: Callable[[str], Any]
+        self.policy_reader: Callable[[Any], Any]
 
 
 def keras_home() -> Path:
@@ -44,6 +49,30 @@ def set_floatx(value: str) -> None:
     if value not in _FLOAT_TYPES:
         raise ValueError(f"`value` must be one of {', '.join(_FLOAT_TYPES)}. Received: value={value!r}")
     _settings.floatx = str(value)
+
+
+def dtype_policy() -> Any:
+    """The dtype policy of layers that are given none; `floatx()` for inputs and weights until it is set."""
+    policy = _settings.dtype_policy
+    return _settings.policy_of_name(_settings.floatx) if policy is None else policy
+
+
+def set_dtype_policy(policy: Any) -> None:
+    """Set the dtype policy of layers that are given none.
+
+    Args:
+        policy: A `DTypePolicy` or its name, such as `"mixed_bfloat16"`.
+    """
+    if not isinstance(policy, str) and not hasattr(policy, "compute_dtype"):
+        raise ValueError(
+            f"`policy` must be a DTypePolicy or the name of one. Received: policy={policy!r} of type {type(policy).__name__}"
+        )
+    _settings.dtype_policy = _settings.policy_reader(policy)
+
+
+def use_policies(policy_of_name: Callable[[str], Any], policy_reader: Callable[[Any], Any]) -> None:
+    """Called once by `dtype_policies`, which stands on a higher floor: how a policy is made of a type's name, and of anything."""
+    _settings.policy_of_name, _settings.policy_reader = policy_of_name, policy_reader
 
 
 def epsilon() -> float:
