@@ -177,6 +177,9 @@ class ArraySource(Source):
         initial_epoch: The number of the first pass: the order depends on it and the seed.
     """
 
+    batch_size: int
+    num_batches: int
+
     def __init__(
         self,
         x: Any,
@@ -294,7 +297,7 @@ def train_validation_split(arrays: Any, validation_split: float) -> tuple[Any, A
     """Cut the last part of every array off, before any shuffling.
 
     Args:
-        arrays: A nest of arrays of the same length, such as `(x, y, sample_weight)`; `None` stays.
+        arrays: `(x, y)`, `(x, y, sample_weight)` or `x`: nests of arrays of the same length; `None` stays.
         validation_split: The fraction to cut off, between 0 and 1.
 
     Returns:
@@ -305,13 +308,12 @@ def train_validation_split(arrays: Any, validation_split: float) -> tuple[Any, A
     """
     if not 0 < validation_split < 1:
         raise ValueError(f"`validation_split` must be between 0 and 1. Received: validation_split={validation_split}")
-    arrays = join_lists(arrays)
     for _, leaf in named_leaves(arrays, ""):
         if not is_array_nest(leaf):
             kind = type(leaf).__name__
             raise ValueError(f"`validation_split` needs arrays or tensors. Received a {kind}: pass `validation_data` instead.")
     tensors = to_tensors(arrays, "arrays")
-    samples = check_counts(arrays=tensors)
+    samples = check_counts(**dict(zip(_PARTS, tensors)) if type(tensors) is tuple else {"x": tensors})
     cut = int(samples * (1 - validation_split))
     if cut in (0, samples):
         raise ValueError(

@@ -179,8 +179,8 @@ def make_batches(
     _check_positive(batch_size=batch_size, steps=steps)
     if shuffle not in (True, False, "batch"):
         raise ValueError(f"`shuffle` must be True, False or 'batch'. Received: shuffle={shuffle!r}")
-    place = {"device": torch.empty(0, device=device).device, "rank": rank, "world_size": world_size}
-    order = {"seed": draw_seed() if seed is None else seed, "initial_epoch": initial_epoch}
+    place: dict[str, Any] = {"device": torch.empty(0, device=device).device, "rank": rank, "world_size": world_size}
+    order: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, "initial_epoch": initial_epoch}
     if isinstance(x, TensorDataset) and len(x.tensors) <= 3:
         _refuse(x, y=y, sample_weight=sample_weight)
         x, y, sample_weight = unpack_x_y_sample_weight(x.tensors)

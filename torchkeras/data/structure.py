@@ -72,7 +72,8 @@ def _builder(nest: Any, places: Iterator[int]) -> Builder:
         return lambda leaves: {key: build(leaves) for key, build in entries}
     if isinstance(nest, (list, tuple)):
         parts = [_builder(value, places) for value in nest]
-        kind: Any = type(nest)._make if is_named_tuple(nest) else type(nest)
+        make: Any = type(nest)
+        kind = make._make if is_named_tuple(nest) else make
         return lambda leaves: kind([build(leaves) for build in parts])
     place = next(places)
     return lambda leaves: leaves[place]
