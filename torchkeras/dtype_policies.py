@@ -350,7 +350,8 @@ def get(identifier: Any) -> DTypePolicy:
     if isinstance(identifier, torch.dtype | np.dtype | type):
         return DTypePolicy(dtypes.standardize_dtype(identifier))
     raise ValueError(
-        f"`dtype` must be a type, the name of a dtype policy, or a DTypePolicy. Received: {identifier!r} of type {type(identifier).__name__}"
+        "`dtype` must be a type, the name of a dtype policy, or a DTypePolicy. "
+        f"Received: {identifier!r} of type {type(identifier).__name__}"
     )
 
 

@@ -38,3 +38,7 @@ def default_device() -> torch.device:
     if chosen.type == "cpu" and torch.cuda.is_available():
         return torch.device("cuda", local_rank() if world_size() > 1 else torch.cuda.current_device())
     return chosen
+
+
+# What `torch.compiler.assume_constant_result` sets, without its import of the compiler: traced code takes the device as a constant.
+default_device._dynamo_marked_constant = True  # type: ignore[attr-defined]

@@ -1,0 +1,428 @@
+"""Random draws: torch's own generator without a seed, and a counter-based one, which runs on the device, with a seed."""
+
+from __future__ import annotations
+
+import math
+import operator
+import random as python_random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from . import dtypes, registry
+from .configurable import Configurable
+from .distribution import rank
+from .variable import Variable
+
+Seed = Any  # an int, a SeedGenerator or None
+
+# SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014), whose state at element i of draw c with
+# seed s is (i ^ _COUNT)·_GAMMA + c·_COUNT + s·_SEED: every element is a function of the state alone, so a draw waits for nothing,
+# gives the same numbers on every device, and can be traced. Gamma and the factors of the mix are its, as signed 64-bit integers.
+_GAMMA = 0x9E3779B97F4A7C15 - 2**64
+_COUNT = 0x632BE59BD9B4E019
+_SEED = 0x5851F42D4C957F2D
+_MIX = ((30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64))
+# How many random bits make a number in [0, 1) of each type: all that its mantissa holds.
+_MANTISSA = {torch.float16: 11, torch.bfloat16: 8, torch.float32: 24, torch.float64: 53}
+
+
+class SeedGenerator(Configurable):
+    """A seed that is another one at each draw.
+
+    Without a seed, draws come from torch's global generator, which `torch.manual_seed` and `set_random_seed` govern.
+
+    Args:
+        seed: A whole number.
+        name: Its name.
+
+    Raises:
+        ValueError: A seed that is no whole number.
+    """
+
+    _keras_module = "keras.random"
+
+    def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
+        if kwargs:
+            raise TypeError(f"SeedGenerator() got unexpected arguments: {', '.join(kwargs)}")
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
+            raise ValueError(f"`seed` must be a whole number or None. Received: seed={seed!r} of type {type(seed).__name__}")
+        self.seed = None if seed is None else int(seed)
+        self.name = name or registry.unique_name("seed_generator")
+        self._state = None if seed is None else self._new_state(int(seed))
+
+    def _new_state(self, seed: int) -> Variable:
+        state = Variable(torch.tensor([_signed(seed), 0], device=rank.default_device()), trainable=False, name="seed_generator_state")
+        state.path = f"{self.name}/seed_generator_state"
+        return state
+
+    @property
+    def state(self) -> Variable:
+        """The seed and the number of draws so far, an integer variable of shape `(2,)`."""
+        if self._state is None:
+            self._state = self._new_state(draw_seed())
+        return self._state
+
+    def next(self, ordered: bool = True) -> torch.Tensor:
+        """The state as it is, as a new tensor; the number of draws goes up by one.
+
+        Args:
+            ordered: Kept for Keras's signature; operations on one state always run in order here.
+        """
+        state = self.state
+        with torch.no_grad():
+            now = state.detach().clone()
+            state.detach()[1].add_(1)
+        return now
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.seed, "name": self.name}
+
+
+def draw_seed() -> int:
+    """A seed from torch's global CPU generator."""
+    return int(torch.randint(2**31 - 1, (), device="cpu"))
+
+
+def set_random_seed(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's generators.
+
+    Args:
+        seed: From 0 to 2**32 - 1.
+
+    Raises:
+        ValueError: Anything else.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+        raise ValueError(f"`seed` must be a whole number from 0 to 2**32 - 1. Received: seed={seed!r} of type {type(seed).__name__}")
+    python_random.seed(int(seed))
+    np.random.seed(int(seed))  # noqa: NPY002  (the global generator is what is asked for)
+    torch.manual_seed(int(seed))
+
+
+# -- the counter-based generator -------------------------------------------------------------------------------------------------------
+
+
+def _signed(x: int) -> int:
+    return (x + 2**63) % 2**64 - 2**63
+
+
+def _state_of(seed: Seed) -> torch.Tensor | int | None:
+    """What a seeded draw starts from: the state of a SeedGenerator, or an int; `None` for torch's global generator."""
+    if seed is None:
+        return None
+    if isinstance(seed, SeedGenerator):
+        return None if seed.seed is None else seed.next()
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise ValueError(f"`seed` must be a whole number, a SeedGenerator or None. Received: seed={seed!r} of type {type(seed).__name__}")
+    return int(seed)
+
+
+def _bits(count: int, state: torch.Tensor | int, device: torch.device) -> torch.Tensor:
+    """`count` int64 numbers whose 64 bits are random."""
+    # The xor keeps inductor from taking counter times constant for a memory address, whose overflow corrupts memory (torch 2.13).
+    z = torch.arange(count, device=device).bitwise_xor_(_COUNT).mul_(_GAMMA)
+    if isinstance(state, torch.Tensor):
+        state = state.to(device)
+        z.add_(state[0], alpha=_SEED).add_(state[1], alpha=_COUNT)
+    else:
+        z.add_(_signed(state * _SEED))
+    for shift, factor in _MIX:
+        z.bitwise_xor_(_top(z, 64 - shift)).mul_(factor)
+    return z.bitwise_xor_(_top(z, 33))
+
+
+def _top(z: torch.Tensor, bits: int) -> torch.Tensor:
+    """The `bits` highest bits: a shift that does not copy the sign."""
+    return (z >> (64 - bits)).bitwise_and_((1 << bits) - 1)
+
+
+def _unit(shape: tuple[int, ...], state: torch.Tensor | int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Uniform numbers in [0, 1)."""
+    bits = _MANTISSA.get(dtype, 24)
+    numbers = _top(_bits(math.prod(shape), state, device), bits).view(shape)
+    return numbers.to(dtype).mul_(2.0**-bits)
+
+
+def _open_interval(shape: tuple[int, ...], state: torch.Tensor | int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Uniform numbers in (-1, 1), symmetric about 0, never an end."""
+    bits = 52 if dtype is torch.float64 else 23
+    numbers = _top(_bits(math.prod(shape), state, device), bits).view(shape)
+    return numbers.to(dtype).add_(0.5).mul_(2.0 ** (1 - bits)).sub_(1.0)
+
+
+def _generator(state: torch.Tensor | int | None, device: torch.device) -> torch.Generator | None:
+    """A torch generator for the draws that reject (gamma, binomial). A SeedGenerator's state is read on the host."""
+    if state is None:
+        return None
+    seed, count = (int(v) for v in state.tolist()) if isinstance(state, torch.Tensor) else (state, 0)
+    return torch.Generator(device).manual_seed(_signed(seed * _SEED + count * _COUNT))
+
+
+# -- arguments -------------------------------------------------------------------------------------------------------------------------
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    try:
+        sizes = (operator.index(shape),) if isinstance(shape, int) else tuple(operator.index(n) for n in shape)
+    except TypeError:
+        raise ValueError(f"`shape` must be a tuple of whole numbers. Received: shape={shape!r}") from None
+    if any(n < 0 for n in sizes):
+        raise ValueError(f"`shape` must not have negative sizes. Received: shape={shape!r}")
+    return sizes
+
+
+def _float_dtype(dtype: Any) -> torch.dtype:
+    found = dtypes.to_torch_dtype(dtype)
+    if not found.is_floating_point:
+        raise ValueError(f"`dtype` must be a floating point type. Received: dtype={dtype!r}")
+    return found
+
+
+def _work_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The type that a draw is computed in: 16 bits are too few for the tails of a distribution."""
+    return torch.float64 if dtype is torch.float64 else torch.float32
+
+
+def _tensor(x: Any, dtype: torch.dtype | None = None, device: torch.device | None = None) -> torch.Tensor:
+    if isinstance(x, torch.Tensor):
+        return x if dtype is None else x.to(dtype)
+    if dtype is None and isinstance(x, list | tuple | int | float):
+        dtype = dtypes.to_torch_dtype(None) if np.asarray(x).dtype.kind == "f" else None
+    return torch.as_tensor(np.array(x), dtype=dtype, device=device or rank.default_device())
+
+
+def _check_positive(name: str, value: Any, zero: bool = False) -> None:
+    if isinstance(value, int | float) and (value < 0 or (value == 0 and not zero)):
+        raise ValueError(f"`{name}` must {'not be negative' if zero else 'be positive'}. Received: {name}={value!r}")
+
+
+# -- draws -----------------------------------------------------------------------------------------------------------------------------
+
+
+def normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Seed = None) -> torch.Tensor:
+    """Draws from a normal distribution.
+
+    Args:
+        shape: The shape of the result.
+        mean: Its mean, a number or a tensor that broadcasts to `shape`.
+        stddev: Its standard deviation, likewise.
+        dtype: A floating type; `floatx()` without it.
+        seed: An int (the same numbers at each call), a SeedGenerator, or `None` (torch's global generator).
+    """
+    shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
+    _check_positive("stddev", stddev, zero=True)
+    if state is None:
+        x = torch.randn(shape, dtype=out, device=device)
+    else:
+        x = torch.erfinv(_open_interval(shape, state, _work_dtype(out), device)).mul_(math.sqrt(2.0)).to(out)
+    return _affine(x, stddev, mean)
+
+
+def _affine(x: torch.Tensor, scale: Any, offset: Any) -> torch.Tensor:
+    """`x * scale + offset` in the type of `x`, in place for numbers."""
+    if isinstance(scale, int | float):
+        x = x if scale == 1 else x.mul_(scale)
+    else:
+        x = x * _tensor(scale, x.dtype, x.device)
+    if isinstance(offset, int | float):
+        return x if offset == 0 else x.add_(offset)
+    return x + _tensor(offset, x.dtype, x.device)
+
+
+def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Seed = None) -> torch.Tensor:
+    """Draws from a uniform distribution over `[minval, maxval)`. See `normal` for `shape`, `dtype` and `seed`."""
+    shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
+    x = torch.rand(shape, dtype=out, device=device) if state is None else _unit(shape, state, out, device)
+    return _affine(x, maxval - minval, minval)
+
+
+def truncated_normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Seed = None) -> torch.Tensor:
+    """Draws from a normal distribution without what is more than two standard deviations from the mean. See `normal`."""
+    shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
+    _check_positive("stddev", stddev, zero=True)
+    work = _work_dtype(out)
+    if state is None:
+        x = torch.empty(shape, dtype=work, device=device).uniform_(-1.0, 1.0)
+    else:
+        x = _open_interval(shape, state, work, device)
+    return _affine(_truncated_from_uniform_(x).to(out), stddev, mean)
+
+
+def _truncated_from_uniform_(x: torch.Tensor) -> torch.Tensor:
+    """Uniform numbers in (-1, 1) as normal ones in [-2, 2], in place, through the inverse of the distribution function."""
+    return x.mul_(math.erf(math.sqrt(2.0))).erfinv_().mul_(math.sqrt(2.0)).clamp_(-2.0, 2.0)
+
+
+def randint(shape: Sequence[int], minval: Any, maxval: Any, dtype: Any = "int32", seed: Seed = None) -> torch.Tensor:
+    """Whole numbers, each of `[minval, maxval)` as likely as another.
+
+    Args:
+        shape: The shape of the result.
+        minval: The smallest value, a whole number or an integer tensor that broadcasts to `shape`.
+        maxval: One more than the largest value, likewise.
+        dtype: An integer type.
+        seed: As in `normal`.
+    """
+    out = dtypes.to_torch_dtype(dtype)
+    if not dtypes.is_int(out):
+        raise ValueError(f"`dtype` must be an integer type. Received: dtype={dtype!r}")
+    bounds = [b if isinstance(b, torch.Tensor) else _whole(name, b) for name, b in (("minval", minval), ("maxval", maxval))]
+    shape, state, device = _shape(shape), _state_of(seed), rank.default_device()
+    low, high = bounds
+    numbers = isinstance(low, int) and isinstance(high, int)
+    if numbers and low >= high:
+        raise ValueError(f"`maxval` must be greater than `minval`. Received: minval={low}, maxval={high}")
+    if state is None and numbers:
+        return torch.randint(low, high, shape, dtype=torch.int64, device=device).to(out)
+    if state is None:
+        bits = torch.randint(2**63 - 1, shape, device=device)
+    else:
+        bits = _top(_bits(math.prod(shape), state, device), 63).view(shape)
+    low, high = (b.to(device, torch.int64) if isinstance(b, torch.Tensor) else b for b in (low, high))
+    return (bits % (high - low) + low).to(out)
+
+
+def _whole(name: str, value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    array = np.asarray(value)
+    if array.dtype.kind not in "biu":
+        raise ValueError(f"`{name}` must be a whole number. Received: {name}={value!r}")
+    return int(array) if array.ndim == 0 else _tensor(array)
+
+
+def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Seed = None) -> torch.Tensor:
+    """Classes drawn with the probabilities `softmax(logits)`.
+
+    Args:
+        logits: Unnormalized log-probabilities of shape `(batch, classes)`.
+        num_samples: How many draws for each row.
+        dtype: The type of the result, of shape `(batch, num_samples)`.
+        seed: As in `normal`.
+    """
+    logits = _tensor(logits)
+    if logits.ndim != 2:
+        raise ValueError(f"`logits` must have the shape (batch, classes). Received: shape {tuple(logits.shape)}")
+    if num_samples < 0:
+        raise ValueError(f"`num_samples` must not be negative. Received: num_samples={num_samples}")
+    out, state, shape = dtypes.to_torch_dtype(dtype), _state_of(seed), (logits.shape[0], int(num_samples))
+    # By the inverse of the cumulative distribution, in double precision: `u` is then below the last sum, whatever is rounded.
+    sums = torch.softmax(logits.to(torch.float64), -1).cumsum(-1)
+    if state is None:
+        u = torch.rand(shape, dtype=torch.float64, device=logits.device)
+    else:
+        u = _unit(shape, state, torch.float64, logits.device)
+    found = torch.searchsorted(sums, u * sums[:, -1:], right=True)
+    return found.clamp_(max=max(logits.shape[1] - 1, 0)).to(out)
+
+
+def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Seed = None) -> torch.Tensor:
+    """`inputs` with a share `rate` of the elements set to zero and the others divided by `1 - rate`.
+
+    Args:
+        inputs: A floating tensor.
+        rate: From 0 to 1.
+        noise_shape: The shape of the mask, which broadcasts to that of `inputs`; `None` in it is the size of that axis.
+        seed: As in `normal`.
+    """
+    if not 0 <= rate <= 1:
+        raise ValueError(f"`rate` must be from 0 to 1. Received: rate={rate!r}")
+    inputs = _tensor(inputs)
+    if not inputs.is_floating_point():
+        raise ValueError(f"`inputs` must be floating point, for what is kept is scaled. Received: {inputs.dtype}")
+    state = _state_of(seed)
+    if state is None and noise_shape is None:
+        return F.dropout(inputs, rate, training=True)
+    if rate in (0, 1):
+        return inputs if rate == 0 else torch.zeros_like(inputs)
+    shape = tuple(inputs.shape) if noise_shape is None else _noise_shape(noise_shape, inputs)
+    if state is None:
+        keep = torch.rand(shape, device=inputs.device) >= rate
+    else:
+        keep = _unit(shape, state, torch.float32, inputs.device) >= rate
+    return torch.where(keep, inputs * (1.0 / (1.0 - rate)), 0.0)
+
+
+def _noise_shape(noise_shape: Sequence[int | None], inputs: torch.Tensor) -> tuple[int, ...]:
+    shape = tuple(noise_shape)
+    if len(shape) == inputs.ndim:
+        shape = tuple(n if size is None else size for size, n in zip(shape, inputs.shape))
+    if len(shape) != inputs.ndim or any(size not in (1, n) for size, n in zip(shape, inputs.shape)):
+        raise ValueError(
+            f"`noise_shape` must have 1, None or its size for each axis of {tuple(inputs.shape)}. Received: {tuple(noise_shape)}"
+        )
+    return shape
+
+
+def shuffle(x: Any, axis: int = 0, seed: Seed = None) -> torch.Tensor:
+    """`x` with its slices along `axis` in random order.
+
+    Args:
+        x: A tensor.
+        axis: The axis.
+        seed: As in `normal`.
+    """
+    x = _tensor(x)
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"`axis` must be an axis of `x`, which has {x.ndim}. Received: axis={axis}")
+    state, count = _state_of(seed), x.shape[axis]
+    if state is None:
+        order = torch.randperm(count, device=x.device)
+    else:
+        order = torch.argsort(_bits(count, state, x.device))
+    return x.index_select(axis, order)
+
+
+def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Seed = None) -> torch.Tensor:
+    """Draws from a gamma distribution of rate 1.
+
+    Args:
+        shape: The shape of the result.
+        alpha: Its shape parameter, positive: a number or a tensor that broadcasts to `shape`.
+        dtype: A floating type; `floatx()` without it.
+        seed: As in `normal`. The state of a SeedGenerator is read on the host here.
+    """
+    _check_positive("alpha", alpha)
+    shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
+    alpha = _tensor(alpha, _work_dtype(out), device).expand(shape)
+    return torch._standard_gamma(alpha, generator=_generator(state, device)).to(out)
+
+
+def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: Seed = None) -> torch.Tensor:
+    """Draws from a beta distribution.
+
+    Args:
+        shape: The shape of the result.
+        alpha: Its first parameter, positive: a number or a tensor that broadcasts to `shape`.
+        beta: Its second, likewise.
+        dtype: A floating type; `floatx()` without it.
+        seed: As in `gamma`.
+    """
+    _check_positive("alpha", alpha)
+    _check_positive("beta", beta)
+    shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
+    both = torch.stack([_tensor(p, _work_dtype(out), device).expand(shape) for p in (alpha, beta)], -1)
+    return torch._sample_dirichlet(both, generator=_generator(state, device))[..., 0].to(out)
+
+
+def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any = None, seed: Seed = None) -> torch.Tensor:
+    """How many of `counts` trials succeed, each with the given probability.
+
+    Args:
+        shape: The shape of the result.
+        counts: The number of trials: a number or a tensor that broadcasts to `shape`.
+        probabilities: The probability of success, from 0 to 1, likewise.
+        dtype: The type of the result; `floatx()` without it.
+        seed: As in `gamma`.
+    """
+    _check_positive("counts", counts, zero=True)
+    if isinstance(probabilities, int | float) and not 0 <= probabilities <= 1:
+        raise ValueError(f"`probabilities` must be from 0 to 1. Received: probabilities={probabilities!r}")
+    shape, out, state, device = _shape(shape), dtypes.to_torch_dtype(dtype), _state_of(seed), rank.default_device()
+    work = _work_dtype(out)
+    trials, chances = (_tensor(p, work, device).expand(shape) for p in (counts, probabilities))
+    return torch.binomial(trials, chances, generator=_generator(state, device)).to(out)
