@@ -1,0 +1,1037 @@
+"""The base of all optimizers: a `torch.optim.Optimizer` with Keras's interface, built when its variables are known."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import warnings
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from .. import config as settings
+from .. import dtypes
+from ..configurable import Configurable, deserialize_keras_object, is_builtin, serialize_keras_object
+from ..registry import Family, near_matches, snake_case
+from ..variable import KerasVariable
+from . import kernels
+from .schedules import InverseTimeDecay, LearningRateSchedule
+from .state import LearningRate, ScalarState, SlotView, TensorView, stored, to_keras, to_torch, variable_path
+
+_NAMES: Counter[str] = Counter()
+_BASE_ARGUMENTS = (
+    "name", "learning_rate", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum",
+    "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A tensor that a rule keeps for each parameter.
+
+    Args:
+        key: Its key in `state[parameter]`, torch's name for it where torch has the rule.
+        name: Keras's name for it.
+        initial: Its first value as Keras has it.
+        offset: What the stored tensor carries on top of that.
+    """
+
+    key: str
+    name: str
+    initial: float = 0.0
+    offset: float = 0.0
+
+
+@dataclass
+class Batch:
+    """Parameters of one device and type that one kernel call updates, and lists aligned with them, made once.
+
+    Args:
+        index: Their positions among all parameters of the optimizer.
+        params: The parameters.
+        slots: Key to the slot tensors.
+        decayed: Those of the parameters that weight decay applies to.
+        variables: Each variable with the positions, in this batch, of the parameters that store it.
+        dense: Whether all parameters are contiguous, as the fused kernels need.
+    """
+
+    index: list[int]
+    params: list[Tensor]
+    slots: dict[str, list[Tensor]]
+    decayed: list[Tensor]
+    variables: list[tuple[Any, list[int]]]
+    dense: bool
+    cache: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> list[list[int]] | None:
+        """The positions that make a variable each; `None` where every variable is one parameter."""
+        return None if len(self.variables) == len(self.params) else [positions for _, positions in self.variables]
+
+
+class Optimizer(Configurable, torch.optim.Optimizer):
+    """What every optimizer takes and does. A rule of one's own defines `build` and `update_step`, as in Keras.
+
+    A torch optimizer from `build` on: `param_groups`, `state_dict`, `zero_grad`, `step`, torch's schedulers and `GradScaler`.
+
+    Args:
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a
+            callable that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
+        weight_decay: The part of each weight, times the learning rate, that every update takes away.
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: Its momentum.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules
+            see steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
+
+    Raises:
+        ValueError: An unknown argument, two kinds of clipping, numbers out of range.
+    """
+
+    _keras_module = "keras.optimizers"
+    built = False
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        learning_rate = _legacy_arguments(type(self), learning_rate, kwargs)
+        _check_arguments(
+            clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, gradient_accumulation_steps
+        )
+        self.name = name or _auto_name(type(self))
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.state: defaultdict[Tensor, dict[str, Tensor]] = defaultdict(dict)
+        self._group: dict[str, Any] = {"lr": 0.001}
+        self._groups: list[dict[str, Any]] = []
+        self._schedule: Callable | None = None
+        self._scheduler: LRScheduler | None = None
+        self._make_scheduler: Callable | None = None
+        self._iterations = ScalarState("iteration", f"{self.name}/iteration", 0, torch.int32)
+        self._learning_rate = LearningRate(f"{self.name}/learning_rate", self._group)
+        self._scalars: dict[str, ScalarState] = {"iterations": self._iterations}
+        self._capturable = False
+        self._params: list[Tensor] = []
+        self._trainable_variables: list[Any] = []
+        self._keras_variables: list[Any] = []
+        self._positions: dict[int, list[int]] = {}
+        self._excluded: set[int] = set()
+        self._excluded_names: re.Pattern | None = None
+        self._pending_weight: Tensor | None = None
+        self.learning_rate = learning_rate
+
+    # -- learning rate --------------------------------------------------------------------------------------------------------------
+
+    @property
+    def learning_rate(self) -> Any:
+        """The rate of the next update: a variable (`float()`, `assign`) or, where a schedule or a callable gives it, a tensor."""
+        if self._schedule is None:
+            return self._learning_rate
+        return torch.as_tensor(self._current_lr(), dtype=torch.float32)
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if isinstance(value, dict):
+            value = deserialize_keras_object(value)
+        if isinstance(value, LRScheduler):
+            _check_scheduler(value)
+            if value.optimizer is not self:
+                raise ValueError(f"`learning_rate` must be a scheduler of this optimizer. Received: one of {value.optimizer}")
+            self._scheduler, self._schedule = value, None
+        elif callable(value) and not isinstance(value, (Tensor, KerasVariable)):
+            if not isinstance(value, LearningRateSchedule) and _wants_optimizer(value):
+                self._make_scheduler, self._schedule = value, None
+                if self.built:
+                    self._start_scheduler()
+            else:
+                self._schedule, self._scheduler, self._make_scheduler = value, None, None
+        else:
+            if isinstance(self._schedule, LearningRateSchedule):
+                raise TypeError(
+                    "`learning_rate` cannot be set to a number: this optimizer follows a schedule. Set another schedule, or make the "
+                    f"optimizer with a number. Received: {value!r} while following {type(self._schedule).__name__}"
+                )
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                raise ValueError(
+                    "`learning_rate` must be a number, a LearningRateSchedule, a callable or a torch scheduler. "
+                    f"Received: {value!r} of type {type(value).__name__}"
+                ) from None
+            self._schedule = None
+            self._learning_rate.write(number)
+
+    @property
+    def lr(self) -> Any:
+        """Keras 1's spelling of `learning_rate`."""
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        self.learning_rate = value
+
+    def _current_lr(self) -> float | Tensor:
+        """The rate of the next update: a number on the host, a tensor in a captured step."""
+        schedule = self._schedule
+        if schedule is None:
+            return self._group["lr"]
+        count = self._iterations
+        if not isinstance(schedule, LearningRateSchedule):
+            return self._group["lr"] if self._capturable and self.built else float(schedule())
+        if count.tensor is not None:
+            return torch.as_tensor(schedule(count.tensor), dtype=torch.float32, device=count.tensor.device)
+        # Schedules of this library work on Python numbers; a user's own was written for tensors.
+        lr = float(schedule(count.number if is_builtin(type(schedule)) else count.value))
+        self._group["lr"] = lr
+        return lr
+
+    def _start_scheduler(self) -> None:
+        assert self._make_scheduler is not None
+        self._scheduler = self._make_scheduler(self)
+        _check_scheduler(self._scheduler)
+
+    # -- building -------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """torch's parameter groups; one, with the key `"lr"`."""
+        if "defaults" not in self.__dict__:  # torch.optim.Optimizer.__init__ runs in `build`
+            raise ValueError(
+                f"This {type(self).__name__} has no parameters yet. Call `optimizer.build(model.trainable_variables)` "
+                "(or `build(module.parameters())`) before using it as a torch optimizer."
+            )
+        return self._groups
+
+    @param_groups.setter
+    def param_groups(self, value: list[dict[str, Any]]) -> None:
+        self._groups = value
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """The torch tensors that the optimizer updates; the gradients of `apply_stored` stand in this order."""
+        return self._params
+
+    def build(self, variables: Iterable[Any]) -> None:
+        """Make the state for these variables.
+
+        Args:
+            variables: Keras variables, or torch parameters (`module.parameters()`).
+
+        Raises:
+            ValueError: None, or one twice.
+        """
+        variables = list(variables)
+        if not variables:
+            raise ValueError("`variables` must hold at least one variable. Received: none. Is every layer frozen?")
+        params = [p for v in variables for p in stored(v)]
+        if len({id(p) for p in params}) != len(params):
+            raise ValueError("`variables` must hold each variable once. Received: one of them twice.")
+        self._groups = []
+        self._group.pop("params", None)
+        torch.optim.Optimizer.__init__(self, [{**self._group, "params": params}], {"lr": self._group["lr"]})
+        self._group = self._groups[0]
+        self._learning_rate.group = self._group
+        self._params, self._trainable_variables, self._keras_variables = params, variables, []
+        self._opt_called = True  # schedulers look at it; steps do not always pass through `step`
+        self._locate()
+        if self.use_ema:
+            self.add_optimizer_variables(variables, "average")
+        if self.gradient_accumulation_steps:
+            self.add_optimizer_variables(variables, "gradient_accumulator")
+            self._pending_weight = torch.zeros((), device=params[0].device)
+        self._make_slots()
+        self.built = True
+        self._finish_build()
+
+    def _make_slots(self) -> None:
+        for group in self._slots():
+            for variable in self._trainable_variables:
+                for slot in group:
+                    self._add_slot(variable, slot)
+
+    def _slots(self) -> Sequence[Sequence[Slot]]:
+        """The slots of the rule, as Keras orders them: group after group, within a group variable after variable."""
+        return ()
+
+    def _add_slot(self, variable: Any, slot: Slot) -> SlotView:
+        for p in stored(variable):
+            initial = slot.initial + slot.offset
+            self.state[p][slot.key] = torch.full_like(p, initial, requires_grad=False, memory_format=torch.preserve_format)
+        view = SlotView(self, variable, slot.key, slot.name, slot.offset)
+        self._keras_variables.append(view)
+        return view
+
+    def _locate(self) -> None:
+        """Where the parameters of each variable stand in `parameters`."""
+        self._positions, start = {}, 0
+        for variable in self._trainable_variables:
+            parts = stored(variable)
+            self._positions[id(parts[0])] = list(range(start, start + len(parts)))
+            start += len(parts)
+
+    def _finish_build(self) -> None:
+        """Make the lists that a step goes through; again whenever what they hold was exchanged."""
+        decays = [self._use_weight_decay(v) for v in self._trainable_variables for _ in stored(v)]
+        self._decays = decays
+        # A user's rule, or a user's `update_step` on top of one of ours, goes variable by variable.
+        owner = next(c for c in type(self).__mro__ if "update_step" in vars(c) or "_update" in vars(c))
+        self._by_variable = not is_builtin(owner) or "_update" not in vars(owner) or owner is Optimizer
+        self._overwritten = [
+            self._positions[id(stored(v)[0])] for v in self._trainable_variables if getattr(v, "overwrite_with_gradient", False)
+        ]
+        self._constrained = [v for v in self._trainable_variables if getattr(v, "constraint", None) is not None]
+        self._plans: dict[tuple[int, ...], list[Batch]] = {}
+        self._plan = self._make_plan(range(len(self._params)))
+        self._place_scalars()
+        self._simple = (
+            not self._capturable and not self.use_ema and not self.gradient_accumulation_steps and not self._overwritten
+            and not self._constrained and not self._by_variable and len(self._plan) == 1
+        )  # fmt: skip
+        if self._make_scheduler is not None and self._scheduler is None:
+            self._start_scheduler()
+
+    def _make_plan(self, index: Sequence[int]) -> list[Batch]:
+        """The batches that update the parameters at these positions."""
+        skipped = {i for positions in self._overwritten for i in positions}
+        kinds: dict[Any, list[int]] = {}
+        for i in index:
+            if i not in skipped:
+                p = self._params[i]
+                kinds.setdefault((p.device, p.dtype), []).append(i)
+        return [self._make_batch(positions) for positions in kinds.values()]
+
+    def _make_batch(self, index: list[int]) -> Batch:
+        params = [self._params[i] for i in index]
+        place = {i: n for n, i in enumerate(index)}
+        variables = []
+        for variable in self._trainable_variables:
+            positions = self._positions[id(stored(variable)[0])]
+            if positions[0] in place:
+                variables.append((variable, [place[i] for i in positions if i in place]))
+        keys = [k for k in self.state[params[0]] if all(k in self.state[p] for p in params)] if params else []
+        return Batch(
+            index=index,
+            params=params,
+            slots={k: [self.state[p][k] for p in params] for k in keys},
+            decayed=[p for i, p in zip(index, params) if self._decays[i]],
+            variables=variables,
+            dense=all(p.is_contiguous() and p.layout is torch.strided for p in params),
+        )
+
+    def _place_scalars(self) -> None:
+        for scalar in (*self._scalars.values(), self._learning_rate):
+            if self._capturable:
+                scalar.on_device(self._params[0].device)
+            else:
+                scalar.on_host()
+
+    # -- variables ------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def iterations(self) -> Any:
+        """How many updates were made, a variable. With gradient accumulation, of whole windows."""
+        if not self.gradient_accumulation_steps:
+            return self._iterations
+        return self._iterations.value // self.gradient_accumulation_steps
+
+    @iterations.setter
+    def iterations(self, value: Any) -> None:
+        self._iterations.assign(value)
+
+    @property
+    def variables(self) -> list[Any]:
+        """The optimizer's state as Keras variables, in Keras's order: iterations, learning rate unless scheduled, slots."""
+        own = [self._iterations] if self._schedule is not None else [self._iterations, self._learning_rate]
+        return own + self._keras_variables
+
+    def add_variable(
+        self, shape: Sequence[int], initializer: Any = "zeros", dtype: Any = None, aggregation: str = "none", layout: Any = None,
+        name: str | None = None,
+    ) -> TensorView:  # fmt: skip
+        """A state variable of any shape.
+
+        Args:
+            shape: Its shape.
+            initializer: How it starts: a name, an initializer, a callable `(shape, dtype)`.
+            dtype: Its type, `floatx()` without one.
+            aggregation: How replicas would be joined; one process has one copy, so every value means the same here.
+            layout: A placement of the variable, kept on it as `placement`.
+            name: Its name.
+        """
+        first = self._params[0]
+        key = name or f"variable_{len(self._keras_variables)}"
+        self.state[first][key] = _initial(initializer, tuple(shape), dtypes.to_torch_dtype(dtype), first.device)
+        view = TensorView(key, f"{self.name}/{key}", self.state[first], key)
+        view.aggregation, view.placement = aggregation, layout
+        self._keras_variables.append(view)
+        return view
+
+    def add_variable_from_reference(self, reference_variable: Any, name: str | None = None, initializer: Any = "zeros") -> SlotView:
+        """A state variable of the shape, type and layout of a model's variable.
+
+        Args:
+            reference_variable: The model's variable.
+            name: What the state is called (`"momentum"`).
+            initializer: How it starts: a name, an initializer, a callable `(shape, dtype)`.
+        """
+        view = self._add_slot(reference_variable, Slot(name or "var", name or "var"))
+        if initializer != "zeros":
+            shape, first = tuple(reference_variable.shape), stored(reference_variable)[0]
+            view.assign(_initial(initializer, shape, first.dtype, first.device))
+        return view
+
+    def add_optimizer_variables(self, trainable_variables: Sequence[Any], name: str | Sequence[str], initializer: Any = "zeros") -> Any:
+        """A state variable for each model variable; for several names, a tuple of such lists."""
+        names = [name] if isinstance(name, str) else list(name)
+        initializers = list(initializer) if isinstance(initializer, (list, tuple)) else [initializer] * len(names)
+        if len(initializers) != len(names):
+            raise ValueError(f"`initializer` must be one, or one for each name. Received: {len(initializers)} for {len(names)} names")
+        made: tuple[list[Any], ...] = tuple([] for _ in names)
+        for variable in trainable_variables:
+            for found, n, init in zip(made, names, initializers):
+                overwritten = getattr(variable, "overwrite_with_gradient", False)
+                found.append(None if overwritten else self.add_variable_from_reference(variable, n, init))
+        return made[0] if isinstance(name, str) else made
+
+    def assign(self, variable: Any, value: Any) -> None:
+        """Overwrite a variable or a tensor in place."""
+        if isinstance(variable, KerasVariable):
+            variable.assign(value)
+        else:
+            with torch.no_grad():
+                variable.copy_(torch.as_tensor(value))
+
+    def assign_add(self, variable: Any, value: Any) -> None:
+        """Add to a variable or a tensor in place."""
+        self.assign(variable, _value(variable) + _value(value))
+
+    def assign_sub(self, variable: Any, value: Any) -> None:
+        """Subtract from a variable or a tensor in place."""
+        self.assign(variable, _value(variable) - _value(value))
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Overwrite `variables` with arrays in the same order."""
+        variables = self.variables
+        if not self.built or len(weights) != len(variables):
+            raise ValueError(
+                f"`weights` must hold one array for each of the optimizer's {len(variables)} variables. Received: {len(weights)}. "
+                "Build the optimizer first, on the same variables."
+            )
+        for variable, weight in zip(variables, weights):
+            variable.assign(weight)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write `variables` into `store` under `"0"`, `"1"`, …, as Keras does."""
+        for i, variable in enumerate(self.variables):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read what `save_own_variables` wrote; a warning, and no change, when the counts differ."""
+        variables = self.variables
+        if len(store.keys()) != len(variables):
+            warnings.warn(
+                f"The optimizer '{self.name}' has {len(variables)} variables, the file {len(store.keys())}: its state is not loaded.",
+                stacklevel=2,
+            )
+            return
+        for i, variable in enumerate(variables):
+            variable.assign(np.asarray(store[str(i)]))
+
+    # -- weight decay ---------------------------------------------------------------------------------------------------------------
+
+    def exclude_from_weight_decay(self, var_list: Iterable[Any] | None = None, var_names: Iterable[str] | None = None) -> None:
+        """Leave variables out of weight decay; before `build`.
+
+        Args:
+            var_list: The variables.
+            var_names: Regular expressions; a variable whose name has a match is left out.
+        """
+        if self.built:
+            raise ValueError("`exclude_from_weight_decay()` must be called before the optimizer is built.")
+        self._excluded = {id(stored(v)[0]) for v in var_list or ()}
+        self._excluded_names = re.compile("|".join(var_names)) if var_names else None
+
+    def _use_weight_decay(self, variable: Any) -> bool:
+        if id(stored(variable)[0]) in self._excluded:
+            return False
+        name = getattr(variable, "name", None) or ""
+        return self._excluded_names is None or self._excluded_names.search(name) is None
+
+    # -- updating -------------------------------------------------------------------------------------------------------------------
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> Any:
+        """Update variables by `(gradient, variable)` pairs; returns the number of updates so far."""
+        grads, variables = zip(*grads_and_vars)
+        self.apply(list(grads), list(variables))
+        return self.iterations
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
+        """Update variables by gradients in Keras layout.
+
+        Args:
+            grads: A gradient, or `None`, for each variable.
+            trainable_variables: The variables, all or some of those that the optimizer was built with; on the first call, what it
+                is built with. All of them without it.
+
+        Raises:
+            ValueError: Counts that differ, an unknown variable, or no gradient at all.
+        """
+        grads = list(grads)
+        if trainable_variables is None:
+            if not self.built:
+                raise ValueError("`trainable_variables` is needed in the first call of `apply`, or call `build(variables)` first.")
+            variables = self._trainable_variables
+        else:
+            variables = list(trainable_variables)
+            if len(grads) == len(variables) and not self.built:
+                self.build(variables)
+        if len(grads) != len(variables):
+            raise ValueError(
+                f"`grads` must hold one gradient for each variable. Received: {len(grads)} gradients for {len(variables)} variables"
+            )
+        flat: list[Tensor | None] = [None] * len(self._params)
+        missing = []
+        for grad, variable in zip(grads, variables):
+            positions = self._positions.get(id(stored(variable)[0]))
+            if positions is None:
+                raise ValueError(
+                    f"`trainable_variables` holds '{variable_path(variable)}', which this optimizer was not built with. Build a new "
+                    "optimizer for the changed set of variables (compile the model again)."
+                )
+            if grad is None:
+                missing.append(variable_path(variable))
+                continue
+            first = self._params[positions[0]]
+            grad = torch.as_tensor(_value(grad), dtype=first.dtype, device=first.device)
+            for i, part in zip(positions, to_torch(variable, grad)):
+                flat[i] = part
+        if len(missing) == len(variables):
+            raise ValueError("No gradients provided for any variable. Does the loss depend on the weights?")
+        if missing:
+            _warn_missing(missing)
+        self._apply(flat, None)
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """Update by the parameters' `.grad`, as torch optimizers do; parameters without one stay as they are.
+
+        Args:
+            closure: Computes the loss and the gradients; its result is returned.
+        """
+        if not self.built:
+            self.param_groups  # noqa: B018  raises the error that tells the cure
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        self._apply([p.grad for p in self._params], None)
+        return loss
+
+    def apply_stored(self, grads: Sequence[Tensor | None] | None = None, weight: float | None = None) -> None:
+        """Update by gradients laid out as the parameters are: what a training loop calls.
+
+        Args:
+            grads: A gradient or `None` for each of `parameters`; their `.grad` without it.
+            weight: How much this step's gradient counts in its accumulation window (the number of samples), so that windows of
+                uneven batches equal the large batch. All the same without it.
+
+        Raises:
+            ValueError: Another number of gradients, or none that is not `None`.
+        """
+        if grads is None:
+            grads = [p.grad for p in self._params]
+        elif len(grads) != len(self._params):
+            raise ValueError(
+                f"`grads` must hold one gradient for each parameter. Received: {len(grads)} gradients for {len(self._params)} parameters"
+            )
+        for i, g in enumerate(grads):
+            if g is None:
+                self._check_present(grads, i)
+                break
+        self._apply(grads, weight)
+
+    def _check_present(self, grads: Sequence[Tensor | None], first: int) -> None:
+        if all(g is None for g in grads[first:]) and not any(g is not None for g in grads[:first]):
+            raise ValueError("No gradients provided for any variable. Does the loss depend on the weights?")
+        names = []
+        for variable in self._trainable_variables:
+            if any(grads[i] is None for i in self._positions[id(stored(variable)[0])]):
+                names.append(variable_path(variable))
+        _warn_missing(names)
+
+    def _apply(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
+        if self._simple and not (self.clipnorm or self.global_clipnorm or self.clipvalue or self.loss_scale_factor):
+            batch = self._plan[0]
+            dense = batch.dense
+            for g in grads:
+                if g is None or g.is_sparse or (dense and not g.is_contiguous()):
+                    break
+            else:
+                count = self._iterations
+                lr = self._group["lr"] if self._schedule is None else self._current_lr()
+                enabled = torch.is_grad_enabled()
+                torch._C._set_grad_enabled(False)
+                try:
+                    self._run(batch, grads, lr, count.number + 1)
+                finally:
+                    torch._C._set_grad_enabled(enabled)
+                count.number += 1
+                if self._scheduler is not None:
+                    self._scheduler.step()
+                return
+        with torch.no_grad():
+            self._apply_in_full(grads, weight)
+
+    def _apply_in_full(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
+        """One step with every option, or with some gradients missing; also what a captured step records."""
+        index = [i for i, g in enumerate(grads) if g is not None]
+        if not index:
+            return
+        present = [_dense(grads[i]) for i in index]
+        if self.loss_scale_factor:
+            present = torch._foreach_mul(present, 1.0 / self.loss_scale_factor)
+        window = self.gradient_accumulation_steps or 1
+        if window > 1:
+            slots = [self.state[self._params[i]]["gradient_accumulator"] for i in index]
+            kernels.add_scaled_(slots, present, 1.0 if weight is None else float(weight))
+            self._pending_weight.add_(1.0 if weight is None else float(weight))
+            if (self._iterations.number + 1) % window:
+                self._bump(1)
+                return
+            present = self._accumulated(slots)
+        self._update_by(index, present)
+        self._bump(1)
+        if self._scheduler is not None and not self._capturable:
+            self._scheduler.step()
+
+    def _accumulated(self, slots: list[Tensor]) -> list[Tensor]:
+        """The mean gradient of the window; the accumulators start again from zero."""
+        mean = [s / self._pending_weight.to(device=s.device, dtype=s.dtype) for s in slots]
+        torch._foreach_zero_([self.state[p]["gradient_accumulator"] for p in self._params])
+        self._pending_weight.zero_()
+        return mean
+
+    def _update_by(self, index: list[int], grads: list[Tensor]) -> None:
+        """Clip, decay, update, average, constrain."""
+        count, window = self._iterations, self.gradient_accumulation_steps or 1
+        if self._overwritten:
+            chosen = {i for positions in self._overwritten for i in positions}
+            for i, g in zip(index, grads):
+                if i in chosen:
+                    self._params[i].copy_(g)
+        if len(index) == len(self._params):
+            plan = self._plan
+        else:
+            plan = self._plans.get(tuple(index)) or self._plans.setdefault(tuple(index), self._make_plan(index))
+        lr = self._current_lr()
+        if count.tensor is not None:
+            t: Any = (torch.div(count.tensor, window, rounding_mode="floor") + 1).to(torch.float32)
+        else:
+            t = count.number // window + 1
+        grads = self._clip(index, grads)
+        at = {i: g for i, g in zip(index, grads)}
+        for batch in plan:
+            chosen_grads = [at[i] for i in batch.index]
+            if batch.dense:
+                chosen_grads = [g.contiguous() for g in chosen_grads]
+            self._run(batch, chosen_grads, lr, t)
+        if self.use_ema:
+            self._average(t)
+        for variable in self._constrained:
+            variable.assign(variable.constraint(variable.value))
+
+    def _clip(self, index: list[int], grads: list[Tensor]) -> list[Tensor]:
+        if self.clipnorm:
+            place = {i: n for n, i in enumerate(index)}
+            groups = [[place[i] for i in positions if i in place] for positions in self._positions.values() if len(positions) > 1]
+            return kernels.clip_by_norm(grads, self.clipnorm, [g for g in groups if g] or None)
+        if self.global_clipnorm:
+            return kernels.clip_by_global_norm(grads, self.global_clipnorm)
+        if self.clipvalue:
+            return kernels.clip_by_value(grads, self.clipvalue)
+        return grads
+
+    def _bump(self, by: int) -> None:
+        if self._iterations.tensor is not None:
+            self._iterations.tensor.add_(by)
+        else:
+            self._iterations.number += by
+
+    def _run(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        if self.weight_decay and batch.decayed:
+            torch._foreach_mul_(batch.decayed, 1.0 - lr * self.weight_decay)
+        if self._by_variable:
+            Optimizer._update(self, batch, grads, lr, t)
+        else:
+            self._update(batch, grads, lr, t)
+
+    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        """The rule, on lists of tensors.
+
+        Args:
+            batch: The parameters and their slots.
+            grads: Their gradients, not to be changed.
+            lr: The learning rate, a number; in a captured step a 0-d tensor.
+            t: The number of this update, from 1; in a captured step a float32 0-d tensor.
+        """
+        rate = torch.as_tensor(lr, dtype=torch.float32)
+        for variable, positions in batch.variables:
+            self.update_step(to_keras(variable, *(grads[i] for i in positions)), variable, rate)
+
+    def update_step(self, gradient: Tensor, variable: Any, learning_rate: Any) -> None:
+        """Update one variable. A rule of one's own overrides this.
+
+        Args:
+            gradient: Its gradient, in Keras layout.
+            variable: The variable.
+            learning_rate: The learning rate, a number or a 0-d tensor.
+        """
+        if type(self)._update is Optimizer._update:
+            raise NotImplementedError(f"{type(self).__name__} must define `update_step(self, gradient, variable, learning_rate)`.")
+        batch = self._make_batch(self._positions[id(stored(variable)[0])])
+        window = self.gradient_accumulation_steps or 1
+        with torch.no_grad():
+            self._update(batch, [g.contiguous() for g in to_torch(variable, gradient)], learning_rate, self._iterations.read() // window + 1)
+
+    def flush(self) -> None:
+        """Apply what an accumulation window that is not full has gathered; `fit` calls this at the end of an epoch.
+
+        The flushed window counts as a whole one. Without a window, or at its boundary, nothing happens.
+        """
+        window = self.gradient_accumulation_steps
+        if not window or not self.built:
+            return
+        pending = self._iterations.read() % window
+        if not pending:
+            return
+        with torch.no_grad():
+            index = list(range(len(self._params)))
+            self._update_by(index, self._accumulated([self.state[p]["gradient_accumulator"] for p in self._params]))
+            self._iterations.write(self._iterations.read() + window - pending)
+            if self._scheduler is not None:
+                self._scheduler.step()
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss times `loss_scale_factor`, to take gradients of."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    def _average(self, t: Any) -> None:
+        averages = [self.state[p]["average"] for p in self._params]
+        # The first update starts the average from the weights.
+        momentum = (t > 1).to(torch.float32) * self.ema_momentum if isinstance(t, Tensor) else (self.ema_momentum if t > 1 else 0.0)
+        torch._foreach_mul_(averages, momentum)
+        kernels.add_scaled_(averages, self._params, 1.0 - momentum)
+        if self.ema_overwrite_frequency:
+            window = self.gradient_accumulation_steps or 1
+            if (self._iterations.number // window + 1) % self.ema_overwrite_frequency == 0:
+                torch._foreach_copy_(self._params, averages)
+
+    def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
+        """Give the variables their final values at the end of training: with `use_ema`, the averages."""
+        if not self.use_ema:
+            return
+        with torch.no_grad():
+            for variable in var_list:
+                if id(stored(variable)[0]) not in self._positions:
+                    raise ValueError(f"`var_list` holds '{variable_path(variable)}', which this optimizer was not built with.")
+                for p in stored(variable):
+                    p.copy_(self.state[p]["average"])
+
+    def stateless_apply(
+        self, optimizer_variables: Sequence[Tensor], grads: Sequence[Any], trainable_variables: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """What `apply` would make of these values; the optimizer and the model stay as they are.
+
+        Args:
+            optimizer_variables: Values for `variables`.
+            grads: The gradients, in Keras layout.
+            trainable_variables: Values for the variables that the optimizer was built with.
+
+        Returns:
+            The new trainable values and the new optimizer values.
+        """
+        if not self.built:
+            raise ValueError("`stateless_apply` needs a built optimizer. Call `build(variables)` first.")
+        own, weights = self.variables, self._trainable_variables
+        for name, given, wanted in (("optimizer_variables", optimizer_variables, own), ("trainable_variables", trainable_variables, weights)):
+            if len(given) != len(wanted):
+                raise ValueError(f"`{name}` must hold one value for each of {len(wanted)} variables. Received: {len(given)}")
+        handles = [*weights, *own]
+        before = [_value(v).detach().clone() for v in handles]
+        try:
+            for variable, value in zip(handles, [*trainable_variables, *optimizer_variables]):
+                self.assign(variable, _value(value).detach() if isinstance(value, (Tensor, KerasVariable)) else value)
+            self.apply(grads)
+            after = [_value(v).detach().clone() for v in handles]
+        finally:
+            for variable, value in zip(handles, before):
+                self.assign(variable, value)
+        return after[: len(weights)], after[len(weights) :]
+
+    # -- captured steps -------------------------------------------------------------------------------------------------------------
+
+    @property
+    def capturable(self) -> bool:
+        """Whether step count and learning rate live in tensors, so that a step can be captured or compiled and replayed.
+
+        Set it before capturing. Between replays call `advance()`; a new learning rate is written into its tensor. Setting it to
+        `False` brings the numbers back to the host.
+        """
+        return self._capturable
+
+    @capturable.setter
+    def capturable(self, value: bool) -> None:
+        if bool(value) != self._capturable:
+            self._capturable = bool(value)
+            if self.built:
+                self._finish_build()
+                self._sync_callable_lr()
+
+    def state_tensors(self) -> list[Tensor]:
+        """Every tensor besides the parameters that a captured step reads and changes: scalars and slots."""
+        scalars = [s.tensor for s in (*self._scalars.values(), self._learning_rate) if s.tensor is not None]
+        pending = [] if self._pending_weight is None else [self._pending_weight]
+        return scalars + pending + [t for p in list(self.state) for t in self.state[p].values()]
+
+    def capture_key(self) -> tuple[bool, ...]:
+        """What the host decides about the next step (update or accumulate, overwrite by the average): one graph for each key."""
+        window = self.gradient_accumulation_steps or 1
+        count = self._iterations.number
+        update = (count + 1) % window == 0
+        every = self.ema_overwrite_frequency if self.use_ema else None
+        return (update, bool(update and every and (count // window + 1) % every == 0))
+
+    def advance(self) -> None:
+        """Call after each replay of a captured step: counts it on the host, and renews the rate from a callable or torch scheduler."""
+        update = self.capture_key()[0]
+        self._iterations.number += 1
+        if update and self._scheduler is not None:
+            self._scheduler.step()
+        self._sync_callable_lr()
+
+    def _sync_callable_lr(self) -> None:
+        if self._capturable and self._schedule is not None and not isinstance(self._schedule, LearningRateSchedule):
+            self._group["lr"].fill_(float(self._schedule()))
+
+    # -- torch's side ---------------------------------------------------------------------------------------------------------------
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """torch's door for more parameters; closed after `build`, for the state is made there."""
+        if self.built:
+            raise ValueError("A built optimizer takes no further parameters. Use `MultiOptimizer` for groups of their own rates.")
+        super().add_param_group(param_group)
+
+    def state_dict(self) -> dict[str, Any]:
+        """torch's state dict; the scalars of the state stand in the parameter group."""
+        self.param_groups  # noqa: B018  not built: raises
+        for name, scalar in self._scalars.items():
+            self._group[name] = scalar.read()
+        return super().state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Read torch's state dict into the tensors of this optimizer, in place, so that captured steps go on with them."""
+        own_state, own_groups = self.state, self.param_groups
+        own_lrs = [g["lr"] for g in own_groups]
+        try:
+            super().load_state_dict(state_dict)
+            new_state, new_groups = self.state, self._groups
+        finally:
+            self.state, self._groups = own_state, own_groups
+        with torch.no_grad():
+            for p, slots in new_state.items():
+                for key, value in slots.items():
+                    if key in own_state[p] and isinstance(value, Tensor):
+                        own_state[p][key].copy_(value)
+        for own, new, lr in zip(own_groups, new_groups, own_lrs):
+            own.update({k: v for k, v in new.items() if k != "params"})
+            if isinstance(lr, Tensor):
+                own["lr"] = lr.fill_(float(new["lr"]))
+            elif isinstance(own["lr"], Tensor):
+                own["lr"] = float(own["lr"])
+        self._restore_scalars()
+
+    def _restore_scalars(self) -> None:
+        for name, scalar in self._scalars.items():
+            if name in self._group:
+                scalar.write(self._group[name])
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        state.pop("step", None)  # a scheduler's wrapper around the method
+        for name in list(state):
+            if name.startswith("_optimizer_") and name.endswith("_hooks"):
+                state[name] = OrderedDict()
+        state["_plans"], state["_plan"] = {}, []
+        state["_excluded"] = {i for i, v in enumerate(self._trainable_variables) if id(stored(v)[0]) in self._excluded}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "param_groups" in state:  # torch's `load_state_dict` passes only these two
+            self.state, self._groups = state["state"], state["param_groups"]
+            return
+        self.__dict__.update(state)
+        if self.built:
+            self._patch_step_function()
+            self._excluded = {id(stored(self._trainable_variables[i])[0]) for i in self._excluded}
+            # A pickled dict keyed by parameters comes back with all keys, but maybe before they were whole.
+            self.state = defaultdict(dict, dict(self.state))
+            self._locate()
+            self._finish_build()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    # -- configuration --------------------------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as plain data."""
+        values = {name: getattr(self, name) for name in _BASE_ARGUMENTS if name != "learning_rate"}
+        if self._schedule is not None:
+            rate: Any = serialize_keras_object(self._schedule)
+        else:
+            rate = float(np.float32(self._learning_rate.read()))  # Keras keeps the rate in float32
+        own = {name: getattr(self, name) for name in self._own_arguments()}
+        return {"name": values.pop("name"), "learning_rate": rate, **values, **own}
+
+    @classmethod
+    def _own_arguments(cls) -> list[str]:
+        """The arguments that a rule of this library has besides the base's."""
+        init = next(c for c in cls.__mro__ if is_builtin(c) and "__init__" in vars(c)).__init__
+        return [n for n, p in inspect.signature(init).parameters.items() if n not in (*_BASE_ARGUMENTS, "self") and p.kind is not p.VAR_KEYWORD]
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
+        """The optimizer that `get_config` described, without its state."""
+        config = dict(config)
+        for name in ("jit_compile", "is_legacy_optimizer"):  # what Keras 2 wrote, and no constructor takes
+            config.pop(name, None)
+        if isinstance(config.get("learning_rate"), dict):
+            config["learning_rate"] = deserialize_keras_object(config["learning_rate"], custom_objects)
+        return cls(**config)
+
+    def _get_variable_index(self, variable: Any) -> int:
+        """The place of a variable among those that the optimizer was built with (rules written for Keras ask for it)."""
+        first = stored(variable)[0]
+        return next(i for i, v in enumerate(self._trainable_variables) if stored(v)[0] is first)
+
+
+def _auto_name(cls: type) -> str:
+    base = snake_case(cls.__name__)
+    _NAMES[base] += 1
+    return base if _NAMES[base] == 1 else f"{base}_{_NAMES[base] - 1}"
+
+
+def _legacy_arguments(cls: type, learning_rate: Any, kwargs: dict[str, Any]) -> Any:
+    """Take Keras 1's `lr` and `decay` out of `kwargs`; refuse the rest."""
+    if "lr" in kwargs:
+        learning_rate = kwargs.pop("lr")
+        warnings.warn("`lr` is the old name of `learning_rate`.", DeprecationWarning, stacklevel=4)
+    decay = kwargs.pop("decay", None)
+    if decay:
+        warnings.warn(
+            "`decay` is the old spelling of `learning_rate=schedules.InverseTimeDecay(rate, 1, decay)`.", DeprecationWarning, stacklevel=4
+        )
+        learning_rate = InverseTimeDecay(float(learning_rate), 1, float(decay))
+    if kwargs:
+        name = next(iter(kwargs))
+        known = [n for n in inspect.signature(cls.__init__).parameters if n not in ("self", "kwargs")]
+        raise ValueError(f"{cls.__name__}() got an unknown argument `{name}`.{near_matches(name, known)} Received: {name}={kwargs[name]!r}")
+    return learning_rate
+
+
+def _check_arguments(
+    clipnorm: Any, clipvalue: Any, global_clipnorm: Any, use_ema: bool, ema_momentum: float, every: Any, window: Any
+) -> None:
+    clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+    given = {k: v for k, v in clips.items() if v is not None}
+    if len(given) > 1:
+        raise ValueError(f"Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: {given}")
+    for name, value in given.items():
+        if value < 0:
+            raise ValueError(f"`{name}` must not be negative. Received: {name}={value!r}")
+    if use_ema:
+        if not 0 <= ema_momentum <= 1:
+            raise ValueError(f"`ema_momentum` must be in the range [0, 1]. Received: ema_momentum={ema_momentum!r}")
+        if every is not None and (not isinstance(every, int) or every < 1):
+            raise ValueError(f"`ema_overwrite_frequency` must be an integer above 0, or None. Received: ema_overwrite_frequency={every!r}")
+    if window is not None and (not isinstance(window, int) or window < 2):
+        raise ValueError(f"`gradient_accumulation_steps` must be an integer of at least 2, or None. Received: {window!r}")
+
+
+def _check_scheduler(scheduler: Any) -> None:
+    if isinstance(scheduler, ReduceLROnPlateau):
+        raise ValueError(
+            "`learning_rate` cannot be a ReduceLROnPlateau, which needs a metric at each step. Make it with the built optimizer and call "
+            "its `step(metric)` yourself, or use the callback of that name."
+        )
+    if not isinstance(scheduler, LRScheduler):
+        raise ValueError(f"`learning_rate` was called with the optimizer and must return a torch scheduler. Received: {scheduler!r}")
+
+
+def _wants_optimizer(function: Callable) -> bool:
+    """Whether a callable has a required argument: it makes a torch scheduler, instead of giving a rate."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+
+
+def _warn_missing(names: list[str]) -> None:
+    warnings.warn(
+        f"Gradients do not exist for variables {names}: they stay as they are. If you compiled the model, does the loss reach them?",
+        stacklevel=4,
+    )
+
+
+def _dense(grad: Tensor | None) -> Tensor:
+    assert grad is not None
+    return grad.to_dense() if grad.is_sparse else grad
+
+
+def _value(variable: Any) -> Any:
+    return variable.value if isinstance(variable, KerasVariable) else variable
+
+
+def _initial(initializer: Any, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    if isinstance(initializer, (str, dict)):
+        if initializer in ("zeros", "ones"):
+            return torch.full(shape, float(initializer == "ones"), dtype=dtype, device=device)
+        initializer = Family.known["initializer"].find(initializer)()
+    if callable(initializer):
+        return torch.as_tensor(initializer(shape, dtype=dtypes.standardize_dtype(dtype)), dtype=dtype, device=device)
+    return torch.as_tensor(initializer, dtype=dtype, device=device).broadcast_to(shape).clone()
+
+
+def epsilon_or_default(epsilon: float | None) -> float:
+    """`epsilon`, or the process's own where Keras 1's `None` was given."""
+    return settings.epsilon() if epsilon is None else epsilon

@@ -1,0 +1,522 @@
+"""Update rules that work element by element: SGD, the Adam family, the accumulators, sign descent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import kernels
+from .kernels import one_minus_power
+from .optimizer import Batch, Optimizer, Slot, epsilon_or_default
+from .state import ScalarState
+
+_FUSED_DEVICES = ("cpu", "cuda", "xpu", "mps")
+_FUSED_TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+# The kernels correct for the first steps by the step number. Keras's own correction is folded into the rate; from this step on,
+# theirs is a multiplication by one.
+_LATE = 1e9
+
+
+def _fused(batch: Batch, lr: Any, t: Any) -> bool:
+    """Whether torch's fused kernel serves: eager, dense, and one tensor or more."""
+    if "fused" not in batch.cache:
+        first = batch.params[0]
+        batch.cache["fused"] = batch.dense and first.device.type in _FUSED_DEVICES and first.dtype in _FUSED_TYPES
+        batch.cache["steps"] = [torch.tensor(_LATE, device=first.device)] * len(batch.params)
+    return batch.cache["fused"] and not isinstance(t, Tensor) and not isinstance(lr, Tensor)
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum `v = momentum * v - lr * g; w += v`.
+
+    Args:
+        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        momentum: How much of the last update goes on; 0 for none.
+        nesterov: Whether the gradient is counted as if taken after that (`w += momentum * v - lr * g`).
+    """
+
+    def __init__(
+        self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float | None = None,
+        clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, use_ema: bool = False,
+        ema_momentum: float = 0.99, ema_overwrite_frequency: int | None = None, loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None, name: str | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name, **kwargs,
+        )  # fmt: skip
+        if not isinstance(momentum, (int, float)) or not 0 <= momentum <= 1:
+            raise ValueError(f"`momentum` must be a number between 0 and 1. Received: momentum={momentum!r}")
+        self.momentum = momentum
+        self.nesterov = nesterov
+
+    def _slots(self) -> Sequence[Sequence[Slot]]:
+        return ((Slot("momentum_buffer", "momentum"),),) if self.momentum else ()
+
+    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        params = batch.params
+        fused = _fused(batch, lr, t)
+        if not self.momentum:
+            if fused:
+                torch._fused_sgd_(
+                    params, grads, [], weight_decay=0.0, momentum=0.0, lr=lr, dampening=0.0, nesterov=False, maximize=False,
+                    is_first_step=False,
+                )  # fmt: skip
+            else:
+                kernels.add_scaled_(params, grads, -lr)
+            return
+        velocity = batch.slots["momentum_buffer"]
+        if fused and not self.nesterov:
+            # torch: v = momentum * v + (1 - dampening) * g; w -= lr * v. With these numbers, Keras's rule.
+            torch._fused_sgd_(
+                params, grads, velocity, weight_decay=0.0, momentum=float(self.momentum), lr=-1.0, dampening=1.0 + lr, nesterov=False,
+                maximize=False, is_first_step=False,
+            )  # fmt: skip
+            return
+        torch._foreach_mul_(velocity, self.momentum)
+        kernels.add_scaled_(velocity, grads, -lr)
+        if self.nesterov:
+            torch._foreach_add_(params, velocity, alpha=self.momentum)
+            kernels.add_scaled_(params, grads, -lr)
+        else:
+            torch._foreach_add_(params, velocity)
+
+
+class Adam(Optimizer):
+    """Adam (https://arxiv.org/abs/1412.6980), the form before its section 2.1: `w -= alpha_t * m / (sqrt(v) + epsilon)`.
+
+    Args:
+        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        beta_1: The momentum of the gradient's mean.
+        beta_2: The momentum of its square's.
+        epsilon: Keeps the denominator from zero.
+        amsgrad: Whether the largest second moment so far is divided by (https://openreview.net/forum?id=ryQu7f-RZ).
+    """
+
+    def __init__(
+        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, amsgrad: bool = False,
+        weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None,
+        global_clipnorm: float | None = None, use_ema: bool = False, ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None, loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None, name: str | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name, **kwargs,
+        )  # fmt: skip
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon_or_default(epsilon)
+        self.amsgrad = amsgrad
+
+    def _slots(self) -> Sequence[Sequence[Slot]]:
+        moments = (Slot("exp_avg", "momentum"), Slot("exp_avg_sq", "velocity"))
+        return (moments, (Slot("max_exp_avg_sq", "velocity_hat"),)) if self.amsgrad else (moments,)
+
+    def _run(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        if not _fused(batch, lr, t) or self._by_variable:
+            super()._run(batch, grads, lr, t)
+            return
+        alpha = lr * kernels.sqrt(one_minus_power(self.beta_2, t)) / one_minus_power(self.beta_1, t)
+        decay = 0.0
+        if self.weight_decay and batch.decayed:
+            if len(batch.decayed) == len(batch.params) and alpha:
+                decay = self.weight_decay * lr / alpha  # the kernel multiplies by its rate
+            else:
+                torch._foreach_mul_(batch.decayed, 1.0 - lr * self.weight_decay)
+        slots = batch.slots
+        torch._fused_adamw_(
+            batch.params, grads, slots["exp_avg"], slots["exp_avg_sq"], slots["max_exp_avg_sq"] if self.amsgrad else [],
+            batch.cache["steps"], lr=alpha, beta1=self.beta_1, beta2=self.beta_2, weight_decay=decay, eps=self.epsilon,
+            amsgrad=self.amsgrad, maximize=False,
+        )  # fmt: skip
+
+    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        alpha = lr * kernels.sqrt(one_minus_power(self.beta_2, t)) / one_minus_power(self.beta_1, t)
+        mean, square = batch.slots["exp_avg"], batch.slots["exp_avg_sq"]
+        torch._foreach_lerp_(mean, grads, 1.0 - self.beta_1)
+        torch._foreach_mul_(square, self.beta_2)
+        torch._foreach_addcmul_(square, grads, grads, value=1.0 - self.beta_2)
+        if self.amsgrad:
+            largest = batch.slots["max_exp_avg_sq"]
+            torch._foreach_maximum_(largest, square)
+            square = largest
+        root = torch._foreach_sqrt(square)
+        torch._foreach_add_(root, self.epsilon)
+        kernels.addcdiv_(batch.params, mean, root, -alpha)
+
+
+class AdamW(Adam):
+    """Adam with weight decay from the start (https://arxiv.org/abs/1711.05101). Arguments as `Adam`."""
+
+    def __init__(
+        self, learning_rate: Any = 0.001, weight_decay: float = 0.004, beta_1: float = 0.9, beta_2: float = 0.999,
+        epsilon: float = 1e-7, amsgrad: bool = False, clipnorm: float | None = None, clipvalue: float | None = None,
+        global_clipnorm: float | None = None, use_ema: bool = False, ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None, loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None, name: str | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+            ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs,
+        )  # fmt: skip
+        if self.weight_decay is None:
+            raise ValueError("`weight_decay` must be a number: AdamW without it is Adam. Received: weight_decay=None")
+
+
+class RMSprop(Optimizer):
+    """The gradient over the root of its mean square (Hinton, lecture 6 of "Neural Networks for Machine Learning").
+
+    Args:
+        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        rho: The momentum of the mean square.
+        momentum: How much of the last update goes on; 0 for none.
+        epsilon: Added to the mean square.
+        centered: Whether the variance is used instead of the mean square.
+    """
+
+    def __init__(
+        self, learning_rate: Any = 0.001, rho: float = 0.9, momentum: float = 0.0, epsilon: float = 1e-7, centered: bool = False,
+        weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None,
+        global_clipnorm: float | None = None, use_ema: bool = False, ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None, loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None, name: str | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name, **kwargs,
+        )  # fmt: skip
+        self.rho = rho
+        self.momentum = momentum
+        self.epsilon = epsilon_or_default(epsilon)
+        self.centered = centered
+
+    def _slots(self) -> Sequence[Sequence[Slot]]:
+        groups = [(Slot("square_avg", "velocity"),)]
+        if self.momentum > 0:
+            groups.append((Slot("momentum_buffer", "momentum"),))
+        if self.centered:
+            groups.append((Slot("grad_avg", "average_gradient"),))
+        return groups
+
+    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        square = batch.slots["square_avg"]
+        torch._foreach_mul_(square, self.rho)
+        torch._foreach_addcmul_(square, grads, grads, value=1.0 - self.rho)
+        if self.centered:
+            mean = batch.slots["grad_avg"]
+            torch._foreach_lerp_(mean, grads, 1.0 - self.rho)
+            root = torch._foreach_addcmul(square, mean, mean, value=-1.0)
+            torch._foreach_add_(root, self.epsilon)
+        else:
+            root = torch._foreach_add(square, self.epsilon)
+        torch._foreach_sqrt_(root)
+        if self.momentum > 0:
+            velocity = batch.slots["momentum_buffer"]
+            torch._foreach_mul_(velocity, self.momentum)
+            kernels.addcdiv_(velocity, grads, root, lr)
+            torch._foreach_sub_(batch.params, velocity)
+        else:
+            kernels.addcdiv_(batch.params, grads, root, -lr)
+
+
+class Adagrad(Optimizer):
+    """The gradient over the root of the sum of its squares (https://jmlr.org/papers/v12/duchi11a.html).
+
+    Args:
+        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        initial_accumulator_value: What the sums start from.
+        epsilon: Added to the sums under the root.
+    """
+
+    def __init__(
+        self, learning_rate: Any = 0.001, initial_accumulator_value: float = 0.1, epsilon: float = 1e-7,
+        weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None,
+        global_clipnorm: float | None = None, use_ema: bool = False, ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None, loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None, name: str | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name, **kwargs,
+        )  # fmt: skip
+        self.initial_accumulator_value = initial_accumulator_value
+        self.epsilon = epsilon_or_default(epsilon)
+
+    def _slots(self) -> Sequence[Sequence[Slot]]:
+        # Stored with epsilon on top, so that torch's kernel, which adds its own after the root, serves with none.
+        return ((Slot("sum", "accumulator", self.initial_accumulator_value, self.epsilon),),)
+
+    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        total = batch.slots["sum"]
+        if _fused(batch, lr, t):
+            torch._fused_adagrad_(
+                batch.params, grads, total, batch.cache["steps"], lr=lr, lr_decay=0.0, weight_decay=0.0, eps=0.0, maximize=False
+            )
+            return
+        torch._foreach_addcmul_(total, grads, grads)
+        kernels.addcdiv_(batch.params, grads, torch._foreach_sqrt(total), -lr)
+
+
+class Adadelta(Optimizer):
+    """Adagrad over a moving window, in the units of the weights (https://arxiv.org/abs/1212.5701).
+
+    Args:
+        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        rho: The momentum of the mean squares.
+        epsilon: Added to them under the roots.
+    """
+
+    def __init__(
+        self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-7, weight_decay: float | None = None,
+        clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, use_ema: bool = False,
+        ema_momentum: float = 0.99, ema_overwrite_frequency: int | None = None, loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None, name: str | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name, **kwargs,
+        )  # fmt: skip
+        self.rho = rho
+        self.epsilon = epsilon_or_default(epsilon)
+
+    def _slots(self) -> Sequence[Sequence[Slot]]:
+        return ((Slot("square_avg", "accumulated_grad"), Slot("acc_delta", "accumulated_delta_var")),)
+
+    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        square, changes = batch.slots["square_avg"], batch.slots["acc_delta"]
+        torch._foreach_mul_(square, self.rho)
+        torch._foreach_addcmul_(square, grads, grads, value=1.0 - self.rho)
+        root = torch._foreach_add(square, self.epsilon)
+        torch._foreach_sqrt_(root)
+        delta = torch._foreach_add(changes, self.epsilon)
+        torch._foreach_sqrt_(delta)
+        torch._foreach_div_(delta, root)
+        torch._foreach_mul_(delta, grads)
+        torch._foreach_mul_(changes, self.rho)
+        torch._foreach_addcmul_(changes, delta, delta, value=1.0 - self.rho)
+        kernels.add_scaled_(batch.params, delta, -lr)
+
+
+class Adamax(Optimizer):
+    """Adam with the infinity norm (section 7.1 of https://arxiv.org/abs/1412.6980). Arguments as `Adam`."""
+
+    def __init__(
+        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7,
+        weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None,
+        global_clipnorm: float | None = None, use_ema: bool = False, ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None, loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None, name: str | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name, **kwargs,
+        )  # fmt: skip
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon_or_default(epsilon)
+
+    def _slots(self) -> Sequence[Sequence[Slot]]:
+        return ((Slot("exp_avg", "momentum"), Slot("exp_inf", "norm")),)
+
+    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        mean, norm = batch.slots["exp_avg"], batch.slots["exp_inf"]
+        torch._foreach_lerp_(mean, grads, 1.0 - self.beta_1)
+        torch._foreach_mul_(norm, self.beta_2)
+        size = torch._foreach_abs(grads)
+        torch._foreach_maximum_(norm, size)
+        torch._foreach_copy_(size, norm)
+        torch._foreach_add_(size, self.epsilon)
+        kernels.addcdiv_(batch.params, mean, size, -lr / one_minus_power(self.beta_1, t))
+
+
+class Nadam(Optimizer):
+    """Adam with Nesterov momentum (https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ). Arguments as `Adam`."""
+
+    def __init__(
+        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7,
+        weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None,
+        global_clipnorm: float | None = None, use_ema: bool = False, ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None, loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None, name: str | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name, **kwargs,
+        )  # fmt: skip
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon_or_default(epsilon)
+        self._product = ScalarState("variable", "variable", 1.0, torch.float32)
+        self._scalars["mu_product"] = self._product
+
+    def _slots(self) -> Sequence[Sequence[Slot]]:
+        return ((Slot("exp_avg", "momentum"), Slot("exp_avg_sq", "velocity")),)
+
+    def _make_slots(self) -> None:
+        super()._make_slots()
+        self._product.write(1.0)
+        self._keras_variables.append(self._product)
+
+    def _scheduled_momentum(self, t: Any) -> Any:
+        return self.beta_1 * (1.0 - 0.5 * 0.96**t)
+
+    def _next_product(self, t: Any) -> Any:
+        """The product of the scheduled momenta up to this update."""
+        held = self._product.number if self._product.tensor is None else self._product.tensor
+        return held * self._scheduled_momentum(t)
+
+    def _bump(self, by: int) -> None:
+        # Here and not in the rule, which may run once for each type and device.
+        window = self.gradient_accumulation_steps or 1
+        if window == 1 or (self._iterations.number + 1) % window == 0:
+            self._advance_product()
+        super()._bump(by)
+
+    def _advance_product(self) -> None:
+        count, window = self._iterations, self.gradient_accumulation_steps or 1
+        if self._product.tensor is not None:
+            t = (torch.div(count.tensor, window, rounding_mode="floor") + 1).to(torch.float32)
+            self._product.tensor.mul_(self._scheduled_momentum(t))
+        else:
+            self._product.number = self._next_product(count.number // window + 1)
+
+    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        momentum, following = self._scheduled_momentum(t), self._scheduled_momentum(t + 1)
+        product = self._next_product(t)
+        mean, square = batch.slots["exp_avg"], batch.slots["exp_avg_sq"]
+        torch._foreach_lerp_(mean, grads, 1.0 - self.beta_1)
+        torch._foreach_mul_(square, self.beta_2)
+        torch._foreach_addcmul_(square, grads, grads, value=1.0 - self.beta_2)
+        root = torch._foreach_sqrt(square)
+        correction = kernels.sqrt(one_minus_power(self.beta_2, t))
+        # Both terms have the same denominator sqrt(v / correction²) + epsilon; the factor goes into their scales.
+        if isinstance(t, Tensor):
+            torch._foreach_add_(root, correction * self.epsilon)
+        else:
+            torch._foreach_add_(root, self.epsilon * correction)
+        kernels.addcdiv_(batch.params, grads, root, -lr * correction * (1.0 - momentum) / (1.0 - product))
+        kernels.addcdiv_(batch.params, mean, root, -lr * correction * following / (1.0 - product * following))
+
+
+class Ftrl(Optimizer):
+    """Follow the regularized leader (https://research.google.com/pubs/archive/41159.pdf).
+
+    Args:
+        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        learning_rate_power: Minus how fast the rate falls with the sum of squares; 0 for a fixed rate.
+        initial_accumulator_value: What the sums start from.
+        l1_regularization_strength: Pulls weights to exactly zero.
+        l2_regularization_strength: Pulls weights towards zero.
+        l2_shrinkage_regularization_strength: Adds to the gradient a part of the weight, not to the sums.
+        beta: Smooths the first rates, as in the paper.
+    """
+
+    def __init__(
+        self, learning_rate: Any = 0.001, learning_rate_power: float = -0.5, initial_accumulator_value: float = 0.1,
+        l1_regularization_strength: float = 0.0, l2_regularization_strength: float = 0.0,
+        l2_shrinkage_regularization_strength: float = 0.0, beta: float = 0.0, weight_decay: float | None = None,
+        clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, use_ema: bool = False,
+        ema_momentum: float = 0.99, ema_overwrite_frequency: int | None = None, loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None, name: str | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name, **kwargs,
+        )  # fmt: skip
+        strengths = {
+            "initial_accumulator_value": initial_accumulator_value,
+            "l1_regularization_strength": l1_regularization_strength,
+            "l2_regularization_strength": l2_regularization_strength,
+            "l2_shrinkage_regularization_strength": l2_shrinkage_regularization_strength,
+        }
+        for argument, value in strengths.items():
+            if value < 0.0:
+                raise ValueError(f"`{argument}` must not be negative. Received: {argument}={value!r}")
+        if learning_rate_power > 0.0:
+            raise ValueError(f"`learning_rate_power` must not be positive. Received: learning_rate_power={learning_rate_power!r}")
+        self.learning_rate_power = learning_rate_power
+        self.initial_accumulator_value = initial_accumulator_value
+        self.l1_regularization_strength = l1_regularization_strength
+        self.l2_regularization_strength = l2_regularization_strength
+        self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
+        self.beta = beta
+
+    def _slots(self) -> Sequence[Sequence[Slot]]:
+        return ((Slot("accumulator", "accumulator", self.initial_accumulator_value), Slot("linear", "linear")),)
+
+    def _power(self, xs: list[Tensor]) -> list[Tensor]:
+        if self.learning_rate_power == -0.5:
+            return list(torch._foreach_sqrt(xs))
+        return list(torch._foreach_pow(xs, -self.learning_rate_power))
+
+    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        params, total, linear = batch.params, batch.slots["accumulator"], batch.slots["linear"]
+        shrinkage, l1 = self.l2_shrinkage_regularization_strength, self.l1_regularization_strength
+        before = self._power(total)
+        torch._foreach_addcmul_(total, grads, grads)
+        after = self._power(total)
+        torch._foreach_add_(linear, grads)
+        if shrinkage > 0:
+            torch._foreach_add_(linear, params, alpha=2.0 * shrinkage)
+        # linear -= (after - before) / lr * w
+        torch._foreach_sub_(before, after)
+        if isinstance(lr, Tensor):
+            torch._foreach_mul_(before, 1.0 / lr)
+            torch._foreach_addcmul_(linear, before, params)
+        else:
+            torch._foreach_addcmul_(linear, before, params, value=1.0 / lr)
+        # w = (clip(linear, -l1, l1) - linear) / (after / lr + 2 * l2), both sides times lr
+        l2 = self.l2_regularization_strength * lr + 0.5 * self.beta
+        if isinstance(l2, Tensor) or l2:
+            torch._foreach_add_(after, 2.0 * l2)
+        if l1:
+            clipped = kernels.clip_by_value(linear, l1)
+            torch._foreach_sub_(clipped, linear)
+            torch._foreach_mul_(clipped, lr)
+            torch._foreach_div_(clipped, after)
+            torch._foreach_copy_(params, clipped)
+        else:
+            torch._foreach_copy_(params, linear)
+            torch._foreach_div_(params, after)
+            torch._foreach_mul_(params, -lr)
+
+
+class Lion(Optimizer):
+    """The sign of a momentum (https://arxiv.org/abs/2302.06675). It wants a smaller rate and more decay than Adam.
+
+    Args:
+        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        beta_1: How much of the momentum is in the update.
+        beta_2: The momentum of the momentum.
+    """
+
+    def __init__(
+        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, weight_decay: float | None = None,
+        clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, use_ema: bool = False,
+        ema_momentum: float = 0.99, ema_overwrite_frequency: int | None = None, loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None, name: str | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name, **kwargs,
+        )  # fmt: skip
+        if beta_1 <= 0 or beta_1 > 1:
+            raise ValueError(f"`beta_1` must be in the range ]0, 1]. Received: beta_1={beta_1!r}")
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+
+    def _slots(self) -> Sequence[Sequence[Slot]]:
+        return ((Slot("exp_avg", "momentum"),),)
+
+    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        mean = batch.slots["exp_avg"]
+        direction = torch._foreach_lerp(mean, grads, 1.0 - self.beta_1)
+        torch._foreach_sign_(direction)
+        kernels.add_scaled_(batch.params, direction, -lr)
+        torch._foreach_lerp_(mean, grads, 1.0 - self.beta_2)
+
+

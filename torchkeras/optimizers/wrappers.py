@@ -1,0 +1,390 @@
+"""Optimizers around optimizers: dynamic loss scaling, and several optimizers for the parts of one model."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..configurable import Configurable, deserialize_keras_object, serialize_keras_object
+from . import kernels
+from .optimizer import Optimizer
+from .state import ScalarState, stored, variable_path
+
+
+class _Wrapper(Optimizer):
+    """What both share: parameters and state are those of the optimizers inside."""
+
+    def _inside(self) -> list[Optimizer]:
+        raise NotImplementedError
+
+    @property
+    def capturable(self) -> bool:
+        return self._capturable
+
+    @capturable.setter
+    def capturable(self, value: bool) -> None:
+        self._capturable = bool(value)
+        for optimizer in self._inside():
+            optimizer.capturable = value
+        if self.built:
+            self._place_scalars()
+
+    def _place_scalars(self) -> None:
+        for scalar in self._scalars.values():
+            if self._capturable:
+                scalar.on_device(self._params[0].device)
+            else:
+                scalar.on_host()
+
+    def state_tensors(self) -> list[Tensor]:
+        own = [s.tensor for s in self._scalars.values() if s.tensor is not None]
+        return own + [t for optimizer in self._inside() for t in optimizer.state_tensors()]
+
+    def capture_key(self) -> tuple[bool, ...]:
+        return tuple(k for optimizer in self._inside() for k in optimizer.capture_key())
+
+    def advance(self) -> None:
+        for optimizer in self._inside():
+            optimizer.advance()
+
+    def flush(self) -> None:
+        for optimizer in self._inside():
+            optimizer.flush()
+
+    def _join(self, variables: list[Any]) -> None:
+        """Show the parts' groups and state as this optimizer's own, torch's way."""
+        self._params = [p for v in variables for p in stored(v)]
+        self._trainable_variables = variables
+        torch.optim.Optimizer.__init__(self, [{"params": self._params, "lr": 0.0}], {"lr": 0.0})
+        self._locate()
+        self._share()
+        self._opt_called = True
+        self.built = True
+        if self._capturable:
+            self.capturable = True
+
+    def _share(self) -> None:
+        shared: defaultdict[Tensor, dict[str, Tensor]] = defaultdict(dict)
+        for optimizer in self._inside():
+            for p, slots in optimizer.state.items():
+                shared[p] = slots
+        self.state = shared
+        self._groups = [optimizer._group for optimizer in self._inside() if optimizer.built]
+        if self._groups:
+            self._group = self._groups[0]
+
+    def state_dict(self) -> dict[str, Any]:
+        self.param_groups  # noqa: B018  not built: raises
+        for optimizer in self._inside():
+            for name, scalar in optimizer._scalars.items():
+                optimizer._group[name] = scalar.read()
+        for name, scalar in self._scalars.items():
+            self._group[f"outer_{name}"] = scalar.read()
+        return torch.optim.Optimizer.state_dict(self)
+
+    def _restore_scalars(self) -> None:
+        for optimizer in self._inside():
+            optimizer._restore_scalars()
+        for name, scalar in self._scalars.items():
+            if f"outer_{name}" in self._group:
+                scalar.write(self._group[f"outer_{name}"])
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "param_groups" in state:
+            self.state, self._groups = state["state"], state["param_groups"]
+            return
+        self.__dict__.update(state)
+        if self.built:
+            self._patch_step_function()
+            self._locate()
+            self._share()
+
+    def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
+        variables = list(var_list)
+        for optimizer in self._inside():
+            optimizer.finalize_variable_values([v for v in variables if id(stored(v)[0]) in optimizer._positions])
+
+    def exclude_from_weight_decay(self, var_list: Iterable[Any] | None = None, var_names: Iterable[str] | None = None) -> None:
+        if self.built:
+            raise ValueError("`exclude_from_weight_decay()` must be called before the optimizer is built.")
+        chosen, names = list(var_list or ()), list(var_names or ())
+        for optimizer in self._inside():
+            optimizer.exclude_from_weight_decay(chosen, names)
+
+
+class LossScaleOptimizer(_Wrapper):
+    """Scale the loss so that float16 gradients do not vanish; skip a step and halve the scale where they overflow.
+
+    Args:
+        inner_optimizer: The optimizer that makes the updates.
+        initial_scale: The first scale.
+        dynamic_growth_steps: After how many finite steps in a row the scale doubles.
+        name: A name; made from the class's without one.
+    """
+
+    def __init__(
+        self,
+        inner_optimizer: Optimizer,
+        initial_scale: float = 32768.0,
+        dynamic_growth_steps: int = 2000,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(inner_optimizer, dict):
+            inner_optimizer = deserialize_keras_object(inner_optimizer)
+        if not isinstance(inner_optimizer, Optimizer):
+            raise ValueError(f"`inner_optimizer` must be an optimizer. Received: {inner_optimizer!r} of type {type(inner_optimizer).__name__}")
+        if inner_optimizer.loss_scale_factor is not None:
+            raise ValueError("`inner_optimizer` must not have a `loss_scale_factor` of its own: LossScaleOptimizer scales the loss.")
+        unknown = {k: v for k, v in kwargs.items() if v not in (None, False)}  # configs carry the base's arguments, all unset
+        for argument in ("learning_rate", "ema_momentum"):
+            unknown.pop(argument, None)
+        if unknown:
+            raise ValueError(f"LossScaleOptimizer takes options of updates through `inner_optimizer`. Received: {unknown}")
+        self.inner_optimizer = inner_optimizer
+        self._outer_rate = ScalarState("learning_rate", "", 0.0, torch.float32)
+        super().__init__(0.0, name=name)
+        self.initial_scale = initial_scale
+        self.dynamic_growth_steps = dynamic_growth_steps
+        self._outer_rate.path = f"{self.name}/learning_rate"
+        self.step_counter = ScalarState("step_counter", f"{self.name}/step_counter", 0, torch.int32)
+        self.dynamic_scale = ScalarState("dynamic_scale", f"{self.name}/dynamic_scale", float(initial_scale), torch.float32)
+        self._scalars = {"step_counter": self.step_counter, "dynamic_scale": self.dynamic_scale}
+
+    def _inside(self) -> list[Optimizer]:
+        return [self.inner_optimizer]
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate of the optimizer inside."""
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if "dynamic_scale" in self.__dict__:  # the base's constructor sets one; the rate is the inner optimizer's
+            self.inner_optimizer.learning_rate = value
+
+    @property
+    def iterations(self) -> Any:
+        """How many updates were made; skipped steps do not count."""
+        return self.inner_optimizer.iterations
+
+    @property
+    def variables(self) -> list[Any]:
+        return [self._iterations, self._outer_rate, self.step_counter, self.dynamic_scale, *self.inner_optimizer.variables]
+
+    def build(self, variables: Iterable[Any]) -> None:
+        variables = list(variables)
+        self.inner_optimizer.build(variables)
+        self._join(variables)
+
+    def check_finite(self, grads: Sequence[Tensor | None]) -> Tensor:
+        """A 0-d bool tensor: every gradient is finite."""
+        return kernels.all_finite([g for g in grads if g is not None])
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss times the present scale, to take gradients of."""
+        scale = self.dynamic_scale
+        return loss * (scale.number if scale.tensor is None else scale.tensor)
+
+    def _apply(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
+        present = [g.to_dense() if g.is_sparse else g for g in grads if g is not None]
+        if not present:
+            return
+        with torch.no_grad():
+            finite = self.check_finite(present)
+            if self._capturable:
+                self._apply_where(finite, grads, present, weight)
+                return
+            scale = self.dynamic_scale.number
+            # The host must know whether to step, as in torch's GradScaler: the one synchronization.
+            if bool(finite):
+                self.inner_optimizer._apply(_spread(grads, torch._foreach_mul(present, 1.0 / scale)), weight)
+                self.step_counter.number += 1
+                if self.step_counter.number >= self.dynamic_growth_steps:
+                    self.step_counter.number, self.dynamic_scale.number = 0, scale * 2.0
+            else:
+                self.step_counter.number, self.dynamic_scale.number = 0, max(scale / 2.0, 1.0)
+
+    def _apply_where(self, finite: Tensor, grads: Sequence[Tensor | None], present: list[Tensor], weight: float | None) -> None:
+        """The step in a captured graph: made, then taken back on the device where a gradient was not finite."""
+        changed = [*self._params, *self.inner_optimizer.state_tensors()]
+        before = [t.detach().clone() for t in changed]
+        scale, counter = self.dynamic_scale.tensor, self.step_counter.tensor
+        self.inner_optimizer._apply(_spread(grads, torch._foreach_mul(present, 1.0 / scale)), weight)
+        for tensor, old in zip(changed, before):
+            tensor.copy_(torch.where(finite, tensor, old))
+        grown = (counter + 1) >= self.dynamic_growth_steps
+        scale.copy_(torch.where(finite, torch.where(grown, scale * 2.0, scale), (scale / 2.0).clamp(min=1.0)))
+        counter.copy_(torch.where(finite & ~grown, counter + 1, torch.zeros_like(counter)))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "inner_optimizer": serialize_keras_object(self.inner_optimizer),
+            "initial_scale": self.initial_scale,
+            "dynamic_growth_steps": self.dynamic_growth_steps,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> LossScaleOptimizer:
+        inner = deserialize_keras_object(config["inner_optimizer"], custom_objects)
+        return cls(**{**config, "inner_optimizer": inner})
+
+
+def _spread(grads: Sequence[Tensor | None], present: Sequence[Tensor]) -> list[Tensor | None]:
+    """`present` back in the places where `grads` has a gradient."""
+    rest = iter(present)
+    return [None if g is None else next(rest) for g in grads]
+
+
+class OptimizerMap(Configurable, MutableMapping):
+    """Which optimizer a variable gets: that of the first pattern found in its path, else the default.
+
+    Args:
+        default_optimizer: For the variables that no pattern matches.
+        optimizer_map: Regular expressions to optimizers.
+    """
+
+    _keras_module = "keras.optimizers"
+
+    def __init__(self, default_optimizer: Optimizer, optimizer_map: Mapping[str, Optimizer] | None = None) -> None:
+        self._default = default_optimizer
+        self._map: dict[str, Optimizer] = {}
+        for pattern, optimizer in (optimizer_map or {}).items():
+            self[pattern] = optimizer
+
+    @property
+    def default_optimizer(self) -> Optimizer:
+        """The optimizer of the variables that no pattern matches."""
+        return self._default
+
+    def __getitem__(self, key: str) -> Optimizer:
+        if key in self._map:
+            return self._map[key]
+        return next((optimizer for pattern, optimizer in self._map.items() if re.search(pattern, key)), self._default)
+
+    def __setitem__(self, key: str, optimizer: Optimizer) -> None:
+        if key in self._map:
+            raise ValueError(f"`key` is in the map already: {key!r}. Delete it first to exchange its optimizer.")
+        if not isinstance(optimizer, Optimizer):
+            raise ValueError(f"`optimizer` must be an optimizer. Received: {optimizer!r} of type {type(optimizer).__name__}")
+        self._map[key] = optimizer
+
+    def __delitem__(self, key: str) -> None:
+        del self._map[key]
+
+    def __len__(self) -> int:
+        return len(self._map)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._map)
+
+    def __call__(self, variable: Any) -> Optimizer:
+        return self[variable_path(variable)]
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "default_optimizer": serialize_keras_object(self._default),
+            "optimizer_map": {pattern: serialize_keras_object(optimizer) for pattern, optimizer in self._map.items()},
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> OptimizerMap:
+        inner = {pattern: deserialize_keras_object(c) for pattern, c in (config.get("optimizer_map") or {}).items()}
+        return cls(deserialize_keras_object(config["default_optimizer"]), inner)
+
+
+class MultiOptimizer(_Wrapper):
+    """Several optimizers, each for its variables of one model. It has no learning rate of its own; those of `optimizers` have.
+
+    Args:
+        optimizer_map: An `OptimizerMap`, or a callable from a variable to its optimizer.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        name: A name; made from the class's without one.
+    """
+
+    def __init__(
+        self, optimizer_map: OptimizerMap | Callable[[Any], Optimizer], loss_scale_factor: float | None = None, name: str | None = None
+    ) -> None:
+        if isinstance(optimizer_map, dict):
+            optimizer_map = deserialize_keras_object(optimizer_map)
+        if not callable(optimizer_map):
+            raise ValueError(f"`optimizer_map` must be an OptimizerMap or a callable. Received: {optimizer_map!r}")
+        self.optimizer_map = optimizer_map
+        self._parts: list[tuple[Optimizer, list[int]]] = []
+        super().__init__(0.0, loss_scale_factor=loss_scale_factor, name=name)
+
+    def _inside(self) -> list[Optimizer]:
+        return [optimizer for optimizer, _ in self._parts]
+
+    @property
+    def optimizers(self) -> list[Optimizer]:
+        """The optimizers, in the order in which variables first asked for them."""
+        return self._inside()
+
+    @property
+    def learning_rate(self) -> Any:
+        raise AttributeError("MultiOptimizer has no `learning_rate`: each of its `optimizers` has one.")
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if "built" in self.__dict__:
+            raise AttributeError("MultiOptimizer has no `learning_rate`. Set that of each of its `optimizers`.")
+
+    @property
+    def iterations(self) -> Any:
+        """How many updates were made."""
+        return self._parts[0][0].iterations if self._parts else self._iterations
+
+    @property
+    def variables(self) -> list[Any]:
+        return [v for optimizer in self._inside() for v in optimizer.variables]
+
+    def build(self, variables: Iterable[Any]) -> None:
+        variables = list(variables)
+        chosen: list[tuple[Optimizer, list[Any], list[int]]] = []
+        start = 0
+        for variable in variables:
+            optimizer = self.optimizer_map(variable)
+            if not isinstance(optimizer, Optimizer):
+                raise ValueError(f"`optimizer_map` must give an optimizer for '{variable_path(variable)}'. Received: {optimizer!r}")
+            entry = next((c for c in chosen if c[0] is optimizer), None)
+            if entry is None:
+                entry = (optimizer, [], [])
+                chosen.append(entry)
+            count = len(stored(variable))
+            entry[1].append(variable)
+            entry[2].extend(range(start, start + count))
+            start += count
+        for optimizer, own, _ in chosen:
+            optimizer.build(own)
+        self._parts = [(optimizer, index) for optimizer, _, index in chosen]
+        self._join(variables)
+
+    def _apply(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
+        if self.loss_scale_factor:
+            factor = 1.0 / self.loss_scale_factor
+            grads = [None if g is None else g * factor for g in grads]
+        for optimizer, index in self._parts:
+            optimizer._apply([grads[i] for i in index], weight)
+
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+        super().set_weights(weights)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "optimizer_map": serialize_keras_object(self.optimizer_map),
+            "loss_scale_factor": self.loss_scale_factor,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> MultiOptimizer:
+        return cls(**{**config, "optimizer_map": deserialize_keras_object(config["optimizer_map"], custom_objects)})
