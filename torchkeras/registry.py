@@ -142,7 +142,7 @@ class Family:
 
     def __init__(self, kind: str, module: str, base: type | None, table: Mapping[str, Any]) -> None:
         self.kind, self.module, self.base = kind, module, base
-        self.table: dict[str, Any] = {}
+        self.table: dict[str, Any] = dict(table)  # the exact spelling wins: `Hinge` the class, `hinge` the function
         for name, member in table.items():
             own = getattr(member, "__name__", name)
             for key in (name, own, snake_case(own)):
@@ -161,7 +161,7 @@ class Family:
         """
         member = get_registered_object(name, custom_objects)
         if member is None:
-            member = self.table.get(name.lower()) or self.table.get(snake_case(name))
+            member = self.table.get(name) or self.table.get(name.lower()) or self.table.get(snake_case(name))
         if member is None:
             raise ValueError(
                 f"Unknown {self.kind}: {name!r}.{near_matches(name, self.names)} "

@@ -1,0 +1,239 @@
+"""Losses of margins and overlaps: hinges, dice and Tversky, circle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .. import config
+from ..graph import TensorLike
+from .loss import FunctionLoss, LossFunctionWrapper, _convert, pair
+
+
+def hinge(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
+    """`mean(max(1 - y_true · y_pred, 0))` over the last axis; labels are -1 and 1, or 0 and 1, which become -1 and 1."""
+    y_true, y_pred = pair(y_true, y_pred)
+    return torch.mean(torch.relu(1.0 - signed_labels(y_true) * y_pred), dim=-1)
+
+
+def squared_hinge(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
+    """`mean(max(1 - y_true · y_pred, 0)²)` over the last axis; labels as in `hinge`."""
+    y_true, y_pred = pair(y_true, y_pred)
+    return torch.mean(torch.square(torch.relu(1.0 - signed_labels(y_true) * y_pred)), dim=-1)
+
+
+def signed_labels(y_true: Tensor) -> Tensor:
+    """Labels that are all 0 or 1 as -1 and 1; others as they are."""
+    return torch.where(((y_true == 0) | (y_true == 1)).all(), 2.0 * y_true - 1.0, y_true)
+
+
+def categorical_hinge(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
+    """`max(1 + max((1 - y_true) · y_pred) - sum(y_true · y_pred), 0)` over the last axis, for one-hot labels."""
+    y_true, y_pred = pair(y_true, y_pred)
+    positive = torch.sum(y_true * y_pred, dim=-1)
+    negative = torch.amax((1.0 - y_true) * y_pred, dim=-1)
+    return torch.relu(negative - positive + 1.0)
+
+
+def dice(y_true: TensorLike, y_pred: TensorLike, axis: int | Sequence[int] | None = None) -> Tensor:
+    """`1 - 2·|A∩B| / (|A| + |B|)`.
+
+    Args:
+        y_true: Targets, 0 to 1.
+        y_pred: Predictions, 0 to 1.
+        axis: The axes that make one region; all without it, and then the loss is one number.
+    """
+    y_true, y_pred = pair(y_true, y_pred)
+    dims = _dims(axis)
+    both = torch.sum(y_true * y_pred, dim=dims)
+    each = torch.sum(y_true, dim=dims) + torch.sum(y_pred, dim=dims)
+    return 1.0 - _ratio(2.0 * both, each)
+
+
+def tversky(
+    y_true: TensorLike, y_pred: TensorLike, alpha: float = 0.5, beta: float = 0.5, axis: int | Sequence[int] | None = None
+) -> Tensor:
+    """`1 - TP / (TP + alpha·FN + beta·FP)` (Salehi et al. 2017, arXiv:1706.05721); dice for 0.5 and 0.5.
+
+    The weights go to false negatives and false positives as Keras computes it, which is the reverse of what its documentation says.
+
+    Args:
+        y_true: Targets, 0 to 1.
+        y_pred: Predictions, 0 to 1.
+        alpha: The weight of false negatives.
+        beta: The weight of false positives.
+        axis: The axes that make one region; all without it, and then the loss is one number.
+    """
+    y_true, y_pred = pair(y_true, y_pred)
+    dims = _dims(axis)
+    both = torch.sum(y_true * y_pred, dim=dims)
+    false_positives = torch.sum((1.0 - y_true) * y_pred, dim=dims)
+    false_negatives = torch.sum(y_true * (1.0 - y_pred), dim=dims)
+    return 1.0 - _ratio(both, both + alpha * false_negatives + beta * false_positives)
+
+
+def _dims(axis: int | Sequence[int] | None) -> int | tuple[int, ...] | None:
+    return tuple(axis) if isinstance(axis, (list, tuple)) else axis
+
+
+def _ratio(a: Tensor, b: Tensor) -> Tensor:
+    return (a + config.epsilon()) / (b + config.epsilon())
+
+
+def circle(
+    y_true: TensorLike,
+    y_pred: TensorLike,
+    ref_labels: TensorLike | None = None,
+    ref_embeddings: TensorLike | None = None,
+    remove_diagonal: bool = True,
+    gamma: float = 80,
+    margin: float = 0.4,
+) -> Tensor:
+    """Circle loss of embeddings: samples of one label are drawn together, others apart (Sun et al. 2020, arXiv:2002.10857).
+
+    Args:
+        y_true: Integer labels, `(batch,)` or `(batch, 1)`.
+        y_pred: Embeddings of length 1, `(batch, size)`.
+        ref_labels: Labels of what to compare with; `y_true` without them.
+        ref_embeddings: Embeddings of what to compare with; `y_pred` without them.
+        remove_diagonal: Whether a sample is not compared with itself.
+        gamma: The scale of the similarities.
+        margin: The relaxation, 0 to 1.
+
+    Returns:
+        One value per sample, 0 for those without a partner of their label or without one of another, which the mask on it takes out.
+    """
+    y_pred = _convert(y_pred, None)
+    labels = _convert(y_true, None, y_pred.device)
+    labels = labels.squeeze(-1) if labels.ndim == 2 else labels
+    others = labels if ref_labels is None else _convert(ref_labels, labels.dtype, y_pred.device)
+    others = others.squeeze(-1) if others.ndim == 2 else others
+    references = y_pred if ref_embeddings is None else _convert(ref_embeddings, y_pred.dtype, y_pred.device)
+    similarity = y_pred @ references.transpose(0, 1)
+    same = labels.unsqueeze(1) == others.unsqueeze(0)
+    different = ~same
+    if remove_diagonal:
+        same = same & ~torch.eye(*same.shape, dtype=torch.bool, device=same.device)
+    pull = -gamma * torch.relu(1.0 + margin - similarity) * (similarity - (1.0 - margin))
+    push = gamma * torch.relu(similarity + margin) * (similarity - margin)
+    pull = torch.logsumexp(pull.masked_fill(~same, -torch.inf), dim=1)
+    push = torch.logsumexp(push.masked_fill(~different, -torch.inf), dim=1)
+    partners = same.any(dim=1) & different.any(dim=1)
+    values = torch.where(partners, F.softplus(torch.where(partners, pull + push, 0.0)), 0.0)
+    values._keras_mask = partners
+    return values
+
+
+# -- classes --------------------------------------------------------------------------------------------------------------------------
+
+
+class Hinge(FunctionLoss):
+    """`mean(max(1 - y_true · y_pred, 0))`. Arguments as in `Loss`."""
+
+    function = staticmethod(hinge)
+    _name = "hinge"
+
+
+class SquaredHinge(FunctionLoss):
+    """`mean(max(1 - y_true · y_pred, 0)²)`. Arguments as in `Loss`."""
+
+    function = staticmethod(squared_hinge)
+    _name = "squared_hinge"
+
+
+class CategoricalHinge(FunctionLoss):
+    """`max(1 + negative - positive, 0)` for one-hot labels. Arguments as in `Loss`."""
+
+    function = staticmethod(categorical_hinge)
+    _name = "categorical_hinge"
+
+
+class Dice(LossFunctionWrapper):
+    """One minus the overlap of targets and predictions; see `dice`.
+
+    Args:
+        reduction: As in `Loss`.
+        name: As in `Loss`.
+        axis: The axes that make one region; all without it.
+        dtype: As in `Loss`.
+    """
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "dice",
+        axis: int | Sequence[int] | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(dice, reduction, name, dtype, axis=axis)
+        self.axis = axis
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"axis": self.axis}
+
+
+class Tversky(LossFunctionWrapper):
+    """One minus the Tversky overlap of targets and predictions; see `tversky`.
+
+    Args:
+        alpha: The weight of false negatives.
+        beta: The weight of false positives.
+        reduction: As in `Loss`.
+        name: As in `Loss`.
+        axis: The axes that make one region; all without it.
+        dtype: As in `Loss`.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "tversky",
+        axis: int | Sequence[int] | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)
+        self.alpha = alpha
+        self.beta = beta
+        self.axis = axis
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"alpha": self.alpha, "beta": self.beta, "axis": self.axis}
+
+
+class Circle(LossFunctionWrapper):
+    """Circle loss of embeddings; see `circle`.
+
+    Args:
+        gamma: The scale of the similarities.
+        margin: The relaxation, 0 to 1.
+        remove_diagonal: Whether a sample is not compared with itself.
+        reduction: As in `Loss`.
+        name: As in `Loss`.
+        dtype: As in `Loss`.
+    """
+
+    def __init__(
+        self,
+        gamma: float = 80.0,
+        margin: float = 0.4,
+        remove_diagonal: bool = True,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "circle",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(circle, reduction, name, dtype, remove_diagonal=remove_diagonal, gamma=gamma, margin=margin)
+        self.gamma = gamma
+        self.margin = margin
+        self.remove_diagonal = remove_diagonal
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self.fn(y_true, y_pred, **self._fn_kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"gamma": self.gamma, "margin": self.margin, "remove_diagonal": self.remove_diagonal}
