@@ -1,0 +1,254 @@
+"""The activation functions as ops, and softmax's relatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+
+from ...graph import TensorLike, op
+
+
+@op
+def relu(x: TensorLike) -> TensorLike:
+    """`max(x, 0)`."""
+    return F.relu(x)
+
+
+@op
+def relu6(x: TensorLike) -> TensorLike:
+    """`min(max(x, 0), 6)`."""
+    return F.relu6(x)
+
+
+@op(promote="float")
+def sigmoid(x: TensorLike) -> TensorLike:
+    """`1 / (1 + exp(-x))`."""
+    return torch.sigmoid(x)
+
+
+@op(promote="float")
+def sparse_sigmoid(x: TensorLike) -> TensorLike:
+    """The line from (-1, 0) to (1, 1), flat outside: the sigmoid that belongs to sparsemax."""
+    return torch.clamp((x + 1) / 2, 0, 1)
+
+
+@op(promote="float")
+def softplus(x: TensorLike) -> TensorLike:
+    """`log(1 + exp(x))`."""
+    return F.softplus(x)
+
+
+@op(promote="float")
+def softsign(x: TensorLike) -> TensorLike:
+    """`x / (1 + |x|)`."""
+    return F.softsign(x)
+
+
+@op(promote="float")
+def soft_shrink(x: TensorLike, threshold: float = 0.5) -> TensorLike:
+    """`x` moved towards zero by `threshold`, zero nearer than that.
+
+    Args:
+        x: The argument.
+        threshold: By how much, not negative.
+    """
+    return F.softshrink(x, threshold)
+
+
+@op(promote="float")
+def sparse_plus(x: TensorLike) -> TensorLike:
+    """Zero below -1, `x` above 1, and the parabola `(x + 1)² / 4` between."""
+    return torch.where(x <= -1, 0.0, torch.where(x < 1, (x + 1).square() / 4, x))
+
+
+@op(promote="float")
+def silu(x: TensorLike) -> TensorLike:
+    """`x * sigmoid(x)`."""
+    return F.silu(x)
+
+
+swish = silu
+
+
+@op(promote="float")
+def squareplus(x: TensorLike, b: float = 4) -> TensorLike:
+    """`(x + sqrt(x² + b)) / 2`, a smooth relu without exponentials.
+
+    Args:
+        x: The argument.
+        b: How smooth.
+    """
+    return (x + torch.sqrt(x.square() + b)) / 2
+
+
+@op(promote="float")
+def log_sigmoid(x: TensorLike) -> TensorLike:
+    """`log(sigmoid(x))`, without underflow."""
+    return F.logsigmoid(x)
+
+
+@op(promote="float")
+def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> TensorLike:
+    """`x`, times `negative_slope` below zero.
+
+    Args:
+        x: The argument.
+        negative_slope: The slope on the left.
+    """
+    return F.leaky_relu(x, negative_slope)
+
+
+@op(promote="float")
+def hard_sigmoid(x: TensorLike) -> TensorLike:
+    """`relu6(x + 3) / 6`."""
+    return F.hardsigmoid(x)
+
+
+@op(promote="float")
+def hard_silu(x: TensorLike) -> TensorLike:
+    """`x * hard_sigmoid(x)`."""
+    return F.hardswish(x)
+
+
+hard_swish = hard_silu
+
+
+@op
+def hard_tanh(x: TensorLike) -> TensorLike:
+    """`x` clipped to [-1, 1]."""
+    return F.hardtanh(x)
+
+
+@op(promote="float")
+def hard_shrink(x: TensorLike, threshold: float = 0.5) -> TensorLike:
+    """`x`, and zero where `|x| <= threshold`.
+
+    Args:
+        x: The argument.
+        threshold: Up to where.
+    """
+    return F.hardshrink(x, threshold)
+
+
+@op(promote="float")
+def tanh_shrink(x: TensorLike) -> TensorLike:
+    """`x - tanh(x)`."""
+    return F.tanhshrink(x)
+
+
+@op(promote="float")
+def elu(x: TensorLike, alpha: float = 1.0) -> TensorLike:
+    """`x` above zero, `alpha * (exp(x) - 1)` below.
+
+    Args:
+        x: The argument.
+        alpha: Minus the limit on the left.
+    """
+    return F.elu(x, alpha)
+
+
+@op(promote="float")
+def celu(x: TensorLike, alpha: float = 1.0) -> TensorLike:
+    """`x` above zero, `alpha * (exp(x / alpha) - 1)` below: an elu whose slope is continuous.
+
+    Args:
+        x: The argument.
+        alpha: Minus the limit on the left.
+    """
+    return F.celu(x, alpha)
+
+
+@op(promote="float")
+def selu(x: TensorLike) -> TensorLike:
+    """The scaled elu that keeps mean 0 and variance 1 (https://arxiv.org/abs/1706.02515)."""
+    return F.selu(x)
+
+
+@op(promote="float")
+def gelu(x: TensorLike, approximate: bool = True) -> TensorLike:
+    """`x` times the normal distribution function at `x`.
+
+    Args:
+        x: The argument.
+        approximate: By the formula with tanh rather than erf.
+    """
+    return F.gelu(x, approximate="tanh" if approximate else "none")
+
+
+@op(promote="float")
+def glu(x: TensorLike, axis: int = -1) -> TensorLike:
+    """The first half of an axis times the sigmoid of the second.
+
+    Args:
+        x: The argument.
+        axis: The axis, of even size.
+
+    Raises:
+        ValueError: The axis is odd.
+    """
+    if x.shape[axis] % 2:
+        raise ValueError(f"`x` must have an even size along `axis`. Received: x.shape={tuple(x.shape)}, axis={axis}")
+    return F.glu(x, axis)
+
+
+@op
+def threshold(x: TensorLike, threshold: float, default_value: float) -> TensorLike:
+    """`x` where it exceeds `threshold`, `default_value` elsewhere.
+
+    Args:
+        x: The argument.
+        threshold: The limit; `x` equal to it is replaced.
+        default_value: What replaces.
+    """
+    return torch.where(x > threshold, x, default_value)
+
+
+def _over_axes(x: torch.Tensor, axis: int | Sequence[int] | None, fn: Callable[..., torch.Tensor]) -> torch.Tensor:
+    """`fn(x, one axis)`, over several axes as over one that holds them all."""
+    if axis is None:
+        return fn(x.reshape(-1), 0).reshape(x.shape)
+    if isinstance(axis, int):
+        return fn(x, axis)
+    axes = [a % x.dim() for a in axis]
+    front = [a for a in range(x.dim()) if a not in axes]
+    moved = x.permute(*front, *axes)
+    y = fn(moved.flatten(len(front)), -1).reshape(moved.shape)
+    order = front + axes
+    return y.permute(*(order.index(a) for a in range(x.dim())))
+
+
+@op(promote="float")
+def softmax(x: TensorLike, axis: int | Sequence[int] | None = -1) -> TensorLike:
+    """`exp(x) / sum(exp(x))`, without overflow.
+
+    Args:
+        x: The logits.
+        axis: The axis, or several, over which the result sums to one; `None` is all of them.
+    """
+    return _over_axes(x, axis, torch.softmax)
+
+
+@op(promote="float")
+def log_softmax(x: TensorLike, axis: int | Sequence[int] | None = -1) -> TensorLike:
+    """`log(softmax(x))`, without underflow. Arguments as in `softmax`."""
+    return _over_axes(x, axis, torch.log_softmax)
+
+
+@op(promote="float")
+def sparsemax(x: TensorLike, axis: int = -1) -> TensorLike:
+    """The point of the probability simplex nearest to `x` (https://arxiv.org/abs/1602.02068).
+
+    Args:
+        x: The logits.
+        axis: The axis over which the result sums to one.
+    """
+    ordered = x.sort(dim=axis, descending=True).values
+    shape = [1] * x.dim()
+    shape[axis] = -1
+    count = torch.arange(1, x.shape[axis] + 1, device=x.device, dtype=x.dtype).reshape(shape)
+    inside = 1 + count * ordered > ordered.cumsum(axis)
+    size = inside.sum(axis, keepdim=True)
+    shift = (torch.where(inside, ordered, 0).sum(axis, keepdim=True) - 1) / size
+    return torch.clamp(x - shift, min=0)

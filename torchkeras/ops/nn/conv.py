@@ -1,0 +1,274 @@
+"""Convolutions over one, two and three spatial axes, and the patches they see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
+from ... import config
+from ...graph import TensorLike, op
+from .spatial import check_padding, conv_transpose_forward, pad_same, spatial_tuple, to_channels_first, to_channels_last
+
+_CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_CONV_TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+
+
+def _spatial_rank(inputs: torch.Tensor, kernel: torch.Tensor, extra: int = 2) -> int:
+    rank = inputs.dim() - 2
+    if rank not in _CONV or kernel.dim() != rank + extra:
+        raise ValueError(
+            "`inputs` must have a batch axis, a channel axis and 1 to 3 spatial axes, and `kernel` as many spatial axes and two more. "
+            f"Received: inputs.shape={tuple(inputs.shape)}, kernel.shape={tuple(kernel.shape)}"
+        )
+    return rank
+
+
+def _convolve(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    strides: int | Sequence[int],
+    padding: str,
+    dilation_rate: int | Sequence[int],
+    groups: int,
+) -> torch.Tensor:
+    """`x` and `weight` in torch's layouts."""
+    rank = x.dim() - 2
+    strides = spatial_tuple(strides, rank, "strides")
+    dilation = spatial_tuple(dilation_rate, rank, "dilation_rate")
+    sizes = tuple(weight.shape[2:])
+    pads: tuple[int, ...] = (0,) * rank
+    if check_padding(padding) == "same":
+        x, pads = pad_same(x, sizes, strides, dilation)
+    elif any(n < d * (k - 1) + 1 for n, k, d in zip(x.shape[2:], sizes, dilation)):
+        raise ValueError(
+            f"`inputs` is smaller than the window of `kernel`: spatial axes {tuple(x.shape[2:])}, kernel size {sizes}, "
+            f'dilation_rate={dilation}. Pass larger inputs or padding="same".'
+        )
+    return _CONV[rank](x, weight, None, strides, pads, dilation, groups)
+
+
+@op(promote="same")
+def conv(
+    inputs: TensorLike,
+    kernel: TensorLike,
+    strides: int | Sequence[int] = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+) -> TensorLike:
+    """The convolution of `inputs` with `kernel`, in groups where the kernel has fewer input channels.
+
+    Args:
+        inputs: `(batch, *spatial, channels)`, or channels second for `"channels_first"`.
+        kernel: `(*spatial, channels / groups, filters)`.
+        strides: One int, or one per spatial axis.
+        padding: `"valid"`, or `"same"`: zeros around, evenly, the odd one after.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
+        dilation_rate: One int, or one per spatial axis.
+
+    Raises:
+        ValueError: Shapes that do not fit each other.
+    """
+    rank = _spatial_rank(inputs, kernel)
+    last = config.standardize_data_format(data_format) == "channels_last"
+    x = to_channels_first(inputs, rank) if last else inputs
+    if x.shape[1] % kernel.shape[-2] or kernel.shape[-1] % (x.shape[1] // kernel.shape[-2] or 1) or not x.shape[1]:
+        raise ValueError(
+            "The channels of `inputs` must be a multiple of the kernel's input channels, and the filters a multiple of their ratio. "
+            f"Received: inputs.shape={tuple(inputs.shape)}, kernel.shape={tuple(kernel.shape)}"
+        )
+    weight = kernel.permute(rank + 1, rank, *range(rank))
+    y = _convolve(x, weight, strides, padding, dilation_rate, x.shape[1] // kernel.shape[-2])
+    return to_channels_last(y, rank) if last else y
+
+
+@op(promote="same")
+def depthwise_conv(
+    inputs: TensorLike,
+    kernel: TensorLike,
+    strides: int | Sequence[int] = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+) -> TensorLike:
+    """Each channel convolved with its own filters. Arguments as in `conv`, but:
+
+    Args:
+        inputs: As in `conv`.
+        kernel: `(*spatial, channels, multiplier)`; the result has `channels * multiplier` channels, those of one input together.
+        strides: As in `conv`.
+        padding: As in `conv`.
+        data_format: As in `conv`.
+        dilation_rate: As in `conv`.
+
+    Raises:
+        ValueError: Shapes that do not fit each other.
+    """
+    rank = _spatial_rank(inputs, kernel)
+    last = config.standardize_data_format(data_format) == "channels_last"
+    x = to_channels_first(inputs, rank) if last else inputs
+    if x.shape[1] != kernel.shape[-2]:
+        raise ValueError(
+            "`kernel` must have as many input channels as `inputs`. "
+            f"Received: inputs.shape={tuple(inputs.shape)}, kernel.shape={tuple(kernel.shape)}"
+        )
+    weight = kernel.permute(rank, rank + 1, *range(rank)).flatten(0, 1).unsqueeze(1)
+    y = _convolve(x, weight, strides, padding, dilation_rate, x.shape[1])
+    return to_channels_last(y, rank) if last else y
+
+
+@op(promote="same")
+def separable_conv(
+    inputs: TensorLike,
+    depthwise_kernel: TensorLike,
+    pointwise_kernel: TensorLike,
+    strides: int | Sequence[int] = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+) -> TensorLike:
+    """`depthwise_conv`, then a convolution that mixes channels only.
+
+    Args:
+        inputs: As in `conv`.
+        depthwise_kernel: `(*spatial, channels, multiplier)`.
+        pointwise_kernel: `(*ones, channels * multiplier, filters)`.
+        strides: As in `conv`; of the depthwise step.
+        padding: As in `conv`.
+        data_format: As in `conv`.
+        dilation_rate: As in `conv`; of the depthwise step.
+    """
+    x = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
+    return conv(x, pointwise_kernel, 1, "valid", data_format, 1)
+
+
+@op(promote="same")
+def conv_transpose(
+    inputs: TensorLike,
+    kernel: TensorLike,
+    strides: int | Sequence[int] = 1,
+    padding: str = "valid",
+    output_padding: int | Sequence[int] | None = None,
+    data_format: str | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+) -> TensorLike:
+    """The transposed convolution: the gradient of `conv` with respect to its inputs.
+
+    Args:
+        inputs: As in `conv`.
+        kernel: `(*spatial, filters, channels)`.
+        strides: One int, or one per spatial axis: how far neighbouring inputs lie apart in the output.
+        padding: `"valid"` keeps everything; `"same"` gives `size * stride` outputs.
+        output_padding: One int, or one per spatial axis: extra length; see `spatial.conv_transpose_geometry`.
+        data_format: As in `conv`.
+        dilation_rate: One int, or one per spatial axis.
+
+    Raises:
+        ValueError: Shapes that do not fit each other.
+    """
+    rank = _spatial_rank(inputs, kernel)
+    last = config.standardize_data_format(data_format) == "channels_last"
+    x = to_channels_first(inputs, rank) if last else inputs
+    if x.shape[1] != kernel.shape[-1]:
+        raise ValueError(
+            "The last axis of `kernel` must be the channels of `inputs`. "
+            f"Received: inputs.shape={tuple(inputs.shape)}, kernel.shape={tuple(kernel.shape)}"
+        )
+    extra = (output_padding,) * rank if isinstance(output_padding, int) else output_padding
+    y = conv_transpose_forward(
+        _CONV_TRANSPOSE[rank],
+        x,
+        kernel.permute(rank + 1, rank, *range(rank)),
+        None,
+        spatial_tuple(strides, rank, "strides"),
+        check_padding(padding),
+        extra,
+        spatial_tuple(dilation_rate, rank, "dilation_rate"),
+    )
+    return to_channels_last(y, rank) if last else y
+
+
+@op
+def unfold(
+    x: TensorLike,
+    kernel_size: int | Sequence[int],
+    dilation: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    stride: int | Sequence[int] = 1,
+) -> TensorLike:
+    """The sliding windows of `(batch, channels, height, width)` as the columns of `(batch, channels * window, windows)`.
+
+    Args:
+        x: The images.
+        kernel_size: The window's size.
+        dilation: The step within a window.
+        padding: Zeros on both sides.
+        stride: The step between windows.
+    """
+    return F.unfold(x, kernel_size, dilation, padding, stride)
+
+
+@op
+def fold(
+    x: TensorLike,
+    output_size: int | Sequence[int],
+    kernel_size: int | Sequence[int],
+    dilation: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    stride: int | Sequence[int] = 1,
+) -> TensorLike:
+    """Columns as `unfold` makes them summed back into images `(batch, channels, *output_size)`.
+
+    Args:
+        x: `(batch, channels * window, windows)`.
+        output_size: The height and width of the result.
+        kernel_size: As in `unfold`.
+        dilation: As in `unfold`.
+        padding: As in `unfold`.
+        stride: As in `unfold`.
+    """
+    return F.fold(x, output_size, kernel_size, dilation, padding, stride)
+
+
+@op
+def space_to_depth(x: TensorLike, block_size: int, data_format: str = "channels_last") -> TensorLike:
+    """Blocks of `block_size` x `block_size` pixels moved into the channels, the block position before the channel.
+
+    Args:
+        x: `(batch, height, width, channels)`, or channels second.
+        block_size: The side of a block; it must divide height and width.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: Sizes that are not multiples of the block.
+    """
+    b, last = block_size, config.standardize_data_format(data_format) == "channels_last"
+    n, h, w, c = x.shape if last else (x.shape[0], *x.shape[2:], x.shape[1])
+    if h % b or w % b:
+        raise ValueError(f"`block_size` must divide height and width. Received: block_size={b}, x.shape={tuple(x.shape)}")
+    if last:
+        return x.reshape(n, h // b, b, w // b, b, c).permute(0, 1, 3, 2, 4, 5).reshape(n, h // b, w // b, b * b * c)
+    return x.reshape(n, c, h // b, b, w // b, b).permute(0, 3, 5, 1, 2, 4).reshape(n, b * b * c, h // b, w // b)
+
+
+@op
+def depth_to_space(x: TensorLike, block_size: int, data_format: str = "channels_last") -> TensorLike:
+    """Channels moved into blocks of pixels: the inverse of `space_to_depth`.
+
+    Args:
+        x: `(batch, height, width, channels)`, or channels second.
+        block_size: The side of a block; its square must divide the channels.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: Channels that are not a multiple of the block.
+    """
+    b, last = block_size, config.standardize_data_format(data_format) == "channels_last"
+    n, h, w, c = x.shape if last else (x.shape[0], *x.shape[2:], x.shape[1])
+    if c % (b * b):
+        raise ValueError(f"`block_size` squared must divide the channels. Received: block_size={b}, x.shape={tuple(x.shape)}")
+    if last:
+        return x.reshape(n, h, w, b, b, c // (b * b)).permute(0, 1, 3, 2, 4, 5).reshape(n, h * b, w * b, c // (b * b))
+    return x.reshape(n, b, b, c // (b * b), h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, c // (b * b), h * b, w * b)
