@@ -27,6 +27,7 @@ class Configurable:
 
     _keras_module: ClassVar[str] = "keras"
     _config_base: ClassVar[tuple[str, ...]] = ()  # arguments of the base class that every config carries, first
+    _config_unless_none: ClassVar[tuple[str, ...]] = ()  # arguments that Keras's configs carry only when they are set
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -41,6 +42,7 @@ class Configurable:
         """The constructor arguments as plain data."""
         names = _config_arguments(type(self))
         values = {name: self._config_value(name) for name in names}
+        values = {name: value for name, value in values.items() if value is not None or name not in self._config_unless_none}
         return {name: serialize_value(value, owner=self, argument=name) for name, value in values.items()}
 
     def _config_value(self, name: str) -> Any:

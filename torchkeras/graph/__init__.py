@@ -10,3 +10,4 @@ from .symbolic import is_keras_tensor as is_keras_tensor
 from .symbolic import op as op
 from .symbolic import standardize_shape as standardize_shape
 from .symbolic import use_ops_for_operators as use_ops_for_operators
+from .function import Function as Function

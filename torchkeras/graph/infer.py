@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from .. import tree
 
@@ -89,3 +90,13 @@ def _run(fn: Callable, args: tuple, kwargs: dict[str, Any], describe: Callable, 
         _current.pop()
         _FAKE_LOG.disabled = False
     return tree.map_structure(lambda t: Spec(tuple(t.shape), t.dtype) if isinstance(t, torch.Tensor) else t, outputs)
+
+
+@contextmanager
+def outside() -> Iterator[None]:
+    """Leave the fake tensors of an inference in progress: weights that a layer makes meanwhile are real."""
+    if not _current:
+        yield
+        return
+    with unset_fake_temporarily():
+        yield

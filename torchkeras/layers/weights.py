@@ -1,0 +1,437 @@
+"""What a layer owns: its weights and sub-layers, in torch's tables and in Keras's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils import skip_init
+
+from .. import constraints, dtype_policies, dtypes, initializers, regularizers
+from ..distribution import rank
+from ..graph import Operation, infer, standardize_shape
+from ..variable import SAME, KerasVariable, Variable, WeightView
+from .tracking import TrackedDict, TrackedList, track
+
+
+class Calls:
+    """The call in progress in this process: whether one is, the names around a build, and the layers that hold losses."""
+
+    def __init__(self) -> None:
+        self.active = False
+        self.scopes: list[str] = []
+        self.holders: list[Any] = []
+
+
+calls = Calls()
+
+
+class Weighted(nn.Module, Operation):
+    """The half of a layer that owns things: weights, sub-layers, dtype policy, freezing, and its own arrays in files."""
+
+    name: str
+    built: bool
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        self = super().__new__(cls, *args, **kwargs)
+        nn.Module.__init__(self)  # here, so that attributes may be set before super().__init__()
+        self.__dict__.update(
+            training=False, built=False, _building=False, _trainable=True, _own_trainable=[], _own_non_trainable=[], _hidden=[],
+            _foreign={}, _losses=[], _metrics=[], _inbound_nodes=[], _build_shapes=None, _initial_weights=None, supports_masking=False,
+            input_spec=None, activity_regularizer=None, autocast=True, _called=False,
+        )  # fmt: skip
+        return self
+
+    # -- types -----------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def dtype_policy(self) -> dtype_policies.DTypePolicy:
+        """The policy: which type it computes in and which it stores."""
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        self._dtype_policy = dtype_policies.get(value)
+        self._refresh()
+
+    @property
+    def compute_dtype(self) -> str:
+        """The type of its computation and outputs."""
+        return self._dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The type of its weights."""
+        return self._dtype_policy.variable_dtype
+
+    @property
+    def dtype(self) -> str:
+        """The type of its weights (Keras's alias of `variable_dtype`)."""
+        return self.variable_dtype
+
+    @property
+    def input_dtype(self) -> str:
+        """The type that floating inputs are cast to."""
+        return self.compute_dtype
+
+    # -- weights ---------------------------------------------------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+    ) -> Variable:
+        """Make a weight: an `nn.Parameter`, or a buffer where it is not trainable.
+
+        Args:
+            shape: Its shape; `()` without one. A string in this place is the name, as in Keras 1 and 2.
+            initializer: By name, config or object; Glorot uniform without one, zeros for integers.
+            dtype: Its type; the policy's variable type without one.
+            trainable: Whether it is trained.
+            autocast: Whether the compute type applies to it.
+            regularizer: Adds to the loss of the model, by name, config or object.
+            constraint: Applied after every update, by name, config or object.
+            aggregation: How replicas would be joined.
+            overwrite_with_gradient: Whether the optimizer assigns the gradient instead of stepping along it.
+            name: Its name.
+        """
+        if isinstance(shape, str):  # Keras 1 and 2: add_weight(name, shape, ...)
+            legacy_shape = initializer if not isinstance(initializer, (str, type(None))) and not callable(initializer) else None
+            shape, name, initializer = (legacy_shape, shape, None) if legacy_shape is not None else ((), shape, initializer)
+        shape = standardize_shape(() if shape is None else shape)
+        if None in shape:
+            raise ValueError(f"`shape` of the weight {name!r} of the layer {self.name!r} must be known. Received: shape={shape}")
+        dtype = dtypes.standardize_dtype(dtype if dtype is not None else self.variable_dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if dtypes.is_float(dtype) else "zeros"
+        with infer.outside(), torch.no_grad():
+            variable = Variable(
+                initializers.get(initializer), shape, dtype, trainable=trainable, autocast=autocast, aggregation=aggregation,
+                name=name or "variable",
+            )  # fmt: skip
+        variable.overwrite_with_gradient = overwrite_with_gradient
+        self._own(variable, trainable, regularizer, constraint)
+        key = (name or "variable").replace(".", "_").replace("/", "_")
+        while key in self._parameters or key in self._buffers:
+            stem, _, number = key.rpartition("_")
+            key = f"{stem}_{int(number) + 1}" if number.isdigit() and stem else f"{key}_1"
+        (self._parameters if trainable else self._buffers)[key] = variable
+        return variable
+
+    def add_variable(
+        self,
+        shape: Any,
+        initializer: Any,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Keras's older name of `add_weight`."""
+        return self.add_weight(shape, initializer, dtype, trainable, autocast, regularizer, constraint, name=name)
+
+    def new_module(self, cls: Callable[..., nn.Module], *args: Any, **kwargs: Any) -> nn.Module:
+        """A torch module on the default device in the variable type, its weights not yet filled: `wrap_weight` does that."""
+        return skip_init(cls, *args, device=rank.default_device(), dtype=dtypes.to_torch_dtype(self.variable_dtype), **kwargs)
+
+    def wrap_weight(
+        self,
+        module: nn.Module,
+        attributes: str | Sequence[str],
+        name: str,
+        initializer: Any = None,
+        layout: Any = SAME,
+        regularizer: Any = None,
+        constraint: Any = None,
+        trainable: bool = True,
+    ) -> WeightView:
+        """The Keras handle of a torch module's own weight, filled by `initializer` in Keras layout.
+
+        Args:
+            module: The torch module.
+            attributes: Which of its parameters or buffers make the weight.
+            name: The Keras name.
+            initializer: Fills it; `None` leaves it as it is.
+            layout: How the Keras weight lies in the parameters; the same without one.
+            regularizer: As in `add_weight`.
+            constraint: As in `add_weight`.
+            trainable: As in `add_weight`.
+        """
+        view = WeightView(module, attributes, layout, name)
+        if initializer is not None:
+            with torch.no_grad():
+                view.assign(initializer(tuple(view.shape), dtype=dtypes.standardize_dtype(view.dtype)))
+        self._own(view, trainable, regularizer, constraint)
+        return view
+
+    def hide_weight(self, module: nn.Module, attribute: str) -> None:
+        """Leave a parameter or buffer of a wrapped module out of `weights`: it is constant, or Keras has no such weight."""
+        self._hidden.append((module, attribute))
+
+    def _own(self, variable: KerasVariable, trainable: bool, regularizer: Any, constraint: Any) -> None:
+        variable.path = "/".join([*(calls.scopes or [self.name]), variable.name])
+        variable.regularizer = regularizers.get(regularizer)
+        variable.constraint = constraints.get(constraint)
+        (self._own_trainable if trainable else self._own_non_trainable).append(variable)
+        if not (trainable and self._trainable):
+            variable.trainable = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Variable) and isinstance(value, nn.Parameter):
+            self._adopt(name, value)
+            return
+        if type(value) in (list, dict, tuple) and name[:1] != "_":
+            value = track(value)
+        previous = self.__dict__.get(name)
+        if isinstance(previous, (TrackedList, TrackedDict)) and self._modules.get(name) is previous.contents:
+            del self._modules[name]
+        if isinstance(value, (TrackedList, TrackedDict)):
+            self._modules[name] = value.contents
+            object.__setattr__(self, name, value)
+            return
+        if getattr(value, "_is_metric", False) and name[:1] != "_":
+            self._metrics.append(value)
+        if isinstance(value, nn.Module) and name in self.__dict__:
+            del self.__dict__[name]
+        super().__setattr__(name, value)
+
+    def _adopt(self, name: str, variable: Variable) -> None:
+        """Register a Variable under the attribute's name, which is then its name in `state_dict()`."""
+        known = any(v is variable for v in (*self._own_trainable, *self._own_non_trainable))
+        if not known:
+            trainable = variable.requires_grad
+            (self._own_trainable if trainable else self._own_non_trainable).append(variable)
+            variable.path = "/".join([*(calls.scopes or [self.name if "name" in self.__dict__ else type(self).__name__]), variable.name])
+        for table in (self._parameters, self._buffers):
+            for key in [k for k, v in table.items() if v is variable]:
+                del table[key]
+        self.__dict__.pop(name, None)
+        table = self._parameters if any(v is variable for v in self._own_trainable) else self._buffers
+        table[name] = variable
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> Weighted:
+        """`.to()`, `.half()` and the like: torch makes new tensors of buffers; ours stay the same objects, as parameters do."""
+        variables = {k: v for k, v in self._buffers.items() if isinstance(v, Variable)}
+        super()._apply(fn, recurse)
+        for name, variable in variables.items():
+            new = self._buffers[name]
+            if new is not variable and new is not None and type(new) is torch.Tensor:
+                if new.device.type != "meta" and variable.device.type != "meta":
+                    variable.data = new
+                    self._buffers[name] = variable
+        return self
+
+    def _own_children(self) -> Iterator[nn.Module]:
+        yield from self._modules.values()
+
+    def _covered(self) -> set[int]:
+        views = [v for v in (*self._own_trainable, *self._own_non_trainable) if isinstance(v, WeightView)]
+        covered = {id(p) for v in views for p in v.parameters}
+        return covered | {id(getattr(m, a, None)) for m, a in self._hidden}
+
+    @property
+    def weights(self) -> list[Any]:
+        """Every weight of the layer and its sub-layers, in Keras's order: own trainable, own others, then each sub-layer's."""
+        found: dict[int, Any] = {id(v): v for v in (*self._own_trainable, *self._own_non_trainable)}
+        covered = self._covered()
+        for child in self._own_children():
+            for weight in self._weights_of(child, covered):
+                found.setdefault(id(weight), weight)
+        return list(found.values())
+
+    def _weights_of(self, module: nn.Module | None, covered: set[int]) -> Iterator[Any]:
+        if module is None:
+            return
+        if isinstance(module, Weighted):
+            yield from module.weights
+            return
+        for table in (module._parameters, module._buffers):
+            for name, stored in table.items():
+                if stored is None or id(stored) in covered or name in module._non_persistent_buffers_set:
+                    continue
+                if isinstance(stored, Variable):
+                    yield stored
+                else:
+                    yield self._foreign_view(module, name)
+        for child in module._modules.values():
+            yield from self._weights_of(child, covered)
+
+    def _foreign_view(self, module: nn.Module, name: str) -> WeightView:
+        key = (id(module), name)
+        if key not in self._foreign:
+            view = WeightView(module, name)
+            owner = next((n for n, m in self.named_modules() if m is module), "")
+            view.path = "/".join([self.name, *filter(None, owner.split(".")), name])
+            self._foreign[key] = view
+        return self._foreign[key]
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """The weights that an optimizer changes; none when the layer is frozen."""
+        return [w for w in self.weights if w.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[Any]:
+        """The other weights."""
+        trained = {id(w) for w in self.trainable_weights}
+        return [w for w in self.weights if id(w) not in trained]
+
+    @property
+    def variables(self) -> list[Any]:
+        """Weights, then the state of metrics."""
+        return self.weights + self.metrics_variables
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """The same as `trainable_weights`."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Any]:
+        """The other variables."""
+        return self.non_trainable_weights + self.metrics_variables
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics that are attributes of the layer or its sub-layers."""
+        found = {id(m): m for layer in self._flatten_layers() for m in layer._metrics}
+        return list(found.values())
+
+    @property
+    def metrics_variables(self) -> list[Any]:
+        """The state of `metrics`."""
+        return [v for m in self.metrics for v in m.variables]
+
+    @property
+    def path(self) -> str:
+        """Its name within its parents, `/` between them."""
+        return self.__dict__.get("_path") or self.name
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it is trained. Setting it freezes or frees its weights and its sub-layers."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        value = bool(value)
+        object.__setattr__(self, "_trainable", value)
+        for variable in self._own_trainable:
+            variable.trainable = value
+        covered = self._covered()
+        for child in self._own_children():
+            _set_trainable(child, value, covered)
+        self._refresh()
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The values of `weights`, in Keras layout."""
+        return [w.numpy() for w in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Overwrite `weights`.
+
+        Args:
+            weights: Arrays of the same shapes in the same order.
+
+        Raises:
+            ValueError: Another number of arrays, or another shape; nothing is changed then.
+        """
+        mine = self.weights
+        weights = list(weights)
+        if len(mine) != len(weights):
+            raise ValueError(f"`weights` must hold {len(mine)} arrays for the layer {self.name!r}. Received: {len(weights)} arrays")
+        for variable, value in zip(mine, weights):
+            if tuple(np.shape(value)) != tuple(variable.shape):
+                raise ValueError(
+                    f"`weights` has the shape {tuple(np.shape(value))} for {variable.path!r} of the layer {self.name!r}; "
+                    f"expected {tuple(variable.shape)}."
+                )
+        for variable, value in zip(mine, weights):
+            variable.assign(value)
+
+    def count_params(self) -> int:
+        """How many numbers its weights hold.
+
+        Raises:
+            ValueError: The layer is not built.
+        """
+        if not self.built:
+            raise ValueError(f"The layer {self.name!r} has no weights to count: it is not built. Call `build(input_shape)` or the layer.")
+        return sum(int(np.prod(w.shape)) for w in self.weights)
+
+    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[Any]:
+        """The layer and those inside it, each once, in the order in which they were set."""
+        found: dict[int, Any] = {id(self): self} if include_self else {}
+
+        def visit(module: nn.Module) -> None:
+            for child in module._modules.values():
+                if child is None or id(child) in found:
+                    continue
+                if isinstance(child, Weighted):
+                    found[id(child)] = child
+                    if not recursive:
+                        continue
+                visit(child)
+
+        visit(self)
+        if not include_self:
+            found.pop(id(self), None)
+        return list(found.values())
+
+    def save_own_variables(self, store: Any) -> None:
+        """Put the layer's own weights (not its sub-layers') into `store` as arrays `"0"`, `"1"`, …"""
+        for i, variable in enumerate((*self._own_trainable, *self._own_non_trainable)):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take them from `store` again.
+
+        Raises:
+            ValueError: Another number of arrays, or another shape; the message names the first weight that differs.
+        """
+        mine = (*self._own_trainable, *self._own_non_trainable)
+        if len(store.keys()) != len(mine):
+            if len(mine) == 0 and not self.built:
+                raise ValueError(
+                    f"The layer {self.name!r} is not built and the file holds {len(store.keys())} weights for it. "
+                    "Build the model (call it, or `build(input_shape)`) before loading weights."
+                )
+            raise ValueError(
+                f"The layer {self.name!r} has {len(mine)} weights and the file holds {len(store.keys())} for it: "
+                f"[{', '.join(f'{v.path} {tuple(v.shape)}' for v in mine)}]. It was written by another architecture."
+            )
+        for i, variable in enumerate(mine):
+            value = store[str(i)]
+            if tuple(value.shape) != tuple(variable.shape):
+                raise ValueError(
+                    f"The weight {variable.path!r} of the layer {self.name!r} has the shape {tuple(variable.shape)} and the file holds "
+                    f"{tuple(value.shape)}. It was written by another architecture."
+                )
+        for i, variable in enumerate(mine):
+            variable.assign(np.asarray(store[str(i)]))
+
+
+def _set_trainable(module: nn.Module | None, value: bool, covered: set[int]) -> None:
+    if module is None:
+        return
+    if isinstance(module, Weighted):
+        module.trainable = value
+        return
+    for stored in module._parameters.values():
+        if stored is not None and id(stored) not in covered:
+            stored.requires_grad_(value and stored.is_floating_point())
+    for child in module._modules.values():
+        _set_trainable(child, value, covered)
