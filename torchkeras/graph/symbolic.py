@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -91,7 +92,7 @@ class KerasTensor:
         return call_torch(torch.squeeze, (self,) if axis is None else (self, axis), {})
 
     def __getitem__(self, index: Any) -> KerasTensor:
-        return call_torch(torch.Tensor.__getitem__, (self, index), {})
+        return _OPERATORS["getitem"][0](self, index)
 
     def __iter__(self) -> Any:
         if not self._shape or self._shape[0] is None:
@@ -320,8 +321,35 @@ class OpNode(Operation):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         return self.fn(*args, **kwargs)
 
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        spec = getattr(self.fn, "spec", None)
+        outputs = NotImplemented if spec is None else spec(*args, **kwargs)
+        if outputs is not NotImplemented:
+            return outputs
+        if getattr(self.fn, "broadcast", False):
+            args, kwargs = _with_known_sizes(args, kwargs)
+        return super().compute_output_spec(*args, **kwargs)
+
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "function": self.function}
+
+
+def _with_known_sizes(args: tuple, kwargs: dict[str, Any]) -> Any:
+    """Arguments that broadcast, a size of one standing for the unknown size of another (they can only be equal)."""
+    shapes = [tuple(t.shape) for t in tree.flatten((args, kwargs)) if hasattr(t, "shape")]
+    rank_ = max(map(len, shapes))
+    known: list[int | None] = [None] * rank_
+    for shape in shapes:
+        for axis, size in enumerate(shape, rank_ - len(shape)):
+            if size not in (None, 1):
+                known[axis] = size
+
+    def fill(t: Any) -> Any:
+        if not isinstance(t, KerasTensor) or None not in t.shape:
+            return t
+        return KerasTensor([k if n is None else n for n, k in zip(t.shape, known[rank_ - t.ndim :])], t.dtype)
+
+    return tree.map_structure(fill, (args, kwargs))
 
 
 def op_name(fn: Callable) -> str:
@@ -391,6 +419,8 @@ def convert_to_tensor(x: Any, dtype: Any = None, device: torch.device | None = N
         elif isinstance(x, (float, list, tuple)):
             target = _python_dtype(x)
     try:
+        if isinstance(x, (bool, int, float)) and target is not None:  # filled on the device: a copy from the host would wait for it
+            return torch.full((), x, dtype=target, device=device or rank.default_device())
         return torch.as_tensor(x if not isinstance(x, np.ndarray) else _native(x), dtype=target, device=device or rank.default_device())
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"Cannot make a tensor of {type(x).__name__}: {error}. Pass numbers, an array or a tensor.") from None
@@ -410,8 +440,13 @@ def _python_dtype(x: Any) -> torch.dtype | None:
 
 
 def op(
-    fn: Callable | None = None, *, promote: str | None = None, args: Sequence[str] | None = None
-) -> Callable:  # fmt: skip
+    fn: Callable | None = None,
+    *,
+    promote: str | None = None,
+    args: Sequence[str] | None = None,
+    broadcast: bool = False,
+    spec: Callable | None = None,
+) -> Callable:
     """Make a function of torch tensors an op: symbolic arguments go to the graph, arrays become tensors, types promote.
 
     The parameters that are tensors are those annotated `TensorLike`, `TensorLike | None` or `Sequence[TensorLike]`; the body sees torch
@@ -421,9 +456,14 @@ def op(
         promote: `None` leaves types alone; `"same"` casts the tensors to `result_type` of them all (Python numbers are weak);
             `"float"` does so with `float` among them, so that integers become `floatx()`.
         args: The parameters that take part in the promotion; all tensors without it.
+        broadcast: Whether the tensors broadcast, so that in symbolic calls a known size tells an unknown one.
+        spec: The outputs of a symbolic call, from its arguments, where running the body on fake tensors will not do because they depend
+            on values; it may return `NotImplemented`.
+
+    Shapes that do not fit raise a `ValueError` that names them.
     """
     if fn is None:
-        return functools.partial(op, promote=promote, args=args)
+        return functools.partial(op, promote=promote, args=args, broadcast=broadcast, spec=spec)
     if promote not in (None, "same", "float"):
         raise ValueError(f"`promote` must be None, 'same' or 'float'. Received: promote={promote!r}")
     parameters = list(inspect.signature(fn).parameters.values())
@@ -475,14 +515,23 @@ def op(
     def wrapper(*given: Any, **kwargs: Any) -> Any:
         if any_symbolic(given, kwargs):
             return OpNode(wrapper).symbolic_call(*given, **kwargs)
-        if simple and tensor_names.isdisjoint(kwargs) and as_they_are(given):
+        if not (simple and tensor_names.isdisjoint(kwargs) and as_they_are(given)):
+            given, kwargs = standardize(given, kwargs)
+        try:
             return fn(*given, **kwargs)
-        given, kwargs = standardize(given, kwargs)
-        return fn(*given, **kwargs)
+        except (RuntimeError, IndexError) as error:
+            if _SHAPE_ERROR.search(str(error)) is None:
+                raise
+            named = [*((parameters[min(i, len(parameters) - 1)].name, v) for i, v in enumerate(given)), *kwargs.items()]
+            shapes = [f"{name} {tuple(v.shape)}" for name, value in named for v in tree.flatten(value) if isinstance(v, torch.Tensor)]
+            raise ValueError(f"Shapes that do not fit in `{fn.__name__}`. Received: {', '.join(shapes)}. {error}") from error
 
-    wrapper.is_op = True  # type: ignore[attr-defined]
+    wrapper.is_op, wrapper.broadcast, wrapper.spec = True, broadcast, spec  # type: ignore[attr-defined]
     OPS[fn.__name__] = wrapper
     return wrapper
+
+
+_SHAPE_ERROR = re.compile(r"\b(sizes?|shapes?|dimensions?|Dimension|dims?|numel)\b")
 
 
 def _kinds(value: Any) -> list[Any]:
@@ -522,5 +571,6 @@ use_ops_for_operators(
         "mod": torch.remainder, "pow": torch.pow, "matmul": torch.matmul, "neg": torch.neg, "abs": torch.abs, "lt": torch.lt,
         "le": torch.le, "gt": torch.gt, "ge": torch.ge, "eq": torch.eq, "ne": torch.ne, "and": torch.bitwise_and,
         "or": torch.bitwise_or, "xor": torch.bitwise_xor, "invert": torch.bitwise_not,
+        "getitem": lambda x, key: call_torch(torch.Tensor.__getitem__, (x, key), {}),
     }
 )  # fmt: skip
