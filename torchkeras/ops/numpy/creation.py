@@ -1,0 +1,264 @@
+"""New tensors: from values, filled, ranges, identity and triangles, and window functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ... import dtypes
+from ...distribution import rank
+from ...graph import TensorLike, convert_to_tensor, op
+
+Sizes = Any  # a shape: a size, or a sequence of sizes
+
+
+def _sizes(shape: Sizes) -> tuple[int, ...]:
+    return tuple(int(s) for s in shape) if isinstance(shape, (Sequence, torch.Tensor)) else (int(shape),)
+
+
+@op
+def array(x: Any, dtype: Any = None) -> TensorLike:
+    """`x` as a tensor of its own: a number, an array, a tensor or a nest of numbers.
+
+    Args:
+        x: The values.
+        dtype: The type; without it the values', Python floats as `floatx()` and integers as int32.
+    """
+    tensor = convert_to_tensor(x, dtype)
+    return tensor.clone() if tensor is x else tensor
+
+
+@op
+def copy(x: TensorLike) -> TensorLike:
+    """A copy with memory of its own."""
+    return torch.clone(x)
+
+
+def zeros(shape: Sizes, dtype: Any = None) -> TensorLike:
+    """Zeros of a shape, of type `floatx()` without `dtype`."""
+    return torch.zeros(_sizes(shape), dtype=dtypes.to_torch_dtype(dtype), device=rank.default_device())
+
+
+def ones(shape: Sizes, dtype: Any = None) -> TensorLike:
+    """Ones of a shape, of type `floatx()` without `dtype`."""
+    return torch.ones(_sizes(shape), dtype=dtypes.to_torch_dtype(dtype), device=rank.default_device())
+
+
+def empty(shape: Sizes, dtype: Any = None) -> TensorLike:
+    """A tensor of a shape whose elements may be anything, of type `floatx()` without `dtype`."""
+    return torch.empty(_sizes(shape), dtype=dtypes.to_torch_dtype(dtype), device=rank.default_device())
+
+
+@op
+def full(shape: Sizes, fill_value: TensorLike, dtype: Any = None) -> TensorLike:
+    """`fill_value`, broadcast to a shape, of type `floatx()` without `dtype`."""
+    return fill_value.to(dtypes.to_torch_dtype(dtype)).broadcast_to(_sizes(shape)).clone()
+
+
+def _like(x: torch.Tensor, dtype: Any) -> torch.dtype:
+    return x.dtype if dtype is None else dtypes.to_torch_dtype(dtype)
+
+
+@op
+def zeros_like(x: TensorLike, dtype: Any = None) -> TensorLike:
+    """Zeros of the shape of `x`, and of its type without `dtype`."""
+    return torch.zeros_like(x, dtype=_like(x, dtype))
+
+
+@op
+def ones_like(x: TensorLike, dtype: Any = None) -> TensorLike:
+    """Ones of the shape of `x`, and of its type without `dtype`."""
+    return torch.ones_like(x, dtype=_like(x, dtype))
+
+
+@op
+def empty_like(x: TensorLike, dtype: Any = None) -> TensorLike:
+    """A tensor of the shape of `x`, and of its type without `dtype`, whose elements may be anything."""
+    return torch.empty_like(x, dtype=_like(x, dtype))
+
+
+@op
+def full_like(x: TensorLike, fill_value: TensorLike, dtype: Any = None) -> TensorLike:
+    """`fill_value`, broadcast to the shape of `x`, of its type without `dtype`."""
+    return fill_value.to(x.device, _like(x, dtype)).broadcast_to(x.shape).clone()
+
+
+# -- ranges ----------------------------------------------------------------------------------------------------------------------------
+
+
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> TensorLike:
+    """The numbers from `start` up to but without `stop`.
+
+    Args:
+        start: The first number; with nothing else, the end of a range from 0.
+        stop: The end.
+        step: The difference of neighbours, 1 without it.
+        dtype: The type; without it, that of the arguments.
+    """
+    given = [v for v in (start, stop, step) if v is not None]
+    if dtype is None:
+        dtype = dtypes.result_type(*(getattr(v, "dtype", type(v)) for v in given))
+        dtype = {"int64": "int32", "bool": "int32"}.get(dtype, dtype)
+    start, stop = (0, start) if stop is None else (start, stop)
+    target = dtypes.to_torch_dtype(dtype)
+    made = torch.int32 if target is torch.bool else target
+    numbers = torch.arange(start, stop, 1 if step is None else step, dtype=made, device=rank.default_device())
+    return numbers.to(target)
+
+
+@op(promote="float", args=("start", "stop"))
+def linspace(
+    start: TensorLike,
+    stop: TensorLike,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+) -> TensorLike:
+    """Evenly spaced numbers between two, which may be tensors that broadcast.
+
+    Args:
+        start: The first number.
+        stop: The last number, or the end.
+        num: How many.
+        endpoint: Whether `stop` is among them.
+        retstep: Whether to return `(numbers, step)`.
+        dtype: The type of the result; `start`'s and `stop`'s, as a float, without it.
+        axis: The place of the new axis.
+
+    Raises:
+        ValueError: `num` is negative.
+    """
+    if num < 0:
+        raise ValueError(f"`num` must not be negative. Received: num={num}")
+    start, stop = torch.broadcast_tensors(start, stop)
+    parts = num - 1 if endpoint else num
+    step = (stop - start) / parts if parts > 0 else torch.full_like(start, torch.nan if endpoint else 1.0)
+    if num == 1 and not endpoint:
+        step = stop - start
+    places = torch.arange(num, dtype=start.dtype, device=start.device).reshape(-1, *(1,) * start.ndim)
+    fraction = places / parts if parts > 0 else places
+    numbers = torch.lerp(start, stop, fraction) if num else start.new_empty((0, *start.shape))
+    if dtype is not None:
+        target = dtypes.to_torch_dtype(dtype)
+        numbers = (numbers if target.is_floating_point else torch.floor(numbers)).to(target)
+    numbers = numbers.movedim(0, axis)
+    return (numbers, step) if retstep else numbers
+
+
+@op(promote="float", args=("start", "stop"))
+def logspace(
+    start: TensorLike,
+    stop: TensorLike,
+    num: int = 50,
+    endpoint: bool = True,
+    base: float = 10,
+    dtype: Any = None,
+    axis: int = 0,
+) -> TensorLike:
+    """Numbers evenly spaced on a logarithmic scale, from `base**start` to `base**stop`. Other arguments as in `linspace`."""
+    numbers = torch.pow(base, linspace(start, stop, num, endpoint, axis=axis))
+    return numbers if dtype is None else numbers.to(dtypes.to_torch_dtype(dtype))
+
+
+@op(promote="float", args=("start", "stop"))
+def geomspace(
+    start: TensorLike, stop: TensorLike, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> TensorLike:  # fmt: skip
+    """Numbers evenly spaced on a logarithmic scale, from `start` to `stop`, of one sign. Other arguments as in `linspace`."""
+    start, stop = torch.broadcast_tensors(start, stop)
+    logs = linspace(torch.log(torch.abs(start)), torch.log(torch.abs(stop)), num, endpoint, axis=axis)
+    numbers = torch.exp(logs) * torch.sign(start).unsqueeze(axis)
+    return numbers if dtype is None else numbers.to(dtypes.to_torch_dtype(dtype))
+
+
+# -- matrices --------------------------------------------------------------------------------------------------------------------------
+
+
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> TensorLike:
+    """A matrix with ones on a diagonal and zeros elsewhere.
+
+    Args:
+        N: How many rows.
+        M: How many columns; `N` without it.
+        k: The diagonal: above the main one if positive, below if negative.
+        dtype: The type, `floatx()` without it.
+    """
+    rows = torch.arange(N, device=rank.default_device()).unsqueeze(1)
+    columns = torch.arange(N if M is None else M, device=rank.default_device())
+    return (columns - rows == k).to(dtypes.to_torch_dtype(dtype))
+
+
+def identity(n: int, dtype: Any = None) -> TensorLike:
+    """The identity matrix of size `n`, of type `floatx()` without `dtype`."""
+    return eye(n, dtype=dtype)
+
+
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> TensorLike:
+    """A matrix with ones on and below a diagonal and zeros above. Arguments as in `eye`."""
+    rows = torch.arange(N, device=rank.default_device()).unsqueeze(1)
+    columns = torch.arange(N if M is None else M, device=rank.default_device())
+    return (columns - rows <= k).to(dtypes.to_torch_dtype(dtype))
+
+
+@op
+def tril(x: TensorLike, k: int = 0) -> TensorLike:
+    """The lower triangle of matrices: zeros above diagonal `k`."""
+    return torch.tril(x, k)
+
+
+@op
+def triu(x: TensorLike, k: int = 0) -> TensorLike:
+    """The upper triangle of matrices: zeros below diagonal `k`."""
+    return torch.triu(x, k)
+
+
+@op
+def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> TensorLike:
+    """The Vandermonde matrix, whose columns are powers of a vector.
+
+    Args:
+        x: The vector.
+        N: How many columns; as many as rows without it.
+        increasing: Whether powers grow from the left.
+    """
+    if x.ndim != 1:
+        raise ValueError(f"`x` must have one axis. Received: x of shape {tuple(x.shape)}")
+    x = x.to(torch.int32) if x.dtype is torch.bool else x
+    powers = torch.linalg.vander(x, N=x.shape[0] if N is None else N)
+    return powers if increasing else powers.flip(-1)
+
+
+# -- windows ---------------------------------------------------------------------------------------------------------------------------
+
+
+def _window(make: Any, x: Any, **arguments: float) -> torch.Tensor:
+    return make(int(x), periodic=False, dtype=dtypes.to_torch_dtype(None), device=rank.default_device(), **arguments)
+
+
+def bartlett(x: Any) -> TensorLike:
+    """The Bartlett window, a triangle, of `x` points."""
+    return _window(torch.bartlett_window, x)
+
+
+def blackman(x: Any) -> TensorLike:
+    """The Blackman window of `x` points."""
+    return _window(torch.blackman_window, x)
+
+
+def hamming(x: Any) -> TensorLike:
+    """The Hamming window of `x` points."""
+    return _window(torch.hamming_window, x)
+
+
+def hanning(x: Any) -> TensorLike:
+    """The Hann window of `x` points."""
+    return _window(torch.hann_window, x)
+
+
+def kaiser(x: Any, beta: float) -> TensorLike:
+    """The Kaiser window of `x` points, whose shape is `beta`."""
+    return _window(torch.kaiser_window, x, beta=float(beta))

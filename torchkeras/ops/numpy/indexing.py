@@ -1,0 +1,218 @@
+"""Elements by place or by condition: indexing, gathering, choosing, diagonals, grids, and functions mapped over axes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from ...graph import KerasTensor, TensorLike, convert_to_tensor, op
+from .creation import Sizes
+
+
+@op
+def get_item(x: TensorLike, key: Any) -> TensorLike:
+    """`x[key]`: numbers, slices, `None`, `...` and tensors."""
+    return x[key]
+
+
+@op
+def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> TensorLike:
+    """The elements of `x` at places along an axis.
+
+    Args:
+        x: The tensor.
+        indices: The places, of any shape, which takes the place of the axis in the result; negative ones count from the end.
+        axis: The axis; without it, `x` is flattened.
+    """
+    if axis is None:
+        x, axis = x.flatten(), 0
+    axis = axis + x.ndim if axis < 0 else axis
+    places = _from_start(indices, x.shape[axis])
+    if places.ndim == 1:
+        return torch.index_select(x, axis, places)
+    shape = (*x.shape[:axis], *places.shape, *x.shape[axis + 1 :])
+    return torch.index_select(x, axis, places.flatten()).reshape(shape)
+
+
+def _from_start(indices: torch.Tensor, size: int) -> torch.Tensor:
+    indices = indices.to(torch.int64)
+    return torch.where(indices < 0, indices + size, indices)
+
+
+@op
+def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = None) -> TensorLike:
+    """The elements of `x` at places along an axis, other places for each row.
+
+    Args:
+        x: The tensor.
+        indices: The places, broadcast with `x` along the other axes; negative ones count from the end.
+        axis: The axis; without it, `x` is flattened.
+    """
+    if axis is None:
+        x, axis, indices = x.flatten(), 0, indices.flatten()
+    axis = axis + x.ndim if axis < 0 else axis
+    places = _from_start(indices, x.shape[axis])
+    shape = list(torch.broadcast_shapes((*x.shape[:axis], 1, *x.shape[axis + 1 :]), (*places.shape[:axis], 1, *places.shape[axis + 1 :])))
+    rows, columns = shape.copy(), shape.copy()
+    rows[axis], columns[axis] = x.shape[axis], places.shape[axis]
+    return torch.gather(x.expand(rows), axis, places.expand(columns))
+
+
+def _nonzero_spec(x: Any) -> tuple[KerasTensor, ...]:
+    return tuple(KerasTensor((None,), "int32") for _ in x.shape)
+
+
+@op(spec=_nonzero_spec)
+def nonzero(x: TensorLike) -> tuple[TensorLike, ...]:
+    """The places of the elements that are not zero: a vector of int32 for each axis, as in NumPy (they index a tensor)."""
+    return tuple(places.to(torch.int32) for places in torch.nonzero(x, as_tuple=True))
+
+
+def _where_spec(condition: Any, x1: Any = None, x2: Any = None) -> Any:
+    return _nonzero_spec(condition) if x1 is None and x2 is None else NotImplemented
+
+
+@op(promote="same", args=("x1", "x2"), broadcast=True, spec=_where_spec)
+def where(condition: TensorLike, x1: TensorLike | None = None, x2: TensorLike | None = None) -> TensorLike:
+    """`x1` where `condition` is true (not zero) and `x2` elsewhere, broadcast; `nonzero(condition)` without both.
+
+    Raises:
+        ValueError: Just one of `x1` and `x2` is given.
+    """
+    if x1 is None and x2 is None:
+        return nonzero(condition)
+    if x1 is None or x2 is None:
+        raise ValueError(f"`x1` and `x2` must be given both or neither. Received: x1={x1}, x2={x2}")
+    return torch.where(condition.to(torch.bool), x1, x2)
+
+
+@op(promote="same", args=("choicelist", "default"), broadcast=True)
+def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], default: TensorLike = 0) -> TensorLike:
+    """For each element the choice of the first condition that holds, or `default`, broadcast.
+
+    Args:
+        condlist: The conditions.
+        choicelist: As many choices.
+        default: What stands where no condition holds.
+
+    Raises:
+        ValueError: The lists differ in length.
+    """
+    if len(condlist) != len(choicelist):
+        raise ValueError(f"`condlist` and `choicelist` must have one length. Received: {len(condlist)} and {len(choicelist)}")
+    result = default
+    for condition, choice in zip(reversed(list(condlist)), reversed(list(choicelist))):
+        result = torch.where(condition.to(torch.bool), choice, result)
+    return result
+
+
+@op
+def unravel_index(indices: TensorLike, shape: Sizes) -> tuple[TensorLike, ...]:
+    """Places in a flat tensor as places along each axis of a `shape`, int32."""
+    indices = indices.to(torch.int64)
+    found = []
+    for size in reversed(shape):
+        found.append((indices % size).to(torch.int32))
+        indices = torch.div(indices, size, rounding_mode="floor")
+    return tuple(reversed(found))
+
+
+# -- diagonals -------------------------------------------------------------------------------------------------------------------------
+
+
+@op
+def diag(x: TensorLike, k: int = 0) -> TensorLike:
+    """The diagonal `k` of a matrix, or the matrix with a vector on its diagonal `k`."""
+    return torch.diag(x, k)
+
+
+@op
+def diagflat(x: TensorLike, k: int = 0) -> TensorLike:
+    """The matrix with all elements of `x` on its diagonal `k`."""
+    return torch.diagflat(x, k)
+
+
+@op
+def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> TensorLike:
+    """The diagonals of the matrices that two axes make, along a new last axis.
+
+    Args:
+        x: The tensor.
+        offset: Which diagonal.
+        axis1: The axis of rows.
+        axis2: The axis of columns.
+    """
+    return torch.diagonal(x, offset, axis1, axis2)
+
+
+@op
+def meshgrid(*x: TensorLike, indexing: str = "xy") -> tuple[TensorLike, ...]:
+    """Each vector repeated along the axes of the others, so that together they hold the points of a grid.
+
+    Args:
+        *x: Vectors or numbers; each keeps its type.
+        indexing: `"xy"`: the first vector runs along the second axis; `"ij"`: along the first.
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"`indexing` must be 'xy' or 'ij'. Received: indexing={indexing!r}")
+    order = list(range(len(x)))
+    if indexing == "xy" and len(x) > 1:
+        order[:2] = 1, 0
+    flat = [v.reshape([-1 if a == axis else 1 for a in range(len(x))]) for v, axis in zip(x, order)]
+    return tuple(torch.broadcast_tensors(*flat))
+
+
+# -- functions over axes ---------------------------------------------------------------------------------------------------------------
+
+_SIGNATURE = re.compile(r"\s*(\([^()]*\)(?:\s*,\s*\([^()]*\))*)\s*->\s*(\([^()]*\)(?:\s*,\s*\([^()]*\))*)\s*")
+
+
+def vectorize(pyfunc: Callable, *, excluded: set[int | str] | None = None, signature: str | None = None) -> Callable:
+    """A function of tensors of few axes as one of tensors of more, which broadcast (by `torch.vmap`).
+
+    Args:
+        pyfunc: The function; of numbers without a signature.
+        excluded: Places and names of arguments that are passed as they are.
+        signature: The axes it takes and returns, such as `"(n),(n)->()"`.
+
+    Raises:
+        ValueError: A signature that is none, or one that does not fit the arguments.
+    """
+    if not callable(pyfunc):
+        raise ValueError(f"`pyfunc` must be a function. Received: pyfunc={pyfunc!r}")
+    left = set(excluded or ())
+    taken: list[int] | None = None
+    if signature is not None:
+        match = _SIGNATURE.fullmatch(signature)
+        if match is None:
+            raise ValueError(f"`signature` must read like '(m,n),(n)->(m)'. Received: signature={signature!r}")
+        taken = [len([n for n in axes.split(",") if n.strip()]) for axes in re.findall(r"\(([^()]*)\)", match[1])]
+
+    def vectorized(*args: Any, **kwargs: Any) -> Any:
+        places = [i for i in range(len(args)) if i not in left]
+        core = [0] * len(places) if taken is None else taken
+        if len(core) != len(places):
+            raise ValueError(f"`signature` {signature!r} is for {len(core)} arguments. Received: {len(places)}")
+        return _mapped(pyfunc, args, kwargs, places, core)
+
+    return vectorized
+
+
+def _mapped(pyfunc: Callable, args: tuple, kwargs: dict[str, Any], places: list[int], core: list[int]) -> Any:
+    from_args = [convert_to_tensor(args[i]) for i in places]
+    batch = torch.broadcast_shapes(*(t.shape[: t.ndim - c] for t, c in zip(from_args, core))) if from_args else ()
+
+    def call(*tensors: torch.Tensor) -> Any:
+        given = list(args)
+        for i, tensor in zip(places, tensors):
+            given[i] = tensor
+        return pyfunc(*given, **kwargs)
+
+    fn = call
+    spread = [t.expand(*batch, *t.shape[t.ndim - c :]) for t, c in zip(from_args, core)]
+    for _ in batch:
+        fn = torch.vmap(fn)
+    return fn(*spread)

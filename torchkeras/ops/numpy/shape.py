@@ -1,0 +1,368 @@
+"""Other shapes of the same elements: reshaping, axes, joining, splitting, repeating, padding."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ... import dtypes
+from ...graph import TensorLike, op
+from .creation import Sizes
+
+
+def _axis(axis: int, ndim: int) -> int:
+    """An axis counted from 0.
+
+    Raises:
+        ValueError: It is not among `ndim` axes.
+    """
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"`axis` must be between {-ndim} and {ndim - 1} for {ndim} axes. Received: axis={axis}")
+    return axis % ndim
+
+
+# -- shapes and axes -------------------------------------------------------------------------------------------------------------------
+
+
+def ndim(x: TensorLike) -> int:
+    """How many axes `x` has."""
+    return len(x.shape) if hasattr(x, "shape") else np.ndim(x)
+
+
+def size(x: TensorLike) -> int | None:
+    """How many elements `x` has; `None` for a symbolic tensor of unknown size."""
+    shape = tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
+    count = 1
+    for n in shape:
+        if n is None:
+            return None
+        count *= n
+    return count
+
+
+@op
+def reshape(x: TensorLike, newshape: Sizes) -> TensorLike:
+    """The same elements in another shape.
+
+    Args:
+        x: The tensor.
+        newshape: The shape, in which one size may be -1 or `None`: what is left.
+
+    Raises:
+        ValueError: The numbers of elements differ.
+    """
+    shape = (newshape,) if isinstance(newshape, int) else tuple(-1 if n is None else n for n in newshape)
+    return torch.reshape(x, shape)
+
+
+@op
+def ravel(x: TensorLike) -> TensorLike:
+    """All elements along one axis."""
+    return torch.ravel(x)
+
+
+@op
+def squeeze(x: TensorLike, axis: int | Sequence[int] | None = None) -> TensorLike:
+    """`x` without its axes of size 1, or without those named.
+
+    Raises:
+        ValueError: A named axis has another size.
+    """
+    if axis is None:
+        return torch.squeeze(x)
+    axes = tuple(_axis(a, x.ndim) for a in ((axis,) if isinstance(axis, int) else axis))
+    if any(x.shape[a] != 1 for a in axes):
+        raise ValueError(f"`axis` must name axes of size 1. Received: axis={axis}, x of shape {tuple(x.shape)}")
+    return torch.squeeze(x, axes)
+
+
+@op
+def expand_dims(x: TensorLike, axis: int | Sequence[int]) -> TensorLike:
+    """`x` with new axes of size 1.
+
+    Args:
+        x: The tensor.
+        axis: Where they stand in the result.
+    """
+    given = (axis,) if isinstance(axis, int) else tuple(axis)
+    for a in sorted(_axis(a, x.ndim + len(given)) for a in given):
+        x = torch.unsqueeze(x, a)
+    return x
+
+
+@op
+def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> TensorLike:
+    """`x` with its axes in another order.
+
+    Args:
+        x: The tensor.
+        axes: Which axis of `x` each of the result is; the reversed order without it.
+
+    Raises:
+        ValueError: `axes` does not name each axis once.
+    """
+    order = tuple(reversed(range(x.ndim))) if axes is None else tuple(axes)
+    if sorted(a % x.ndim if x.ndim else a for a in order) != list(range(x.ndim)):
+        raise ValueError(f"`axes` must name each of the {x.ndim} axes once. Received: axes={axes}, x of shape {tuple(x.shape)}")
+    return torch.permute(x, order)
+
+
+@op
+def moveaxis(x: TensorLike, source: int | Sequence[int], destination: int | Sequence[int]) -> TensorLike:
+    """`x` with the axes `source` moved to the places `destination`."""
+    return torch.movedim(x, source, destination)
+
+
+@op
+def swapaxes(x: TensorLike, axis1: int, axis2: int) -> TensorLike:
+    """`x` with two axes exchanged."""
+    return torch.swapaxes(x, axis1, axis2)
+
+
+@op
+def broadcast_to(x: TensorLike, shape: Sizes) -> TensorLike:
+    """`x` repeated along axes of size 1, and along new first axes, so that it has `shape`."""
+    return torch.broadcast_to(x, (shape,) if isinstance(shape, int) else tuple(shape))
+
+
+@op
+def view(x: TensorLike, dtype: Any = None) -> TensorLike:
+    """The same bytes read as another type; the last axis grows or shrinks if the types differ in width."""
+    return x if dtype is None else x.view(dtypes.to_torch_dtype(dtype))
+
+
+# -- order along axes ------------------------------------------------------------------------------------------------------------------
+
+
+@op
+def flip(x: TensorLike, axis: int | Sequence[int] | None = None) -> TensorLike:
+    """`x` reversed along axes, all without `axis`."""
+    return torch.flip(x, tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis))
+
+
+@op
+def fliplr(x: TensorLike) -> TensorLike:
+    """`x` reversed along its second axis."""
+    return torch.fliplr(x)
+
+
+@op
+def flipud(x: TensorLike) -> TensorLike:
+    """`x` reversed along its first axis."""
+    return torch.flipud(x)
+
+
+@op
+def roll(x: TensorLike, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> TensorLike:
+    """`x` moved along axes, what leaves at the end coming back at the start.
+
+    Args:
+        x: The tensor.
+        shift: By how many places; one for each axis if a sequence.
+        axis: The axis or axes; without it, `x` is rolled as if it were flat.
+    """
+    if axis is None:
+        return torch.roll(x, shift if isinstance(shift, int) else builtins.sum(shift))
+    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    return torch.roll(x, (shift,) * len(axes) if isinstance(shift, int) else tuple(shift), axes)
+
+
+@op
+def rot90(array: TensorLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> TensorLike:
+    """`array` turned `k` times by 90 degrees in a plane.
+
+    Args:
+        array: The tensor.
+        k: How often.
+        axes: The plane; turns go from the first axis to the second.
+
+    Raises:
+        ValueError: `axes` does not name two different axes.
+    """
+    if array.ndim < 2:
+        raise ValueError(f"`array` must have at least 2 axes. Received: array of shape {tuple(array.shape)}")
+    if len(axes) != 2 or _axis(axes[0], array.ndim) == _axis(axes[1], array.ndim):
+        raise ValueError(f"`axes` must name two different axes. Received: axes={axes}")
+    return torch.rot90(array, k, tuple(axes))
+
+
+# -- joining and splitting -------------------------------------------------------------------------------------------------------------
+
+
+def _parts(xs: Any) -> list[torch.Tensor]:
+    return list(xs) if not isinstance(xs, torch.Tensor) else list(xs.unbind(0))
+
+
+@op(promote="same")
+def concatenate(xs: Sequence[TensorLike], axis: int = 0) -> TensorLike:
+    """Tensors joined along an axis; without one (`None`), flattened first."""
+    parts = _parts(xs)
+    return torch.cat([p.flatten() for p in parts]) if axis is None else torch.cat(parts, axis)
+
+
+@op(promote="same")
+def stack(x: Sequence[TensorLike], axis: int = 0) -> TensorLike:
+    """Tensors of one shape joined along a new axis."""
+    return torch.stack(_parts(x), axis)
+
+
+@op(promote="same")
+def hstack(xs: Sequence[TensorLike]) -> TensorLike:
+    """Tensors joined along their second axis, or along their only one."""
+    return torch.hstack(_parts(xs))
+
+
+@op(promote="same")
+def vstack(xs: Sequence[TensorLike]) -> TensorLike:
+    """Tensors joined along their first axis, of which vectors get one."""
+    return torch.vstack(_parts(xs))
+
+
+@op(promote="same")
+def dstack(xs: Sequence[TensorLike]) -> TensorLike:
+    """Tensors joined along their third axis, which they get if they lack it."""
+    return torch.dstack(_parts(xs))
+
+
+@op(promote="same")
+def append(x1: TensorLike, x2: TensorLike, axis: int | None = None) -> TensorLike:
+    """`x2` after `x1` along an axis, or both flattened without one."""
+    return torch.cat((x1.flatten(), x2.flatten())) if axis is None else torch.cat((x1, x2), axis)
+
+
+def _places(indices_or_sections: Any) -> int | list[int]:
+    if isinstance(indices_or_sections, (torch.Tensor, np.ndarray)):
+        indices_or_sections = indices_or_sections.tolist()
+    return indices_or_sections if isinstance(indices_or_sections, int) else [int(i) for i in indices_or_sections]
+
+
+@op
+def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[TensorLike]:
+    """`x` cut along an axis.
+
+    Args:
+        x: The tensor.
+        indices_or_sections: How many parts of one size, or the places before which to cut.
+        axis: The axis.
+
+    Raises:
+        ValueError: The axis does not divide into so many parts.
+    """
+    where, axis = _places(indices_or_sections), _axis(axis, x.ndim)
+    if isinstance(where, int) and (where < 1 or x.shape[axis] % where):
+        raise ValueError(
+            f"`indices_or_sections` must divide axis {axis} of `x`. Received: indices_or_sections={where}, x of shape {tuple(x.shape)}"
+        )
+    return list(torch.tensor_split(x, where, axis))
+
+
+@op
+def array_split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[TensorLike]:
+    """`x` cut along an axis as in `split`, into parts whose sizes may differ by one."""
+    return list(torch.tensor_split(x, _places(indices_or_sections), axis))
+
+
+@op
+def hsplit(x: TensorLike, indices_or_sections: Any) -> list[TensorLike]:
+    """`x` cut along its second axis, or along its only one. See `split`."""
+    return split(x, indices_or_sections, 0 if x.ndim == 1 else 1)
+
+
+@op
+def vsplit(x: TensorLike, indices_or_sections: Any) -> list[TensorLike]:
+    """`x` cut along its first axis. See `split`."""
+    return split(x, indices_or_sections, 0)
+
+
+@op
+def dsplit(x: TensorLike, indices_or_sections: Any) -> list[TensorLike]:
+    """`x` cut along its third axis. See `split`."""
+    return split(x, indices_or_sections, 2)
+
+
+# -- repeating and padding -------------------------------------------------------------------------------------------------------------
+
+
+@op
+def tile(x: TensorLike, repeats: Any) -> TensorLike:
+    """`x` laid side by side with itself.
+
+    Args:
+        x: The tensor.
+        repeats: How often along each axis, the last one last; a number is for the last axis.
+    """
+    counts = _places(repeats)
+    return torch.tile(x, (counts,) if isinstance(counts, int) else tuple(counts))
+
+
+@op
+def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> TensorLike:
+    """`x` with each element repeated.
+
+    Args:
+        x: The tensor.
+        repeats: How often: a number, or one for each place along the axis.
+        axis: The axis; without it, `x` is flattened.
+    """
+    if isinstance(repeats, (list, tuple)):
+        total = builtins.sum(repeats)
+        repeats = torch.tensor(repeats, device=x.device)
+        if repeats.numel() > 1:
+            return torch.repeat_interleave(x, repeats, axis, output_size=total)
+    elif isinstance(repeats, np.ndarray):
+        repeats = torch.as_tensor(repeats, device=x.device)
+    return torch.repeat_interleave(x, repeats, axis)
+
+
+@op
+def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> TensorLike:
+    """`x` with elements added before and after those of each axis.
+
+    Args:
+        x: The tensor.
+        pad_width: How many: one `(before, after)` for each axis, one pair for all, or one number for all.
+        mode: What they are: `"constant"`, `"reflect"` (mirrored at the last element), `"symmetric"` (mirrored after it),
+            `"edge"` (the last element) or `"wrap"` (from the other end).
+        constant_values: The number for `"constant"`, 0 without it.
+
+    Raises:
+        ValueError: An unknown mode, or `constant_values` for another mode than `"constant"`.
+    """
+    width = pad_width.tolist() if isinstance(pad_width, torch.Tensor) else pad_width
+    pairs = np.broadcast_to(np.asarray(width), (x.ndim, 2)).tolist()
+    if mode == "constant":
+        flat = [n for pair in reversed(pairs) for n in pair]
+        return F.pad(x, flat, value=0 if constant_values is None else constant_values)
+    if mode not in _MIRRORS:
+        raise ValueError(f"`mode` must be one of constant, {', '.join(_MIRRORS)}. Received: mode={mode!r}")
+    if constant_values is not None:
+        raise ValueError(f"`constant_values` is for mode='constant'. Received: constant_values={constant_values}, mode={mode!r}")
+    for axis, (before, after) in enumerate(pairs):
+        if before or after:
+            if x.shape[axis] == 0:
+                raise ValueError(f"`x` must have elements along the axes that `mode={mode!r}` pads. Received: x of shape {tuple(x.shape)}")
+            places = torch.arange(-before, x.shape[axis] + after, device=x.device)
+            x = torch.index_select(x, axis, _MIRRORS[mode](places, x.shape[axis]))
+    return x
+
+
+def _reflected(places: torch.Tensor, n: int) -> torch.Tensor:
+    period = 2 * (n - 1) if n > 1 else 1
+    return torch.minimum(places % period, period - places % period) if n > 1 else places % period
+
+
+def _symmetric(places: torch.Tensor, n: int) -> torch.Tensor:
+    return torch.minimum(places % (2 * n), 2 * n - 1 - places % (2 * n))
+
+
+_MIRRORS = {
+    "reflect": _reflected,
+    "symmetric": _symmetric,
+    "edge": lambda places, n: places.clamp(0, n - 1),
+    "wrap": lambda places, n: places % n,
+}
