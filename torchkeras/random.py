@@ -154,9 +154,14 @@ def _open_interval(shape: tuple[int, ...], state: torch.Tensor | int, dtype: tor
     return numbers.to(dtype).add_(0.5).mul_(2.0 ** (1 - bits)).sub_(1.0)
 
 
-def _generator(state: torch.Tensor | int | None, device: torch.device) -> torch.Generator | None:
-    """A torch generator for the draws that reject (gamma, binomial). A SeedGenerator's state is read on the host."""
-    if state is None:
+def torch_generator(seed: Seed, device: torch.device) -> torch.Generator | None:
+    """A torch generator for this seed; `None`, which is torch's global one, without a seed.
+
+    For big weights, whose numbers torch draws faster, and for draws that reject (gamma, binomial). The state of a SeedGenerator is read
+    on the host.
+    """
+    state = _state_of(seed)
+    if state is None or device.type == "meta":
         return None
     seed, count = (int(v) for v in state.tolist()) if isinstance(state, torch.Tensor) else (state, 0)
     return torch.Generator(device).manual_seed(_signed(seed * _SEED + count * _COUNT))
@@ -182,8 +187,8 @@ def _float_dtype(dtype: Any) -> torch.dtype:
     return found
 
 
-def _work_dtype(dtype: torch.dtype) -> torch.dtype:
-    """The type that a draw is computed in: 16 bits are too few for the tails of a distribution."""
+def work_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The type that a draw of this type is computed in: 16 bits are too few for the tails of a distribution."""
     return torch.float64 if dtype is torch.float64 else torch.float32
 
 
@@ -218,7 +223,7 @@ def normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any 
     if state is None:
         x = torch.randn(shape, dtype=out, device=device)
     else:
-        x = torch.erfinv(_open_interval(shape, state, _work_dtype(out), device)).mul_(math.sqrt(2.0)).to(out)
+        x = torch.erfinv(_open_interval(shape, state, work_dtype(out), device)).mul_(math.sqrt(2.0)).to(out)
     return _affine(x, stddev, mean)
 
 
@@ -244,17 +249,32 @@ def truncated_normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, d
     """Draws from a normal distribution without what is more than two standard deviations from the mean. See `normal`."""
     shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
     _check_positive("stddev", stddev, zero=True)
-    work = _work_dtype(out)
+    work = work_dtype(out)
     if state is None:
-        x = torch.empty(shape, dtype=work, device=device).uniform_(-1.0, 1.0)
+        x = truncated_normal_(torch.empty(shape, dtype=work, device=device), 0.0, 1.0, None)
     else:
-        x = _open_interval(shape, state, work, device)
-    return _affine(_truncated_from_uniform_(x).to(out), stddev, mean)
+        x = _truncate_(_open_interval(shape, state, work, device).mul_(_TRUNCATION))
+    return _affine(x.to(out), stddev, mean)
 
 
-def _truncated_from_uniform_(x: torch.Tensor) -> torch.Tensor:
-    """Uniform numbers in (-1, 1) as normal ones in [-2, 2], in place, through the inverse of the distribution function."""
-    return x.mul_(math.erf(math.sqrt(2.0))).erfinv_().mul_(math.sqrt(2.0)).clamp_(-2.0, 2.0)
+_TRUNCATION = math.erf(math.sqrt(2.0))  # the probability of less than two standard deviations
+
+
+def _truncate_(x: torch.Tensor) -> torch.Tensor:
+    """Uniform numbers within `_TRUNCATION` of 0 as normal ones in [-2, 2], in place, by the inverse of the distribution function."""
+    return x.erfinv_().mul_(math.sqrt(2.0)).clamp_(-2.0, 2.0)
+
+
+def truncated_normal_(x: torch.Tensor, mean: float, stddev: float, generator: torch.Generator | None) -> torch.Tensor:
+    """Fill `x` in place as `truncated_normal` does, from a torch generator."""
+    return _truncate_(x.uniform_(-_TRUNCATION, _TRUNCATION, generator=generator)).mul_(stddev).add_(mean)
+
+
+def uniform_(x: torch.Tensor, minval: float, maxval: float, generator: torch.Generator | None) -> torch.Tensor:
+    """Fill `x` in place as `uniform` does, from a torch generator; the ends may come in either order, as in Keras."""
+    if minval > maxval:
+        return x.uniform_(maxval, minval, generator=generator).neg_().add_(minval + maxval)
+    return x.uniform_(minval, maxval, generator=generator)
 
 
 def randint(shape: Sequence[int], minval: Any, maxval: Any, dtype: Any = "int32", seed: Seed = None) -> torch.Tensor:
@@ -387,9 +407,9 @@ def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Seed = None
         seed: As in `normal`. The state of a SeedGenerator is read on the host here.
     """
     _check_positive("alpha", alpha)
-    shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
-    alpha = _tensor(alpha, _work_dtype(out), device).expand(shape)
-    return torch._standard_gamma(alpha, generator=_generator(state, device)).to(out)
+    shape, out, device = _shape(shape), _float_dtype(dtype), rank.default_device()
+    alpha = _tensor(alpha, work_dtype(out), device).expand(shape)
+    return torch._standard_gamma(alpha, generator=torch_generator(seed, device)).to(out)
 
 
 def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: Seed = None) -> torch.Tensor:
@@ -404,9 +424,9 @@ def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: S
     """
     _check_positive("alpha", alpha)
     _check_positive("beta", beta)
-    shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
-    both = torch.stack([_tensor(p, _work_dtype(out), device).expand(shape) for p in (alpha, beta)], -1)
-    return torch._sample_dirichlet(both, generator=_generator(state, device))[..., 0].to(out)
+    shape, out, device = _shape(shape), _float_dtype(dtype), rank.default_device()
+    both = torch.stack([_tensor(p, work_dtype(out), device).expand(shape) for p in (alpha, beta)], -1)
+    return torch._sample_dirichlet(both, generator=torch_generator(seed, device))[..., 0].to(out)
 
 
 def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any = None, seed: Seed = None) -> torch.Tensor:
@@ -422,7 +442,7 @@ def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any =
     _check_positive("counts", counts, zero=True)
     if isinstance(probabilities, int | float) and not 0 <= probabilities <= 1:
         raise ValueError(f"`probabilities` must be from 0 to 1. Received: probabilities={probabilities!r}")
-    shape, out, state, device = _shape(shape), dtypes.to_torch_dtype(dtype), _state_of(seed), rank.default_device()
-    work = _work_dtype(out)
+    shape, out, device = _shape(shape), dtypes.to_torch_dtype(dtype), rank.default_device()
+    work = work_dtype(out)
     trials, chances = (_tensor(p, work, device).expand(shape) for p in (counts, probabilities))
-    return torch.binomial(trials, chances, generator=_generator(state, device)).to(out)
+    return torch.binomial(trials, chances, generator=torch_generator(seed, device)).to(out)
