@@ -1,0 +1,51 @@
+"""Handwritten digits with a residual CNN in the functional style; draws the model and the learning curves.
+
+Needs the extra `plot` (`pip install torchkeras[plot]`). The pictures go to the folder given as argument, else to this one.
+"""
+
+import sys
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+import torchkeras as keras
+from torchkeras import layers
+
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+keras.utils.set_random_seed(0)
+(x_train, y_train), (x_test, y_test) = keras.datasets.digits.load_data()
+x_train, x_test = x_train[..., None] / 16, x_test[..., None] / 16
+
+
+def residual_block(x, filters, strides=1):
+    shortcut = x
+    if strides != 1 or x.shape[-1] != filters:
+        shortcut = layers.Conv2D(filters, 1, strides=strides, use_bias=False)(x)
+    x = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(x)
+    x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
+    x = layers.BatchNormalization(momentum=0.9)(x)
+    return layers.ReLU()(layers.Add()([x, shortcut]))
+
+
+inputs = keras.Input((8, 8, 1), name="image")
+x = residual_block(inputs, 16)
+x = residual_block(x, 32, strides=2)
+x = layers.GlobalAveragePooling2D()(x)
+outputs = layers.Dense(10, activation="softmax", name="digit")(x)
+model = keras.Model(inputs, outputs, name="digits_resnet")
+
+model.compile(keras.optimizers.Adam(3e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+history = model.fit(x_train, y_train, epochs=8, batch_size=64, validation_data=(x_test, y_test), verbose=2)
+
+(folder / "digits_resnet.dot").write_text(keras.utils.model_to_dot(model, show_shapes=True).to_string())  # `dot -Tpng` draws it
+figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+for axis, name in zip(axes, ("loss", "accuracy")):
+    axis.plot(history.epoch, history.history[name], label="training")
+    axis.plot(history.epoch, history.history[f"val_{name}"], label="validation")
+    axis.set(xlabel="epoch", ylabel=name)
+    axis.legend()
+figure.savefig(folder / "digits_resnet_curves.png")

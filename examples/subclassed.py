@@ -1,0 +1,60 @@
+"""A subclassed model with a layer of its own, trained, saved and loaded."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import torchkeras as keras
+from torchkeras import layers, ops
+
+
+@keras.saving.register_keras_serializable("examples")
+class Maxout(layers.Layer):
+    """The largest of several linear maps for each unit."""
+
+    def __init__(self, units, pieces=3, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.pieces = pieces
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight((input_shape[-1], self.units * self.pieces), initializer="he_normal", name="kernel")
+        self.bias = self.add_weight((self.units * self.pieces,), initializer="zeros", name="bias")
+
+    def call(self, x):
+        x = ops.matmul(x, self.kernel) + self.bias
+        return ops.max(ops.reshape(x, (-1, self.units, self.pieces)), axis=-1)
+
+
+@keras.saving.register_keras_serializable("examples")
+class Classifier(keras.Model):
+    def __init__(self, classes=10, **kwargs):
+        super().__init__(**kwargs)
+        self.classes = classes
+        self.flatten = layers.Flatten()
+        self.blocks = [Maxout(48), Maxout(48)]
+        self.dropout = layers.Dropout(0.3)
+        self.head = layers.Dense(classes)
+
+    def call(self, x, training=None):
+        x = self.flatten(x)
+        for block in self.blocks:
+            x = self.dropout(block(x), training=training)
+        return self.head(x)
+
+
+keras.utils.set_random_seed(0)
+(x_train, y_train), (x_test, y_test) = keras.datasets.digits.load_data()
+x_train, x_test = x_train / 16, x_test / 16
+
+model = Classifier()
+loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+model.compile(keras.optimizers.Adam(2e-3), loss=loss, metrics=["accuracy"])
+model.fit(x_train, y_train, epochs=10, verbose=2)
+
+with tempfile.TemporaryDirectory() as folder:
+    model.save(Path(folder) / "digits.keras")
+    again = keras.saving.load_model(Path(folder) / "digits.keras")
+print("same predictions:", np.array_equal(model.predict(x_test, verbose=0), again.predict(x_test, verbose=0)))
+print("test accuracy: {:.3f}".format(again.evaluate(x_test, y_test, verbose=0, return_dict=True)["accuracy"]))

@@ -1,0 +1,36 @@
+"""A Keras model in a hand-written torch loop, with an optimizer and a scheduler of torch."""
+
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+import torchkeras as keras
+from torchkeras import layers
+
+keras.utils.set_random_seed(0)
+(x_train, y_train), (x_test, y_test) = keras.datasets.digits.load_data()
+x_train, x_test = (torch.tensor(x / 16, dtype=torch.float32) for x in (x_train, x_test))
+y_train, y_test = (torch.tensor(y, dtype=torch.int64) for y in (y_train, y_test))
+
+model = keras.Sequential([keras.Input((8, 8)), layers.Flatten(), layers.Dense(64, "relu"), layers.Dropout(0.2), layers.Dense(10)])
+device = next(model.parameters()).device
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=1e-3)
+scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1e-2, total_steps=10 * 23)
+loader = DataLoader(TensorDataset(x_train, y_train), batch_size=64, shuffle=True)
+
+for epoch in range(10):
+    model.train()
+    total = 0.0
+    for x, y in loader:
+        x, y = x.to(device), y.to(device)
+        loss = F.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        scheduler.step()
+        total += loss.item() * len(x)
+    model.eval()
+    with torch.no_grad():
+        right = (model(x_test.to(device)).argmax(-1).cpu() == y_test).float().mean().item()
+    print(f"epoch {epoch + 1:2}  loss {total / len(x_train):.3f}  test accuracy {right:.3f}")

@@ -1,0 +1,56 @@
+"""Every example runs as it stands, and prints what its closing comment says, up to the numbers."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
+
+
+def run(folder, *command):
+    """The lines that a command prints, run in `folder` with this package first on the path."""
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES[0].parent.parent), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [line.rstrip() for line in done.stdout.splitlines() if line.strip()]
+
+
+def closing_comment(path):
+    """The output that an example shows in the comment at its end."""
+    source = path.read_text(encoding="utf-8")
+    assert "\n# Output:\n" in source, f"{path.name} ends with a comment that shows its output"
+    return [line.removeprefix("#").strip() for line in source.split("\n# Output:\n")[1].splitlines() if line.strip("# ")]
+
+
+def without_numbers(line):
+    return re.sub(r"[\d.]+", "0", re.sub(r"\s+", " ", line)).strip()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_prints_what_it_says(path, tmp_path):
+    printed = run(tmp_path, str(path))
+    if path.stem == "char_lstm":  # ends with text of the model's own
+        assert len(printed[-1]) == 200
+        printed, shown = printed[:-1], closing_comment(path)[:-1]
+    else:
+        shown = closing_comment(path)
+    assert without_numbers(printed[-1]) == without_numbers(shown[-1])
+
+
+def test_the_pictures_of_the_residual_net_are_drawn(tmp_path):
+    (tmp_path / "out").mkdir()
+    run(tmp_path, str(EXAMPLES[0].parent / "digits_resnet.py"), "out")
+    assert (tmp_path / "out" / "digits_resnet_curves.png").read_bytes().startswith(b"\x89PNG")
+    assert "Conv2D" in (tmp_path / "out" / "digits_resnet.dot").read_text()
+
+
+def test_the_mlp_runs_on_two_processes_and_prints_once(tmp_path):
+    script = str(EXAMPLES[0].parent / "digits_mlp.py")
+    alone = run(tmp_path, script)
+    launcher = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0")
+    together = run(tmp_path, *launcher, script)
+    assert list(map(without_numbers, together)) == list(map(without_numbers, alone))
