@@ -6,34 +6,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from ... import config, dtypes
 from ...graph import TensorLike, op
-
-
-def values_at_hand(x: torch.Tensor) -> bool:
-    """Whether looking at the values of `x` costs nothing: they lie on the CPU, and nothing is being traced."""
-    if torch.compiler.is_compiling() or x.device.type != "cpu":
-        return False
-    return _get_current_dispatch_mode() is None and torch._C._functorch.maybe_current_level() is None
-
-
-def check_labels(labels: torch.Tensor, num_classes: int, name: str, lowest: int = 0) -> None:
-    """Report labels out of range, where their values can be seen without waiting for a device.
-
-    Raises:
-        ValueError: A label below `lowest` or not below `num_classes`.
-    """
-    if not values_at_hand(labels) or not labels.numel():
-        return
-    low, high = torch.aminmax(labels)
-    if low < lowest or high >= num_classes:
-        worst = (high if high >= num_classes else low).item()
-        raise ValueError(
-            f"`{name}` must hold labels of {num_classes} classes, 0 to {num_classes - 1}. Received: {worst} in {name} of shape "
-            f"{tuple(labels.shape)}. Check the labels, or the size of the last layer."
-        )
+from .._values import check_labels, values_at_hand
 
 
 def _no_sparse(sparse: bool) -> None:
@@ -56,7 +32,7 @@ def one_hot(x: TensorLike, num_classes: int, axis: int = -1, dtype: Any = None, 
         ValueError: A label of `num_classes` or more. On a device other than the CPU, where looking would wait for it, the row is zero.
     """
     _no_sparse(sparse)
-    check_labels(x, num_classes, "x", lowest=-(2**63) if not x.dtype.is_floating_point else float("-inf"))
+    check_labels(x, num_classes, "x", allow_negative=True)
     classes = torch.arange(num_classes, device=x.device)
     hot = x.to(torch.int64).unsqueeze(-1) == classes
     return hot.to(dtypes.to_torch_dtype(dtype)).movedim(-1, axis)
