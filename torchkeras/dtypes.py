@@ -45,7 +45,7 @@ def standardize_dtype(dtype: Any) -> str:
         name = KERAS_NAMES.get(dtype)
     elif isinstance(dtype, str):
         name = dtype
-    elif dtype in (bool, int, float, complex, str):
+    elif isinstance(dtype, type) and dtype in _NAMES:  # not a NumPy dtype, which equals the Python type
         name = _NAMES[dtype] if dtype is not float else config.floatx()
     else:
         name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None)
