@@ -65,7 +65,8 @@ def get(identifier: Any) -> Any:
         return identifier
     found = get_from(FAMILY, identifier)
     if not isinstance(found, torch.optim.Optimizer):
-        raise ValueError(f"`optimizer` must be a name, a config or an optimizer. Received: {identifier!r} of type {type(identifier).__name__}")
+        kind = type(identifier).__name__
+        raise ValueError(f"`optimizer` must be a name, a config or an optimizer. Received: {identifier!r} of type {kind}")
     return found
 
 

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from . import kernels
+from .arguments import epsilon_or_default
 from .kernels import one_minus_power
-from .optimizer import Batch, Optimizer, Slot, epsilon_or_default
+from .optimizer import Optimizer
 from .state import DerivedView, TensorView, stored, to_keras, to_torch, variable_path
+from .update import Batch, Slot, Updater
 
 
 class Lamb(Optimizer):
@@ -107,24 +109,26 @@ class Adafactor(Optimizer):
         for variable, positions in batch.variables:
             g = to_keras(variable, *(grads[i] for i in positions))
             w = to_keras(variable, *(batch.params[i] for i in positions))
-            root = (w.square().mean().sqrt() if w.numel() else w.sum()).clamp(min=self.epsilon_2)
-            square = g.square() + self.epsilon_1
+            count = max(g.numel(), 1) ** 0.5
+            root = (torch.linalg.vector_norm(w) / count).clamp(min=self.epsilon_2)
+            square = g.square()
             if g.ndim >= 2:
                 state = self.state[stored(variable)[0]]
                 row, col = state["row"], state["col"]
-                row.mul_(beta).add_(square.mean(-1) * (1.0 - beta))
-                col.mul_(beta).add_(square.mean(-2) * (1.0 - beta))
+                row.mul_(beta).add_((square.mean(-1) + self.epsilon_1) * (1.0 - beta))
+                col.mul_(beta).add_((square.mean(-2) + self.epsilon_1) * (1.0 - beta))
                 factor = (row / row.mean(-1, keepdim=True)).rsqrt().unsqueeze(-1)
-                u = g * factor * col.rsqrt().unsqueeze(-2)
+                u = (g * factor).mul_(col.rsqrt().unsqueeze(-2))
             else:
+                square = square + self.epsilon_1
                 moments = [self.state[p]["variance"] for p in stored(variable)]
                 for moment, part in zip(moments, to_torch(variable, square)):
                     moment.mul_(beta).add_(part * (1.0 - beta))
                 u = g * to_keras(variable, *moments).rsqrt()
-            size = u.square().mean().sqrt() / self.clip_threshold
-            u = u * (-rate * root / size.clamp(min=1.0))
+            size = torch.linalg.vector_norm(u) / (count * self.clip_threshold)
+            scale = (-rate * root / size.clamp(min=1.0)).to(u.dtype)
             for i, part in zip(positions, to_torch(variable, u)):
-                batch.params[i].add_(part)
+                batch.params[i].addcmul_(part, scale)
 
 
 def _integer_zero() -> Tensor:
@@ -213,7 +217,7 @@ class Muon(Optimizer):
         if decay and batch.decayed:
             torch._foreach_mul_(batch.decayed, 1.0 - lr * decay)
         if self._by_variable:
-            Optimizer._update(self, batch, grads, lr, t)
+            Updater._update(self, batch, grads, lr, t)
         else:
             self._update(batch, grads, rate if adam else lr, t)
 
@@ -252,7 +256,7 @@ class Muon(Optimizer):
         """An orthogonal update scaled to the root mean square `rms_rate`, whatever its shape."""
         return x if self.rms_rate is None else x * (self.rms_rate * max(x.shape[-2:]) ** 0.5)
 
-    def transpose_last_axis(self, X: Tensor) -> Tensor:  # noqa: N803  Keras's name
+    def transpose_last_axis(self, X: Tensor) -> Tensor:
         """The matrices of a stack, transposed."""
         return X.transpose(-2, -1)
 
@@ -261,15 +265,19 @@ class Muon(Optimizer):
 
         Args:
             x: `(…, rows, columns)`.
-            steps: How many iterations.
+            steps: How many iterations. They run in the type of `x`, as Keras's do; `torch.set_float32_matmul_precision` trades digits
+                for speed.
         """
         tall = x.shape[-2] > x.shape[-1]
         if tall:
             x = self.transpose_last_axis(x)
         x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) + 1e-7)
+        stack = x.reshape(-1, *x.shape[-2:])
         for _ in range(steps):
-            gram = x @ self.transpose_last_axis(x)
-            x = self.muon_a * x + (self.muon_b * gram + self.muon_c * (gram @ gram)) @ x
+            gram = stack @ self.transpose_last_axis(stack)
+            odd = torch.baddbmm(gram, gram, gram, beta=self.muon_b, alpha=self.muon_c)
+            stack = torch.baddbmm(stack, odd, stack, beta=self.muon_a)
+        x = stack.reshape(x.shape)
         return self.transpose_last_axis(x) if tall else x
 
 

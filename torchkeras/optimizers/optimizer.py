@@ -5,77 +5,30 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from collections import Counter, OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler
 
-from .. import config as settings
 from .. import dtypes
 from ..configurable import Configurable, deserialize_keras_object, is_builtin, serialize_keras_object
-from ..registry import Family, near_matches, snake_case
 from ..variable import KerasVariable
-from . import kernels
-from .schedules import InverseTimeDecay, LearningRateSchedule
-from .state import LearningRate, ScalarState, SlotView, TensorView, stored, to_keras, to_torch, variable_path
+from .arguments import auto_name, check_arguments, check_scheduler, initial_value, legacy_arguments, wants_optimizer
+from .schedules import LearningRateSchedule
+from .state import LearningRate, ScalarState, SlotView, TensorView, stored, to_torch, value_of, variable_path
+from .update import Batch, Slot, Updater, warn_missing
 
-_NAMES: Counter[str] = Counter()
 _BASE_ARGUMENTS = (
     "name", "learning_rate", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum",
     "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps",
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Slot:
-    """A tensor that a rule keeps for each parameter.
-
-    Args:
-        key: Its key in `state[parameter]`, torch's name for it where torch has the rule.
-        name: Keras's name for it.
-        initial: Its first value as Keras has it.
-        offset: What the stored tensor carries on top of that.
-    """
-
-    key: str
-    name: str
-    initial: float = 0.0
-    offset: float = 0.0
-
-
-@dataclass
-class Batch:
-    """Parameters of one device and type that one kernel call updates, and lists aligned with them, made once.
-
-    Args:
-        index: Their positions among all parameters of the optimizer.
-        params: The parameters.
-        slots: Key to the slot tensors.
-        decayed: Those of the parameters that weight decay applies to.
-        variables: Each variable with the positions, in this batch, of the parameters that store it.
-        dense: Whether all parameters are contiguous, as the fused kernels need.
-    """
-
-    index: list[int]
-    params: list[Tensor]
-    slots: dict[str, list[Tensor]]
-    decayed: list[Tensor]
-    variables: list[tuple[Any, list[int]]]
-    dense: bool
-    cache: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def groups(self) -> list[list[int]] | None:
-        """The positions that make a variable each; `None` where every variable is one parameter."""
-        return None if len(self.variables) == len(self.params) else [positions for _, positions in self.variables]
-
-
-class Optimizer(Configurable, torch.optim.Optimizer):
+class Optimizer(Configurable, Updater, torch.optim.Optimizer):
     """What every optimizer takes and does. A rule of one's own defines `build` and `update_step`, as in Keras.
 
     A torch optimizer from `build` on: `param_groups`, `state_dict`, `zero_grad`, `step`, torch's schedulers and `GradScaler`.
@@ -117,11 +70,11 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        learning_rate = _legacy_arguments(type(self), learning_rate, kwargs)
-        _check_arguments(
+        learning_rate = legacy_arguments(type(self), learning_rate, kwargs)
+        check_arguments(
             clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, gradient_accumulation_steps
         )
-        self.name = name or _auto_name(type(self))
+        self.name = name or auto_name(type(self))
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
@@ -164,12 +117,12 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         if isinstance(value, dict):
             value = deserialize_keras_object(value)
         if isinstance(value, LRScheduler):
-            _check_scheduler(value)
+            check_scheduler(value)
             if value.optimizer is not self:
                 raise ValueError(f"`learning_rate` must be a scheduler of this optimizer. Received: one of {value.optimizer}")
             self._scheduler, self._schedule = value, None
         elif callable(value) and not isinstance(value, (Tensor, KerasVariable)):
-            if not isinstance(value, LearningRateSchedule) and _wants_optimizer(value):
+            if not isinstance(value, LearningRateSchedule) and wants_optimizer(value):
                 self._make_scheduler, self._schedule = value, None
                 if self.built:
                     self._start_scheduler()
@@ -218,7 +171,7 @@ class Optimizer(Configurable, torch.optim.Optimizer):
     def _start_scheduler(self) -> None:
         assert self._make_scheduler is not None
         self._scheduler = self._make_scheduler(self)
-        _check_scheduler(self._scheduler)
+        check_scheduler(self._scheduler)
 
     # -- building -------------------------------------------------------------------------------------------------------------------
 
@@ -305,48 +258,21 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         self._decays = decays
         # A user's rule, or a user's `update_step` on top of one of ours, goes variable by variable.
         owner = next(c for c in type(self).__mro__ if "update_step" in vars(c) or "_update" in vars(c))
-        self._by_variable = not is_builtin(owner) or "_update" not in vars(owner) or owner is Optimizer
+        self._by_variable = not is_builtin(owner) or "_update" not in vars(owner) or owner is Updater
         self._overwritten = [
             self._positions[id(stored(v)[0])] for v in self._trainable_variables if getattr(v, "overwrite_with_gradient", False)
         ]
         self._constrained = [v for v in self._trainable_variables if getattr(v, "constraint", None) is not None]
         self._plans: dict[tuple[int, ...], list[Batch]] = {}
         self._plan = self._make_plan(range(len(self._params)))
+        self._dense = all(batch.dense for batch in self._plan)
         self._place_scalars()
         self._simple = (
             not self._capturable and not self.use_ema and not self.gradient_accumulation_steps and not self._overwritten
-            and not self._constrained and not self._by_variable and len(self._plan) == 1
+            and not self._constrained and not self._by_variable
         )  # fmt: skip
         if self._make_scheduler is not None and self._scheduler is None:
             self._start_scheduler()
-
-    def _make_plan(self, index: Sequence[int]) -> list[Batch]:
-        """The batches that update the parameters at these positions."""
-        skipped = {i for positions in self._overwritten for i in positions}
-        kinds: dict[Any, list[int]] = {}
-        for i in index:
-            if i not in skipped:
-                p = self._params[i]
-                kinds.setdefault((p.device, p.dtype), []).append(i)
-        return [self._make_batch(positions) for positions in kinds.values()]
-
-    def _make_batch(self, index: list[int]) -> Batch:
-        params = [self._params[i] for i in index]
-        place = {i: n for n, i in enumerate(index)}
-        variables = []
-        for variable in self._trainable_variables:
-            positions = self._positions[id(stored(variable)[0])]
-            if positions[0] in place:
-                variables.append((variable, [place[i] for i in positions if i in place]))
-        keys = [k for k in self.state[params[0]] if all(k in self.state[p] for p in params)] if params else []
-        return Batch(
-            index=index,
-            params=params,
-            slots={k: [self.state[p][k] for p in params] for k in keys},
-            decayed=[p for i, p in zip(index, params) if self._decays[i]],
-            variables=variables,
-            dense=all(p.is_contiguous() and p.layout is torch.strided for p in params),
-        )
 
     def _place_scalars(self) -> None:
         for scalar in (*self._scalars.values(), self._learning_rate):
@@ -390,7 +316,7 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         """
         first = self._params[0]
         key = name or f"variable_{len(self._keras_variables)}"
-        self.state[first][key] = _initial(initializer, tuple(shape), dtypes.to_torch_dtype(dtype), first.device)
+        self.state[first][key] = initial_value(initializer, tuple(shape), dtypes.to_torch_dtype(dtype), first.device)
         view = TensorView(key, f"{self.name}/{key}", self.state[first], key)
         view.aggregation, view.placement = aggregation, layout
         self._keras_variables.append(view)
@@ -407,7 +333,7 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         view = self._add_slot(reference_variable, Slot(name or "var", name or "var"))
         if initializer != "zeros":
             shape, first = tuple(reference_variable.shape), stored(reference_variable)[0]
-            view.assign(_initial(initializer, shape, first.dtype, first.device))
+            view.assign(initial_value(initializer, shape, first.dtype, first.device))
         return view
 
     def add_optimizer_variables(self, trainable_variables: Sequence[Any], name: str | Sequence[str], initializer: Any = "zeros") -> Any:
@@ -433,11 +359,11 @@ class Optimizer(Configurable, torch.optim.Optimizer):
 
     def assign_add(self, variable: Any, value: Any) -> None:
         """Add to a variable or a tensor in place."""
-        self.assign(variable, _value(variable) + _value(value))
+        self.assign(variable, value_of(variable) + value_of(value))
 
     def assign_sub(self, variable: Any, value: Any) -> None:
         """Subtract from a variable or a tensor in place."""
-        self.assign(variable, _value(variable) - _value(value))
+        self.assign(variable, value_of(variable) - value_of(value))
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Overwrite `variables` with arrays in the same order."""
@@ -532,239 +458,14 @@ class Optimizer(Configurable, torch.optim.Optimizer):
                 missing.append(variable_path(variable))
                 continue
             first = self._params[positions[0]]
-            grad = torch.as_tensor(_value(grad), dtype=first.dtype, device=first.device)
+            grad = torch.as_tensor(value_of(grad), dtype=first.dtype, device=first.device)
             for i, part in zip(positions, to_torch(variable, grad)):
                 flat[i] = part
         if len(missing) == len(variables):
             raise ValueError("No gradients provided for any variable. Does the loss depend on the weights?")
         if missing:
-            _warn_missing(missing)
+            warn_missing(missing)
         self._apply(flat, None)
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
-        """Update by the parameters' `.grad`, as torch optimizers do; parameters without one stay as they are.
-
-        Args:
-            closure: Computes the loss and the gradients; its result is returned.
-        """
-        if not self.built:
-            self.param_groups  # noqa: B018  raises the error that tells the cure
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        self._apply([p.grad for p in self._params], None)
-        return loss
-
-    def apply_stored(self, grads: Sequence[Tensor | None] | None = None, weight: float | None = None) -> None:
-        """Update by gradients laid out as the parameters are: what a training loop calls.
-
-        Args:
-            grads: A gradient or `None` for each of `parameters`; their `.grad` without it.
-            weight: How much this step's gradient counts in its accumulation window (the number of samples), so that windows of
-                uneven batches equal the large batch. All the same without it.
-
-        Raises:
-            ValueError: Another number of gradients, or none that is not `None`.
-        """
-        if grads is None:
-            grads = [p.grad for p in self._params]
-        elif len(grads) != len(self._params):
-            raise ValueError(
-                f"`grads` must hold one gradient for each parameter. Received: {len(grads)} gradients for {len(self._params)} parameters"
-            )
-        for i, g in enumerate(grads):
-            if g is None:
-                self._check_present(grads, i)
-                break
-        self._apply(grads, weight)
-
-    def _check_present(self, grads: Sequence[Tensor | None], first: int) -> None:
-        if all(g is None for g in grads[first:]) and not any(g is not None for g in grads[:first]):
-            raise ValueError("No gradients provided for any variable. Does the loss depend on the weights?")
-        names = []
-        for variable in self._trainable_variables:
-            if any(grads[i] is None for i in self._positions[id(stored(variable)[0])]):
-                names.append(variable_path(variable))
-        _warn_missing(names)
-
-    def _apply(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
-        if self._simple and not (self.clipnorm or self.global_clipnorm or self.clipvalue or self.loss_scale_factor):
-            batch = self._plan[0]
-            dense = batch.dense
-            for g in grads:
-                if g is None or g.is_sparse or (dense and not g.is_contiguous()):
-                    break
-            else:
-                count = self._iterations
-                lr = self._group["lr"] if self._schedule is None else self._current_lr()
-                enabled = torch.is_grad_enabled()
-                torch._C._set_grad_enabled(False)
-                try:
-                    self._run(batch, grads, lr, count.number + 1)
-                finally:
-                    torch._C._set_grad_enabled(enabled)
-                count.number += 1
-                if self._scheduler is not None:
-                    self._scheduler.step()
-                return
-        with torch.no_grad():
-            self._apply_in_full(grads, weight)
-
-    def _apply_in_full(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
-        """One step with every option, or with some gradients missing; also what a captured step records."""
-        index = [i for i, g in enumerate(grads) if g is not None]
-        if not index:
-            return
-        present = [_dense(grads[i]) for i in index]
-        if self.loss_scale_factor:
-            present = torch._foreach_mul(present, 1.0 / self.loss_scale_factor)
-        window = self.gradient_accumulation_steps or 1
-        if window > 1:
-            slots = [self.state[self._params[i]]["gradient_accumulator"] for i in index]
-            kernels.add_scaled_(slots, present, 1.0 if weight is None else float(weight))
-            self._pending_weight.add_(1.0 if weight is None else float(weight))
-            if (self._iterations.number + 1) % window:
-                self._bump(1)
-                return
-            present = self._accumulated(slots)
-        self._update_by(index, present)
-        self._bump(1)
-        if self._scheduler is not None and not self._capturable:
-            self._scheduler.step()
-
-    def _accumulated(self, slots: list[Tensor]) -> list[Tensor]:
-        """The mean gradient of the window; the accumulators start again from zero."""
-        mean = [s / self._pending_weight.to(device=s.device, dtype=s.dtype) for s in slots]
-        torch._foreach_zero_([self.state[p]["gradient_accumulator"] for p in self._params])
-        self._pending_weight.zero_()
-        return mean
-
-    def _update_by(self, index: list[int], grads: list[Tensor]) -> None:
-        """Clip, decay, update, average, constrain."""
-        count, window = self._iterations, self.gradient_accumulation_steps or 1
-        if self._overwritten:
-            chosen = {i for positions in self._overwritten for i in positions}
-            for i, g in zip(index, grads):
-                if i in chosen:
-                    self._params[i].copy_(g)
-        if len(index) == len(self._params):
-            plan = self._plan
-        else:
-            plan = self._plans.get(tuple(index)) or self._plans.setdefault(tuple(index), self._make_plan(index))
-        lr = self._current_lr()
-        if count.tensor is not None:
-            t: Any = (torch.div(count.tensor, window, rounding_mode="floor") + 1).to(torch.float32)
-        else:
-            t = count.number // window + 1
-        grads = self._clip(index, grads)
-        at = {i: g for i, g in zip(index, grads)}
-        for batch in plan:
-            chosen_grads = [at[i] for i in batch.index]
-            if batch.dense:
-                chosen_grads = [g.contiguous() for g in chosen_grads]
-            self._run(batch, chosen_grads, lr, t)
-        if self.use_ema:
-            self._average(t)
-        for variable in self._constrained:
-            variable.assign(variable.constraint(variable.value))
-
-    def _clip(self, index: list[int], grads: list[Tensor]) -> list[Tensor]:
-        if self.clipnorm:
-            place = {i: n for n, i in enumerate(index)}
-            groups = [[place[i] for i in positions if i in place] for positions in self._positions.values() if len(positions) > 1]
-            return kernels.clip_by_norm(grads, self.clipnorm, [g for g in groups if g] or None)
-        if self.global_clipnorm:
-            return kernels.clip_by_global_norm(grads, self.global_clipnorm)
-        if self.clipvalue:
-            return kernels.clip_by_value(grads, self.clipvalue)
-        return grads
-
-    def _bump(self, by: int) -> None:
-        if self._iterations.tensor is not None:
-            self._iterations.tensor.add_(by)
-        else:
-            self._iterations.number += by
-
-    def _run(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
-        if self.weight_decay and batch.decayed:
-            torch._foreach_mul_(batch.decayed, 1.0 - lr * self.weight_decay)
-        if self._by_variable:
-            Optimizer._update(self, batch, grads, lr, t)
-        else:
-            self._update(batch, grads, lr, t)
-
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
-        """The rule, on lists of tensors.
-
-        Args:
-            batch: The parameters and their slots.
-            grads: Their gradients, not to be changed.
-            lr: The learning rate, a number; in a captured step a 0-d tensor.
-            t: The number of this update, from 1; in a captured step a float32 0-d tensor.
-        """
-        rate = torch.as_tensor(lr, dtype=torch.float32)
-        for variable, positions in batch.variables:
-            self.update_step(to_keras(variable, *(grads[i] for i in positions)), variable, rate)
-
-    def update_step(self, gradient: Tensor, variable: Any, learning_rate: Any) -> None:
-        """Update one variable. A rule of one's own overrides this.
-
-        Args:
-            gradient: Its gradient, in Keras layout.
-            variable: The variable.
-            learning_rate: The learning rate, a number or a 0-d tensor.
-        """
-        if type(self)._update is Optimizer._update:
-            raise NotImplementedError(f"{type(self).__name__} must define `update_step(self, gradient, variable, learning_rate)`.")
-        batch = self._make_batch(self._positions[id(stored(variable)[0])])
-        window = self.gradient_accumulation_steps or 1
-        with torch.no_grad():
-            self._update(batch, [g.contiguous() for g in to_torch(variable, gradient)], learning_rate, self._iterations.read() // window + 1)
-
-    def flush(self) -> None:
-        """Apply what an accumulation window that is not full has gathered; `fit` calls this at the end of an epoch.
-
-        The flushed window counts as a whole one. Without a window, or at its boundary, nothing happens.
-        """
-        window = self.gradient_accumulation_steps
-        if not window or not self.built:
-            return
-        pending = self._iterations.read() % window
-        if not pending:
-            return
-        with torch.no_grad():
-            index = list(range(len(self._params)))
-            self._update_by(index, self._accumulated([self.state[p]["gradient_accumulator"] for p in self._params]))
-            self._iterations.write(self._iterations.read() + window - pending)
-            if self._scheduler is not None:
-                self._scheduler.step()
-
-    def scale_loss(self, loss: Any) -> Any:
-        """The loss times `loss_scale_factor`, to take gradients of."""
-        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
-
-    def _average(self, t: Any) -> None:
-        averages = [self.state[p]["average"] for p in self._params]
-        # The first update starts the average from the weights.
-        momentum = (t > 1).to(torch.float32) * self.ema_momentum if isinstance(t, Tensor) else (self.ema_momentum if t > 1 else 0.0)
-        torch._foreach_mul_(averages, momentum)
-        kernels.add_scaled_(averages, self._params, 1.0 - momentum)
-        if self.ema_overwrite_frequency:
-            window = self.gradient_accumulation_steps or 1
-            if (self._iterations.number // window + 1) % self.ema_overwrite_frequency == 0:
-                torch._foreach_copy_(self._params, averages)
-
-    def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
-        """Give the variables their final values at the end of training: with `use_ema`, the averages."""
-        if not self.use_ema:
-            return
-        with torch.no_grad():
-            for variable in var_list:
-                if id(stored(variable)[0]) not in self._positions:
-                    raise ValueError(f"`var_list` holds '{variable_path(variable)}', which this optimizer was not built with.")
-                for p in stored(variable):
-                    p.copy_(self.state[p]["average"])
 
     def stateless_apply(
         self, optimizer_variables: Sequence[Tensor], grads: Sequence[Any], trainable_variables: Sequence[Tensor]
@@ -782,65 +483,21 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         if not self.built:
             raise ValueError("`stateless_apply` needs a built optimizer. Call `build(variables)` first.")
         own, weights = self.variables, self._trainable_variables
-        for name, given, wanted in (("optimizer_variables", optimizer_variables, own), ("trainable_variables", trainable_variables, weights)):
+        lists = (("optimizer_variables", optimizer_variables, own), ("trainable_variables", trainable_variables, weights))
+        for name, given, wanted in lists:
             if len(given) != len(wanted):
                 raise ValueError(f"`{name}` must hold one value for each of {len(wanted)} variables. Received: {len(given)}")
         handles = [*weights, *own]
-        before = [_value(v).detach().clone() for v in handles]
+        before = [value_of(v).detach().clone() for v in handles]
         try:
             for variable, value in zip(handles, [*trainable_variables, *optimizer_variables]):
-                self.assign(variable, _value(value).detach() if isinstance(value, (Tensor, KerasVariable)) else value)
+                self.assign(variable, value_of(value).detach() if isinstance(value, (Tensor, KerasVariable)) else value)
             self.apply(grads)
-            after = [_value(v).detach().clone() for v in handles]
+            after = [value_of(v).detach().clone() for v in handles]
         finally:
             for variable, value in zip(handles, before):
                 self.assign(variable, value)
         return after[: len(weights)], after[len(weights) :]
-
-    # -- captured steps -------------------------------------------------------------------------------------------------------------
-
-    @property
-    def capturable(self) -> bool:
-        """Whether step count and learning rate live in tensors, so that a step can be captured or compiled and replayed.
-
-        Set it before capturing. Between replays call `advance()`; a new learning rate is written into its tensor. Setting it to
-        `False` brings the numbers back to the host.
-        """
-        return self._capturable
-
-    @capturable.setter
-    def capturable(self, value: bool) -> None:
-        if bool(value) != self._capturable:
-            self._capturable = bool(value)
-            if self.built:
-                self._finish_build()
-                self._sync_callable_lr()
-
-    def state_tensors(self) -> list[Tensor]:
-        """Every tensor besides the parameters that a captured step reads and changes: scalars and slots."""
-        scalars = [s.tensor for s in (*self._scalars.values(), self._learning_rate) if s.tensor is not None]
-        pending = [] if self._pending_weight is None else [self._pending_weight]
-        return scalars + pending + [t for p in list(self.state) for t in self.state[p].values()]
-
-    def capture_key(self) -> tuple[bool, ...]:
-        """What the host decides about the next step (update or accumulate, overwrite by the average): one graph for each key."""
-        window = self.gradient_accumulation_steps or 1
-        count = self._iterations.number
-        update = (count + 1) % window == 0
-        every = self.ema_overwrite_frequency if self.use_ema else None
-        return (update, bool(update and every and (count // window + 1) % every == 0))
-
-    def advance(self) -> None:
-        """Call after each replay of a captured step: counts it on the host, and renews the rate from a callable or torch scheduler."""
-        update = self.capture_key()[0]
-        self._iterations.number += 1
-        if update and self._scheduler is not None:
-            self._scheduler.step()
-        self._sync_callable_lr()
-
-    def _sync_callable_lr(self) -> None:
-        if self._capturable and self._schedule is not None and not isinstance(self._schedule, LearningRateSchedule):
-            self._group["lr"].fill_(float(self._schedule()))
 
     # -- torch's side ---------------------------------------------------------------------------------------------------------------
 
@@ -926,7 +583,8 @@ class Optimizer(Configurable, torch.optim.Optimizer):
     def _own_arguments(cls) -> list[str]:
         """The arguments that a rule of this library has besides the base's."""
         init = next(c for c in cls.__mro__ if is_builtin(c) and "__init__" in vars(c)).__init__
-        return [n for n, p in inspect.signature(init).parameters.items() if n not in (*_BASE_ARGUMENTS, "self") and p.kind is not p.VAR_KEYWORD]
+        known = (*_BASE_ARGUMENTS, "self")
+        return [n for n, p in inspect.signature(init).parameters.items() if n not in known and p.kind is not p.VAR_KEYWORD]
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
@@ -942,96 +600,3 @@ class Optimizer(Configurable, torch.optim.Optimizer):
         """The place of a variable among those that the optimizer was built with (rules written for Keras ask for it)."""
         first = stored(variable)[0]
         return next(i for i, v in enumerate(self._trainable_variables) if stored(v)[0] is first)
-
-
-def _auto_name(cls: type) -> str:
-    base = snake_case(cls.__name__)
-    _NAMES[base] += 1
-    return base if _NAMES[base] == 1 else f"{base}_{_NAMES[base] - 1}"
-
-
-def _legacy_arguments(cls: type, learning_rate: Any, kwargs: dict[str, Any]) -> Any:
-    """Take Keras 1's `lr` and `decay` out of `kwargs`; refuse the rest."""
-    if "lr" in kwargs:
-        learning_rate = kwargs.pop("lr")
-        warnings.warn("`lr` is the old name of `learning_rate`.", DeprecationWarning, stacklevel=4)
-    decay = kwargs.pop("decay", None)
-    if decay:
-        warnings.warn(
-            "`decay` is the old spelling of `learning_rate=schedules.InverseTimeDecay(rate, 1, decay)`.", DeprecationWarning, stacklevel=4
-        )
-        learning_rate = InverseTimeDecay(float(learning_rate), 1, float(decay))
-    if kwargs:
-        name = next(iter(kwargs))
-        known = [n for n in inspect.signature(cls.__init__).parameters if n not in ("self", "kwargs")]
-        raise ValueError(f"{cls.__name__}() got an unknown argument `{name}`.{near_matches(name, known)} Received: {name}={kwargs[name]!r}")
-    return learning_rate
-
-
-def _check_arguments(
-    clipnorm: Any, clipvalue: Any, global_clipnorm: Any, use_ema: bool, ema_momentum: float, every: Any, window: Any
-) -> None:
-    clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
-    given = {k: v for k, v in clips.items() if v is not None}
-    if len(given) > 1:
-        raise ValueError(f"Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: {given}")
-    for name, value in given.items():
-        if value < 0:
-            raise ValueError(f"`{name}` must not be negative. Received: {name}={value!r}")
-    if use_ema:
-        if not 0 <= ema_momentum <= 1:
-            raise ValueError(f"`ema_momentum` must be in the range [0, 1]. Received: ema_momentum={ema_momentum!r}")
-        if every is not None and (not isinstance(every, int) or every < 1):
-            raise ValueError(f"`ema_overwrite_frequency` must be an integer above 0, or None. Received: ema_overwrite_frequency={every!r}")
-    if window is not None and (not isinstance(window, int) or window < 2):
-        raise ValueError(f"`gradient_accumulation_steps` must be an integer of at least 2, or None. Received: {window!r}")
-
-
-def _check_scheduler(scheduler: Any) -> None:
-    if isinstance(scheduler, ReduceLROnPlateau):
-        raise ValueError(
-            "`learning_rate` cannot be a ReduceLROnPlateau, which needs a metric at each step. Make it with the built optimizer and call "
-            "its `step(metric)` yourself, or use the callback of that name."
-        )
-    if not isinstance(scheduler, LRScheduler):
-        raise ValueError(f"`learning_rate` was called with the optimizer and must return a torch scheduler. Received: {scheduler!r}")
-
-
-def _wants_optimizer(function: Callable) -> bool:
-    """Whether a callable has a required argument: it makes a torch scheduler, instead of giving a rate."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
-
-
-def _warn_missing(names: list[str]) -> None:
-    warnings.warn(
-        f"Gradients do not exist for variables {names}: they stay as they are. If you compiled the model, does the loss reach them?",
-        stacklevel=4,
-    )
-
-
-def _dense(grad: Tensor | None) -> Tensor:
-    assert grad is not None
-    return grad.to_dense() if grad.is_sparse else grad
-
-
-def _value(variable: Any) -> Any:
-    return variable.value if isinstance(variable, KerasVariable) else variable
-
-
-def _initial(initializer: Any, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    if isinstance(initializer, (str, dict)):
-        if initializer in ("zeros", "ones"):
-            return torch.full(shape, float(initializer == "ones"), dtype=dtype, device=device)
-        initializer = Family.known["initializer"].find(initializer)()
-    if callable(initializer):
-        return torch.as_tensor(initializer(shape, dtype=dtypes.standardize_dtype(dtype)), dtype=dtype, device=device)
-    return torch.as_tensor(initializer, dtype=dtype, device=device).broadcast_to(shape).clone()
-
-
-def epsilon_or_default(epsilon: float | None) -> float:
-    """`epsilon`, or the process's own where Keras 1's `None` was given."""
-    return settings.epsilon() if epsilon is None else epsilon

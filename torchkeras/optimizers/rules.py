@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from . import kernels
+from .arguments import epsilon_or_default
 from .kernels import one_minus_power
-from .optimizer import Batch, Optimizer, Slot, epsilon_or_default
+from .optimizer import Optimizer
 from .state import ScalarState
+from .update import Batch, Slot
 
 _FUSED_DEVICES = ("cpu", "cuda", "xpu", "mps")
 _FUSED_TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
@@ -55,6 +57,9 @@ class SGD(Optimizer):
 
     def _slots(self) -> Sequence[Sequence[Slot]]:
         return ((Slot("momentum_buffer", "momentum"),),) if self.momentum else ()
+
+    def _fused_kernel(self) -> bool:
+        return not (self.momentum and self.nesterov)
 
     def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         params = batch.params
@@ -115,6 +120,9 @@ class Adam(Optimizer):
     def _slots(self) -> Sequence[Sequence[Slot]]:
         moments = (Slot("exp_avg", "momentum"), Slot("exp_avg_sq", "velocity"))
         return (moments, (Slot("max_exp_avg_sq", "velocity_hat"),)) if self.amsgrad else (moments,)
+
+    def _fused_kernel(self) -> bool:
+        return True
 
     def _run(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         if not _fused(batch, lr, t) or self._by_variable:
@@ -250,6 +258,9 @@ class Adagrad(Optimizer):
         # Stored with epsilon on top, so that torch's kernel, which adds its own after the root, serves with none.
         return ((Slot("sum", "accumulator", self.initial_accumulator_value, self.epsilon),),)
 
+    def _fused_kernel(self) -> bool:
+        return True
+
     def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         total = batch.slots["sum"]
         if _fused(batch, lr, t):
@@ -326,10 +337,8 @@ class Adamax(Optimizer):
         mean, norm = batch.slots["exp_avg"], batch.slots["exp_inf"]
         torch._foreach_lerp_(mean, grads, 1.0 - self.beta_1)
         torch._foreach_mul_(norm, self.beta_2)
-        size = torch._foreach_abs(grads)
-        torch._foreach_maximum_(norm, size)
-        torch._foreach_copy_(size, norm)
-        torch._foreach_add_(size, self.epsilon)
+        torch._foreach_maximum_(norm, torch._foreach_abs(grads))
+        size = torch._foreach_add(norm, self.epsilon)
         kernels.addcdiv_(batch.params, mean, size, -lr / one_minus_power(self.beta_1, t))
 
 

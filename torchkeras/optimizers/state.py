@@ -249,3 +249,8 @@ class LearningRate(ScalarState):
 def variable_path(variable: Any) -> str:
     """The path of a Keras variable; `"variable"` for a plain tensor."""
     return getattr(variable, "path", None) or getattr(variable, "name", None) or "variable"
+
+
+def value_of(variable: Any) -> Any:
+    """The tensor of a variable; anything else as it is."""
+    return variable.value if isinstance(variable, KerasVariable) else variable

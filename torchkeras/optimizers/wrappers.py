@@ -139,7 +139,8 @@ class LossScaleOptimizer(_Wrapper):
         if isinstance(inner_optimizer, dict):
             inner_optimizer = deserialize_keras_object(inner_optimizer)
         if not isinstance(inner_optimizer, Optimizer):
-            raise ValueError(f"`inner_optimizer` must be an optimizer. Received: {inner_optimizer!r} of type {type(inner_optimizer).__name__}")
+            kind = type(inner_optimizer).__name__
+            raise ValueError(f"`inner_optimizer` must be an optimizer. Received: {inner_optimizer!r} of type {kind}")
         if inner_optimizer.loss_scale_factor is not None:
             raise ValueError("`inner_optimizer` must not have a `loss_scale_factor` of its own: LossScaleOptimizer scales the loss.")
         unknown = {k: v for k, v in kwargs.items() if v not in (None, False)}  # configs carry the base's arguments, all unset

@@ -1,0 +1,97 @@
+"""Constructor arguments of optimizers: old spellings, checks, defaults."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from .. import config as settings
+from .. import dtypes
+from ..registry import Family, near_matches, snake_case
+from .schedules import InverseTimeDecay
+
+_NAMES: Counter[str] = Counter()
+
+
+def auto_name(cls: type) -> str:
+    base = snake_case(cls.__name__)
+    _NAMES[base] += 1
+    return base if _NAMES[base] == 1 else f"{base}_{_NAMES[base] - 1}"
+
+
+def legacy_arguments(cls: type, learning_rate: Any, kwargs: dict[str, Any]) -> Any:
+    """Take Keras 1's `lr` and `decay` out of `kwargs`; refuse the rest."""
+    if "lr" in kwargs:
+        learning_rate = kwargs.pop("lr")
+        warnings.warn("`lr` is the old name of `learning_rate`.", DeprecationWarning, stacklevel=4)
+    decay = kwargs.pop("decay", None)
+    if decay:
+        warnings.warn(
+            "`decay` is the old spelling of `learning_rate=schedules.InverseTimeDecay(rate, 1, decay)`.", DeprecationWarning, stacklevel=4
+        )
+        learning_rate = InverseTimeDecay(float(learning_rate), 1, float(decay))
+    if kwargs:
+        name = next(iter(kwargs))
+        known = [n for n in inspect.signature(cls.__init__).parameters if n not in ("self", "kwargs")]
+        raise ValueError(f"{cls.__name__}() got an unknown argument `{name}`.{near_matches(name, known)} Received: {name}={kwargs[name]!r}")
+    return learning_rate
+
+
+def check_arguments(
+    clipnorm: Any, clipvalue: Any, global_clipnorm: Any, use_ema: bool, ema_momentum: float, every: Any, window: Any
+) -> None:
+    clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+    given = {k: v for k, v in clips.items() if v is not None}
+    if len(given) > 1:
+        raise ValueError(f"Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: {given}")
+    for name, value in given.items():
+        if value < 0:
+            raise ValueError(f"`{name}` must not be negative. Received: {name}={value!r}")
+    if use_ema:
+        if not 0 <= ema_momentum <= 1:
+            raise ValueError(f"`ema_momentum` must be in the range [0, 1]. Received: ema_momentum={ema_momentum!r}")
+        if every is not None and (not isinstance(every, int) or every < 1):
+            raise ValueError(f"`ema_overwrite_frequency` must be an integer above 0, or None. Received: ema_overwrite_frequency={every!r}")
+    if window is not None and (not isinstance(window, int) or window < 2):
+        raise ValueError(f"`gradient_accumulation_steps` must be an integer of at least 2, or None. Received: {window!r}")
+
+
+def check_scheduler(scheduler: Any) -> None:
+    if isinstance(scheduler, ReduceLROnPlateau):
+        raise ValueError(
+            "`learning_rate` cannot be a ReduceLROnPlateau, which needs a metric at each step. Make it with the built optimizer and call "
+            "its `step(metric)` yourself, or use the callback of that name."
+        )
+    if not isinstance(scheduler, LRScheduler):
+        raise ValueError(f"`learning_rate` was called with the optimizer and must return a torch scheduler. Received: {scheduler!r}")
+
+
+def wants_optimizer(function: Callable) -> bool:
+    """Whether a callable has a required argument: it makes a torch scheduler, instead of giving a rate."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+
+
+def initial_value(initializer: Any, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    if isinstance(initializer, (str, dict)):
+        if initializer in ("zeros", "ones"):
+            return torch.full(shape, float(initializer == "ones"), dtype=dtype, device=device)
+        initializer = Family.known["initializer"].find(initializer)()
+    if callable(initializer):
+        return torch.as_tensor(initializer(shape, dtype=dtypes.standardize_dtype(dtype)), dtype=dtype, device=device)
+    return torch.as_tensor(initializer, dtype=dtype, device=device).broadcast_to(shape).clone()
+
+
+def epsilon_or_default(epsilon: float | None) -> float:
+    """`epsilon`, or the process's own where Keras 1's `None` was given."""
+    return settings.epsilon() if epsilon is None else epsilon

@@ -1,0 +1,439 @@
+"""One update, from gradients to new weights: accumulation, clipping, decay, the rule, averages, constraints; eager or captured."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
+
+from . import kernels
+from .schedules import LearningRateSchedule
+from .state import LearningRate, ScalarState, stored, to_keras, to_torch, variable_path
+
+_CACHED = 1 << 17  # elements of a batch on a CPU: its parameters, gradients, slots and temporaries stay in the second-level cache
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A tensor that a rule keeps for each parameter.
+
+    Args:
+        key: Its key in `state[parameter]`, torch's name for it where torch has the rule.
+        name: Keras's name for it.
+        initial: Its first value as Keras has it.
+        offset: What the stored tensor carries on top of that.
+    """
+
+    key: str
+    name: str
+    initial: float = 0.0
+    offset: float = 0.0
+
+
+@dataclass
+class Batch:
+    """Parameters of one device and type that one kernel call updates, and lists aligned with them, made once.
+
+    Args:
+        index: Their positions among all parameters of the optimizer.
+        params: The parameters.
+        slots: Key to the slot tensors.
+        decayed: Those of the parameters that weight decay applies to.
+        variables: Each variable with the positions, in this batch, of the parameters that store it.
+        dense: Whether all parameters are contiguous, as the fused kernels need.
+    """
+
+    index: list[int]
+    params: list[Tensor]
+    slots: dict[str, list[Tensor]]
+    decayed: list[Tensor]
+    variables: list[tuple[Any, list[int]]]
+    dense: bool
+    cache: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> list[list[int]] | None:
+        """The positions that make a variable each; `None` where every variable is one parameter."""
+        return None if len(self.variables) == len(self.params) else [positions for _, positions in self.variables]
+
+
+class Updater:
+    """The part of an optimizer that works on what `build` made."""
+
+    built: bool
+    state: defaultdict[Tensor, dict[str, Tensor]]
+    param_groups: list[dict[str, Any]]
+    weight_decay: float | None
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
+    _group: dict[str, Any]
+    _schedule: Callable | None
+    _scheduler: LRScheduler | None
+    _iterations: ScalarState
+    _learning_rate: LearningRate
+    _scalars: dict[str, ScalarState]
+    _capturable: bool
+    _simple: bool
+    _dense: bool
+    _by_variable: bool
+    _params: list[Tensor]
+    _trainable_variables: list[Any]
+    _constrained: list[Any]
+    _overwritten: list[list[int]]
+    _positions: dict[int, list[int]]
+    _decays: list[bool]
+    _plan: list[Batch]
+    _plans: dict[tuple[int, ...], list[Batch]]
+    _pending_weight: Tensor | None
+
+    # -- plans: which parameters a kernel call takes -------------------------------------------------------------------------------
+
+    def _make_plan(self, index: Sequence[int]) -> list[Batch]:
+        """The batches that update the parameters at these positions."""
+        skipped = {i for positions in self._overwritten for i in positions}
+        kinds: dict[Any, list[int]] = {}
+        for i in index:
+            if i not in skipped:
+                p = self._params[i]
+                kinds.setdefault((p.device, p.dtype), []).append(i)
+        return [self._make_batch(part) for positions in kinds.values() for part in self._split(positions)]
+
+    def _fused_kernel(self) -> bool:
+        """Whether one kernel makes the whole update."""
+        return False
+
+    def _split(self, index: list[int]) -> list[list[int]]:
+        """On a CPU, parts that stay in the cache between the passes of a rule; variables are not torn apart."""
+        if self._params[index[0]].device.type != "cpu" or self._fused_kernel() or self._capturable:
+            return [index]
+        parts, size = [], _CACHED
+        wanted = set(index)
+        for variable in self._trainable_variables:
+            positions = [i for i in self._positions[id(stored(variable)[0])] if i in wanted]
+            if not positions:
+                continue
+            if size >= _CACHED:
+                parts.append([])
+                size = 0
+            parts[-1] += positions
+            size += sum(self._params[i].numel() for i in positions)
+        return parts
+
+    def _make_batch(self, index: list[int]) -> Batch:
+        params = [self._params[i] for i in index]
+        place = {i: n for n, i in enumerate(index)}
+        variables = []
+        for variable in self._trainable_variables:
+            positions = self._positions[id(stored(variable)[0])]
+            if positions[0] in place:
+                variables.append((variable, [place[i] for i in positions if i in place]))
+        keys = [k for k in self.state[params[0]] if all(k in self.state[p] for p in params)] if params else []
+        return Batch(
+            index=index,
+            params=params,
+            slots={k: [self.state[p][k] for p in params] for k in keys},
+            decayed=[p for i, p in zip(index, params) if self._decays[i]],
+            variables=variables,
+            dense=all(p.is_contiguous() and p.layout is torch.strided for p in params),
+        )
+
+    # -- steps ----------------------------------------------------------------------------------------------------------------------
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update by the parameters' `.grad`, as torch optimizers do; parameters without one stay as they are.
+
+        Args:
+            closure: Computes the loss and the gradients; its result is returned.
+        """
+        if not self.built:
+            self.param_groups  # noqa: B018  raises the error that tells the cure
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        self._apply([p.grad for p in self._params], None)
+        return loss
+
+    def apply_stored(self, grads: Sequence[Tensor | None] | None = None, weight: float | None = None) -> None:
+        """Update by gradients laid out as the parameters are: what a training loop calls.
+
+        Args:
+            grads: A gradient or `None` for each of `parameters`; their `.grad` without it.
+            weight: How much this step's gradient counts in its accumulation window (the number of samples), so that windows of
+                uneven batches equal the large batch. All the same without it.
+
+        Raises:
+            ValueError: Another number of gradients, or none that is not `None`.
+        """
+        if grads is None:
+            grads = [p.grad for p in self._params]
+        elif len(grads) != len(self._params):
+            raise ValueError(
+                f"`grads` must hold one gradient for each parameter. Received: {len(grads)} gradients for {len(self._params)} parameters"
+            )
+        for i, g in enumerate(grads):
+            if g is None:
+                self._check_present(grads, i)
+                break
+        self._apply(grads, weight)
+
+    def _check_present(self, grads: Sequence[Tensor | None], first: int) -> None:
+        if all(g is None for g in grads[first:]) and not any(g is not None for g in grads[:first]):
+            raise ValueError("No gradients provided for any variable. Does the loss depend on the weights?")
+        names = []
+        for variable in self._trainable_variables:
+            if any(grads[i] is None for i in self._positions[id(stored(variable)[0])]):
+                names.append(variable_path(variable))
+        warn_missing(names)
+
+    def _apply(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
+        if self._simple and not (self.clipnorm or self.global_clipnorm or self.clipvalue or self.loss_scale_factor):
+            plan = self._plan
+            dense = self._dense
+            for g in grads:
+                if g is None or g.is_sparse or (dense and not g.is_contiguous()):
+                    break
+            else:
+                count = self._iterations
+                lr = self._group["lr"] if self._schedule is None else self._current_lr()
+                enabled = torch.is_grad_enabled()
+                torch._C._set_grad_enabled(False)
+                try:
+                    if len(plan) == 1:
+                        self._run(plan[0], grads, lr, count.number + 1)
+                    else:
+                        for batch in plan:
+                            self._run(batch, [grads[i] for i in batch.index], lr, count.number + 1)
+                finally:
+                    torch._C._set_grad_enabled(enabled)
+                self._bump(1)
+                if self._scheduler is not None:
+                    self._scheduler.step()
+                return
+        with torch.no_grad():
+            self._apply_in_full(grads, weight)
+
+    def _apply_in_full(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
+        """One step with every option, or with some gradients missing; also what a captured step records."""
+        index = [i for i, g in enumerate(grads) if g is not None]
+        if not index:
+            return
+        present = [_dense(grads[i]) for i in index]
+        if self.loss_scale_factor:
+            present = torch._foreach_mul(present, 1.0 / self.loss_scale_factor)
+        window = self.gradient_accumulation_steps or 1
+        if window > 1:
+            slots = [self.state[self._params[i]]["gradient_accumulator"] for i in index]
+            kernels.add_scaled_(slots, present, 1.0 if weight is None else float(weight))
+            self._pending_weight.add_(1.0 if weight is None else float(weight))
+            if (self._iterations.number + 1) % window:
+                self._bump(1)
+                return
+            present = self._accumulated(slots)
+        self._update_by(index, present)
+        self._bump(1)
+        if self._scheduler is not None and not self._capturable:
+            self._scheduler.step()
+
+    def _accumulated(self, slots: list[Tensor]) -> list[Tensor]:
+        """The mean gradient of the window; the accumulators start again from zero."""
+        mean = [s / self._pending_weight.to(device=s.device, dtype=s.dtype) for s in slots]
+        torch._foreach_zero_([self.state[p]["gradient_accumulator"] for p in self._params])
+        self._pending_weight.zero_()
+        return mean
+
+    def _update_by(self, index: list[int], grads: list[Tensor]) -> None:
+        """Clip, decay, update, average, constrain."""
+        count, window = self._iterations, self.gradient_accumulation_steps or 1
+        if self._overwritten:
+            chosen = {i for positions in self._overwritten for i in positions}
+            for i, g in zip(index, grads):
+                if i in chosen:
+                    self._params[i].copy_(g)
+        if len(index) == len(self._params):
+            plan = self._plan
+        else:
+            plan = self._plans.get(tuple(index)) or self._plans.setdefault(tuple(index), self._make_plan(index))
+        lr = self._current_lr()
+        if count.tensor is not None:
+            t: Any = (torch.div(count.tensor, window, rounding_mode="floor") + 1).to(torch.float32)
+        else:
+            t = count.number // window + 1
+        grads = self._clip(index, grads)
+        at = dict(zip(index, grads))
+        for batch in plan:
+            chosen_grads = [at[i] for i in batch.index]
+            if batch.dense:
+                chosen_grads = [g.contiguous() for g in chosen_grads]
+            self._run(batch, chosen_grads, lr, t)
+        if self.use_ema:
+            self._average(t)
+        for variable in self._constrained:
+            variable.assign(variable.constraint(variable.value))
+
+    def _clip(self, index: list[int], grads: list[Tensor]) -> list[Tensor]:
+        if self.clipnorm:
+            place = {i: n for n, i in enumerate(index)}
+            groups = [[place[i] for i in positions if i in place] for positions in self._positions.values() if len(positions) > 1]
+            return kernels.clip_by_norm(grads, self.clipnorm, [g for g in groups if g] or None)
+        if self.global_clipnorm:
+            return kernels.clip_by_global_norm(grads, self.global_clipnorm)
+        if self.clipvalue:
+            return kernels.clip_by_value(grads, self.clipvalue)
+        return grads
+
+    def _bump(self, by: int) -> None:
+        if self._iterations.tensor is not None:
+            self._iterations.tensor.add_(by)
+        else:
+            self._iterations.number += by
+
+    def _run(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        if self.weight_decay and batch.decayed:
+            torch._foreach_mul_(batch.decayed, 1.0 - lr * self.weight_decay)
+        if self._by_variable:
+            Updater._update(self, batch, grads, lr, t)
+        else:
+            self._update(batch, grads, lr, t)
+
+    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        """The rule, on lists of tensors.
+
+        Args:
+            batch: The parameters and their slots.
+            grads: Their gradients, not to be changed.
+            lr: The learning rate, a number; in a captured step a 0-d tensor.
+            t: The number of this update, from 1; in a captured step a float32 0-d tensor.
+        """
+        rate = torch.as_tensor(lr, dtype=torch.float32)
+        for variable, positions in batch.variables:
+            self.update_step(to_keras(variable, *(grads[i] for i in positions)), variable, rate)
+
+    def update_step(self, gradient: Tensor, variable: Any, learning_rate: Any) -> None:
+        """Update one variable. A rule of one's own overrides this.
+
+        Args:
+            gradient: Its gradient, in Keras layout.
+            variable: The variable.
+            learning_rate: The learning rate, a number or a 0-d tensor.
+        """
+        if type(self)._update is Updater._update:
+            raise NotImplementedError(f"{type(self).__name__} must define `update_step(self, gradient, variable, learning_rate)`.")
+        batch = self._make_batch(self._positions[id(stored(variable)[0])])
+        window = self.gradient_accumulation_steps or 1
+        parts = [g.contiguous() for g in to_torch(variable, gradient)]
+        with torch.no_grad():
+            self._update(batch, parts, learning_rate, self._iterations.read() // window + 1)
+
+    def flush(self) -> None:
+        """Apply what an accumulation window that is not full has gathered; `fit` calls this at the end of an epoch.
+
+        The flushed window counts as a whole one. Without a window, or at its boundary, nothing happens.
+        """
+        window = self.gradient_accumulation_steps
+        if not window or not self.built:
+            return
+        pending = self._iterations.read() % window
+        if not pending:
+            return
+        with torch.no_grad():
+            index = list(range(len(self._params)))
+            self._update_by(index, self._accumulated([self.state[p]["gradient_accumulator"] for p in self._params]))
+            self._iterations.write(self._iterations.read() + window - pending)
+            if self._scheduler is not None:
+                self._scheduler.step()
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss times `loss_scale_factor`, to take gradients of."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    def _average(self, t: Any) -> None:
+        averages = [self.state[p]["average"] for p in self._params]
+        # The first update starts the average from the weights.
+        momentum = (t > 1).to(torch.float32) * self.ema_momentum if isinstance(t, Tensor) else (self.ema_momentum if t > 1 else 0.0)
+        torch._foreach_mul_(averages, momentum)
+        kernels.add_scaled_(averages, self._params, 1.0 - momentum)
+        if self.ema_overwrite_frequency:
+            window = self.gradient_accumulation_steps or 1
+            if (self._iterations.number // window + 1) % self.ema_overwrite_frequency == 0:
+                torch._foreach_copy_(self._params, averages)
+
+    def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
+        """Give the variables their final values at the end of training: with `use_ema`, the averages."""
+        if not self.use_ema:
+            return
+        with torch.no_grad():
+            for variable in var_list:
+                if id(stored(variable)[0]) not in self._positions:
+                    raise ValueError(f"`var_list` holds '{variable_path(variable)}', which this optimizer was not built with.")
+                for p in stored(variable):
+                    p.copy_(self.state[p]["average"])
+
+    # -- captured steps -------------------------------------------------------------------------------------------------------------
+
+    @property
+    def capturable(self) -> bool:
+        """Whether step count and learning rate live in tensors, so that a step can be captured or compiled and replayed.
+
+        Set it before capturing. Between replays call `advance()`; a new learning rate is written into its tensor. Setting it to
+        `False` brings the numbers back to the host.
+        """
+        return self._capturable
+
+    @capturable.setter
+    def capturable(self, value: bool) -> None:
+        if bool(value) != self._capturable:
+            self._capturable = bool(value)
+            if self.built:
+                self._finish_build()
+                self._sync_callable_lr()
+
+    def state_tensors(self) -> list[Tensor]:
+        """Every tensor besides the parameters that a captured step reads and changes: scalars and slots."""
+        scalars = [s.tensor for s in (*self._scalars.values(), self._learning_rate) if s.tensor is not None]
+        pending = [] if self._pending_weight is None else [self._pending_weight]
+        return scalars + pending + [t for p in list(self.state) for t in self.state[p].values()]
+
+    def capture_key(self) -> tuple[bool, ...]:
+        """What the host decides about the next step (update or accumulate, overwrite by the average): one graph for each key."""
+        window = self.gradient_accumulation_steps or 1
+        count = self._iterations.number
+        update = (count + 1) % window == 0
+        every = self.ema_overwrite_frequency if self.use_ema else None
+        return (update, bool(update and every and (count // window + 1) % every == 0))
+
+    def advance(self) -> None:
+        """Call after each replay of a captured step: counts it on the host, and renews the rate from a callable or torch scheduler."""
+        update = self.capture_key()[0]
+        self._iterations.number += 1
+        if update and self._scheduler is not None:
+            self._scheduler.step()
+        self._sync_callable_lr()
+
+    def _sync_callable_lr(self) -> None:
+        if self._capturable and self._schedule is not None and not isinstance(self._schedule, LearningRateSchedule):
+            self._group["lr"].fill_(float(self._schedule()))
+
+
+def warn_missing(names: list[str]) -> None:
+    warnings.warn(
+        f"Gradients do not exist for variables {names}: they stay as they are. If you compiled the model, does the loss reach them?",
+        stacklevel=4,
+    )
+
+
+def _dense(grad: Tensor | None) -> Tensor:
+    assert grad is not None
+    return grad.to_dense() if grad.is_sparse else grad
