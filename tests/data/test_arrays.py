@@ -78,12 +78,23 @@ def test_anything_with_the_array_protocol_is_an_array():
     assert y.tolist() == [1, 2, 3]
 
 
+def test_a_pandas_series_is_a_column():
+    class Series:
+        shape = (3,)
+        iloc = None
+
+        def __array__(self, dtype=None, copy=None):
+            return np.arange(3)
+
+    assert to_tensor(Series()).tolist() == [[0], [1], [2]]
+
+
 @pytest.mark.parametrize(
     ("x", "message"),
     [
         (np.array(["a", "b"]), r"`x` must hold numbers. Received strings"),
         (["a", "b"], r"`x` must hold numbers. Received strings"),
-        ({"t": np.array([None, 1])}, r"`x\['t'\]` must hold numbers. Received objects"),
+        ({"t": np.array([None, 1])}, r"`x\['t'\]` must hold numbers. Received dtype object"),
         ([[1, 2], [3]], r"`x` must be rectangular"),
         (np.array(["2020-01-01"], "datetime64[D]"), r"Received dtype datetime64"),
         (np.float32(3), r"`x` must have a batch axis"),

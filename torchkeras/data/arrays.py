@@ -38,6 +38,8 @@ def to_tensor(value: Any, name: str = "x") -> torch.Tensor:
         tensor = value.detach()
     else:
         tensor = _from_numpy(_to_numpy(value, name))
+        if tensor.ndim == 1 and hasattr(value, "iloc"):  # as in Keras, a pandas series is a column
+            tensor = tensor[:, None]
     if tensor.ndim == 0:
         raise ValueError(f"`{name}` must have a batch axis. Received a scalar: {name}={value!r}")
     if tensor.is_floating_point() and tensor.dtype != (floatx := to_torch_dtype(config.floatx())):
@@ -52,10 +54,9 @@ def _to_numpy(value: Any, name: str) -> np.ndarray:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"`{name}` must be rectangular. Its rows have different lengths: pad them first (`pad_sequences`).") from error
-    if array.dtype.kind in "USTO":
-        kind = "objects" if array.dtype.kind == "O" else "strings"
+    if array.dtype.kind in "UST":
         raise ValueError(
-            f"`{name}` must hold numbers. Received {kind} (dtype {array.dtype}): encode them first, "
+            f"`{name}` must hold numbers. Received strings (dtype {array.dtype}): encode them first, "
             "for example with `layers.StringLookup` or `layers.TextVectorization`."
         )
     if array.dtype.kind not in "biufc" and "float" not in array.dtype.name:
