@@ -1,5 +1,6 @@
 """`keras.ops.numpy`: NumPy's functions on tensors, one op each."""
 
+from ...graph import use_ops_for_operators
 from .arithmetic import add as add
 from .arithmetic import arctan2 as arctan2
 from .arithmetic import divide as divide
@@ -101,9 +102,9 @@ from .elementwise import isneginf as isneginf
 from .elementwise import isposinf as isposinf
 from .elementwise import isreal as isreal
 from .elementwise import log as log
-from .elementwise import log10 as log10
 from .elementwise import log1p as log1p
 from .elementwise import log2 as log2
+from .elementwise import log10 as log10
 from .elementwise import nan_to_num as nan_to_num
 from .elementwise import negative as negative
 from .elementwise import rad2deg as rad2deg
@@ -220,7 +221,6 @@ from .sorting import histogram as histogram
 from .sorting import searchsorted as searchsorted
 from .sorting import sort as sort
 from .sorting import unique as unique
-from ...graph import use_ops_for_operators
 
 use_ops_for_operators(
     {

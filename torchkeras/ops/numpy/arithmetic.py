@@ -45,7 +45,7 @@ def divide_no_nan(x1: TensorLike, x2: TensorLike) -> TensorLike:
 @op(promote="same", broadcast=True)
 def floor_divide(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """The greatest whole number not above `x1 / x2`, broadcast."""
-    return torch.floor_divide(x1, x2)
+    return torch.div(x1, x2, rounding_mode="floor")
 
 
 @op(promote="same", broadcast=True)
@@ -114,7 +114,7 @@ def ldexp(x1: TensorLike, x2: TensorLike) -> TensorLike:
 @op(promote="float", broadcast=True)
 def heaviside(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """The step function of `x1`: 0 below zero, 1 above, `x2` at zero."""
-    return torch.heaviside(x1, x2)
+    return torch.where(x1 == 0, x2, (x1 > 0).to(x1.dtype))
 
 
 @op(promote="float", broadcast=True)

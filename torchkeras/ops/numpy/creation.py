@@ -227,9 +227,9 @@ def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> Ten
     """
     if x.ndim != 1:
         raise ValueError(f"`x` must have one axis. Received: x of shape {tuple(x.shape)}")
-    x = x.to(torch.int32) if x.dtype is torch.bool else x
-    powers = torch.linalg.vander(x, N=x.shape[0] if N is None else N)
-    return powers if increasing else powers.flip(-1)
+    base = x.to(torch.int32) if x.dtype is torch.bool else x
+    powers = torch.arange(x.shape[0] if N is None else N, dtype=base.dtype, device=x.device)
+    return torch.pow(base.unsqueeze(-1), powers if increasing else powers.flip(0)).to(x.dtype)
 
 
 # -- windows ---------------------------------------------------------------------------------------------------------------------------

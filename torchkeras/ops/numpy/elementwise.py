@@ -81,7 +81,7 @@ def sqrt(x: TensorLike) -> TensorLike:
 def cbrt(x: TensorLike) -> TensorLike:
     """The real cube root, negative for negative numbers."""
     x = as_wide_float(x)
-    return torch.copysign(torch.pow(torch.abs(x), 1 / 3), x)
+    return torch.sign(x) * torch.pow(torch.abs(x), 1 / 3)
 
 
 @op(promote="float")
@@ -256,7 +256,10 @@ def round(x: TensorLike, decimals: int = 0) -> TensorLike:
     """
     if x.is_floating_point():
         return torch.round(x, decimals=decimals)
-    return x if decimals >= 0 else torch.round(x.to(torch.float64 if x.device.type != "mps" else torch.float32), decimals=decimals).to(x.dtype)
+    if decimals >= 0:
+        return x
+    exact = torch.float64 if x.device.type != "mps" else torch.float32
+    return torch.round(x.to(exact), decimals=decimals).to(x.dtype)
 
 
 @op

@@ -149,7 +149,14 @@ def slogdet(x: TensorLike) -> tuple[TensorLike, TensorLike]:
 @op
 def corrcoef(x: TensorLike) -> TensorLike:
     """The Pearson correlations of the rows of a matrix, each a variable; of a vector, 1."""
-    return torch.corrcoef(as_wide_float(x))
+    if x.ndim > 2:
+        raise ValueError(f"`x` must have one axis or two. Received: x of shape {tuple(x.shape)}")
+    rows = as_wide_float(x).reshape(-1, x.shape[-1]) if x.ndim else as_wide_float(x).reshape(1, 1)
+    rows = rows - torch.mean(rows, -1, keepdim=True)
+    covariance = rows @ rows.mT
+    deviation = torch.sqrt(torch.diagonal(covariance))
+    result = torch.clamp(covariance / deviation.unsqueeze(-1) / deviation, -1, 1)
+    return result if x.ndim == 2 else result.reshape(())
 
 
 @op(promote="float")

@@ -27,7 +27,7 @@ def axes_of(x: torch.Tensor, axis: Axis) -> tuple[int, ...]:
     given = (axis,) if isinstance(axis, int) else tuple(int(a) for a in axis)
     found = tuple(a + x.ndim if a < 0 else a for a in given)
     if builtins.any(not 0 <= a < x.ndim for a in found) or len(set(found)) < len(found):
-        raise ValueError(f"`axis` must name different axes of a tensor of {x.ndim} axes. Received: axis={axis}, x of shape {tuple(x.shape)}")
+        raise ValueError(f"`axis` must name different axes of `x`, which has {x.ndim}. Received: axis={axis}, x of shape {tuple(x.shape)}")
     return found
 
 
@@ -40,7 +40,7 @@ def merge_axes(x: torch.Tensor, axis: Axis) -> tuple[torch.Tensor, tuple[int, ..
     length = 1
     for a in axes:
         length *= x.shape[a]
-    return x.permute(*kept, *axes).reshape(*sizes, length), shape
+    return x.permute((*kept, *axes)).reshape((*sizes, length)), shape
 
 
 def _widened(x: torch.Tensor) -> torch.dtype:
@@ -356,7 +356,9 @@ def nanvar(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLi
     x = as_float(x)
     if _whole(x, axis):
         return x - x
-    return torch.nanmean(torch.square(x - torch.nanmean(x, axes_of(x, axis), keepdim=True)), axes_of(x, axis), keepdim=keepdims)
+    axes, valid = axes_of(x, axis), torch.logical_not(torch.isnan(x))
+    deviation = torch.where(valid, x - torch.nanmean(x, axes, keepdim=True), 0)
+    return torch.sum(torch.square(deviation), axes, keepdim=keepdims) / torch.sum(valid, axes, keepdim=keepdims)
 
 
 @op
@@ -392,7 +394,7 @@ def _quantile(x: torch.Tensor, q: torch.Tensor, axis: Axis, method: str, keepdim
     if not skip_nan:
         result = torch.where(nans[..., -1:], torch.nan, result)
     result = result.movedim(-1, 0)
-    return result.reshape(*q.shape, *(shape if keepdims else result.shape[1:]))
+    return result.reshape((*q.shape, *(shape if keepdims else result.shape[1:])))
 
 
 _BETWEEN = {"linear": None, "lower": torch.floor, "higher": torch.ceil, "midpoint": None, "nearest": torch.round}

@@ -135,7 +135,7 @@ def unique(
 
 
 def _bincount_spec(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> KerasTensor:
-    dtype = "int32" if weights is None else dtypes.standardize_dtype(weights.dtype)
+    dtype = "int32" if weights is None else dtypes.result_type(x.dtype, weights.dtype)
     return KerasTensor((*x.shape[:-1], None), dtype)
 
 
@@ -159,16 +159,16 @@ def bincount(x: TensorLike, weights: TensorLike | None = None, minlength: int = 
     if x.is_floating_point():
         raise ValueError(f"`x` must hold integers. Received: x of type {x.dtype}. Cast it.")
     if weights is not None and weights.shape != x.shape:
-        raise ValueError(f"`weights` must have the shape of `x`. Received: weights of shape {tuple(weights.shape)}, x of shape {tuple(x.shape)}")
+        raise ValueError(f"`weights` must have the shape of `x`. Received: shapes {tuple(weights.shape)} and {tuple(x.shape)}")
+    dtype = torch.int32 if weights is None else dtypes.to_torch_dtype(dtypes.result_type(x.dtype, weights.dtype))
     x = x.to(torch.int64)
     if x.numel() and int(x.min()) < 0:
         raise ValueError(f"`x` must not hold negative numbers. Received: x with least element {int(x.min())}")
     length = max(minlength, int(x.max()) + 1 if x.numel() else 0)
-    dtype = torch.int32 if weights is None else weights.dtype
     rows = 1 if x.ndim == 1 else x.shape[0]
     if x.ndim == 2:
         x = x + length * torch.arange(rows, device=x.device).unsqueeze(1)
-    amounts = torch.ones((), dtype=dtype, device=x.device).expand(x.numel()) if weights is None else weights.flatten()
+    amounts = torch.ones((), dtype=dtype, device=x.device).expand(x.numel()) if weights is None else weights.flatten().to(dtype)
     counts = torch.zeros(rows * length, dtype=dtype, device=x.device).index_add(0, x.flatten(), amounts)
     return counts if x.ndim == 1 else counts.reshape(rows, length)
 
