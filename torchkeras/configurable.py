@@ -188,7 +188,7 @@ def serialize_keras_object(obj: Any) -> Any:
             "A config cannot hold a lambda. Give it a name (`def`) and register it with `register_keras_serializable`, "
             f"or use a Lambda layer. Received: {obj}"
         )
-    if callable(obj):
+    if callable(obj) and hasattr(obj, "__name__"):
         registered = registry.get_registered_name(obj)
         shown = registered if registered != obj.__name__ else "function"
         return {"module": "builtins", "class_name": "function", "config": obj.__name__, "registered_name": shown}
@@ -331,6 +331,8 @@ def find_class(data: dict[str, Any]) -> type:
         cls = registry.find_class(module, class_name)
         if cls is None and module.startswith(("keras.src.", "keras.models")):
             cls = registry.find_class("keras", class_name)
+        if cls is None and module.startswith("keras.src."):  # Keras names its own files for what a backend replaces (torch_adam)
+            cls = next((c for c in registry.known_classes("keras.") if c.__name__ == class_name), None)
         if cls is not None:
             return cls
     else:  # configs of Keras 1 and 2 name no module
