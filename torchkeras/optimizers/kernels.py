@@ -31,6 +31,14 @@ def minimum(a: Scalar, b: Scalar) -> Scalar:
     return torch.clamp(b, max=a) if isinstance(b, Tensor) else min(a, b)
 
 
+def add_(targets: Tensors, x: Scalar) -> None:
+    """`targets += x`, one number for all."""
+    if isinstance(x, Tensor):
+        torch.ops.aten._foreach_add_.Tensor(targets, x)  # torch._foreach_add_ would make a number of it
+    else:
+        torch._foreach_add_(targets, x)
+
+
 def add_scaled_(targets: Tensors, xs: Tensors, scale: Scalar) -> None:
     """`targets += scale * xs`."""
     if isinstance(scale, Tensor):

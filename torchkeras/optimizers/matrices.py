@@ -48,7 +48,7 @@ class Lamb(Optimizer):
         correction = kernels.sqrt(one_minus_power(self.beta_2, t))
         scale = correction / one_minus_power(self.beta_1, t)
         direction = torch._foreach_sqrt(square)
-        torch._foreach_add_(direction, correction * self.epsilon)
+        kernels.add_(direction, correction * self.epsilon)
         torch._foreach_reciprocal_(direction)
         torch._foreach_mul_(direction, mean)
         length = torch.stack(kernels.l2_norms(params, batch.groups))
@@ -329,7 +329,7 @@ class ScheduleFreeAdamW(Optimizer):
         # sqrt(v / c) + epsilon, both sides of the quotient times sqrt(c)
         correction = kernels.sqrt(one_minus_power(self.beta_2, t))
         root = torch._foreach_sqrt(square)
-        torch._foreach_add_(root, correction * self.epsilon)
+        kernels.add_(root, correction * self.epsilon)
         kernels.addcdiv_(fast, grads, root, -lr * correction)
         if isinstance(t, Tensor):
             torch._foreach_mul_(batch.params, 1.0 - 1.0 / t)

@@ -28,6 +28,11 @@ _BASE_ARGUMENTS = (
 )  # fmt: skip
 
 
+_HOOKS = tuple(f"_optimizer_{kind}_hooks" for kind in (
+    "step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre", "load_state_dict_post",
+))  # fmt: skip
+
+
 class Optimizer(Configurable, Updater, torch.optim.Optimizer):
     """What every optimizer takes and does. A rule of one's own defines `build` and `update_step`, as in Keras.
 
@@ -85,6 +90,8 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self.state: defaultdict[Tensor, dict[str, Tensor]] = defaultdict(dict)
+        for hooks in _HOOKS:
+            setattr(self, hooks, OrderedDict())
         self._group: dict[str, Any] = {"lr": 0.001}
         self._groups: list[dict[str, Any]] = []
         self._schedule: Callable | None = None
@@ -209,9 +216,9 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         params = [p for v in variables for p in stored(v)]
         if len({id(p) for p in params}) != len(params):
             raise ValueError("`variables` must hold each variable once. Received: one of them twice.")
-        self._groups = []
+        self.built, self._groups = False, []
         self._group.pop("params", None)
-        torch.optim.Optimizer.__init__(self, [{**self._group, "params": params}], {"lr": self._group["lr"]})
+        self._become_torch([{**self._group, "params": params}])
         self._group = self._groups[0]
         self._learning_rate.group = self._group
         self._params, self._trainable_variables, self._keras_variables = params, variables, []
@@ -225,6 +232,12 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         self._make_slots()
         self.built = True
         self._finish_build()
+
+    def _become_torch(self, groups: list[dict[str, Any]]) -> None:
+        """Run torch's constructor, keeping the hooks that were registered before."""
+        hooks = {name: getattr(self, name) for name in _HOOKS}
+        torch.optim.Optimizer.__init__(self, groups, {"lr": groups[0]["lr"]})
+        self.__dict__.update(hooks)
 
     def _make_slots(self) -> None:
         for group in self._slots():
@@ -459,6 +472,11 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
                 continue
             first = self._params[positions[0]]
             grad = torch.as_tensor(value_of(grad), dtype=first.dtype, device=first.device)
+            if grad.shape != variable.shape:
+                raise ValueError(
+                    f"`grads` must have the shapes of the variables. Received: for the gradient of '{variable_path(variable)}', "
+                    f"a variable of shape {tuple(variable.shape)}, shape {tuple(grad.shape)}"
+                )
             for i, part in zip(positions, to_torch(variable, grad)):
                 flat[i] = part
         if len(missing) == len(variables):
@@ -544,9 +562,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         state.pop("step", None)  # a scheduler's wrapper around the method
-        for name in list(state):
-            if name.startswith("_optimizer_") and name.endswith("_hooks"):
-                state[name] = OrderedDict()
+        state.update({hooks: OrderedDict() for hooks in _HOOKS})
         state["_plans"], state["_plan"] = {}, []
         state["_excluded"] = {i for i, v in enumerate(self._trainable_variables) if id(stored(v)[0]) in self._excluded}
         return state

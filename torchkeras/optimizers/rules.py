@@ -22,11 +22,11 @@ _FUSED_TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _LATE = 1e9
 
 
-def _fused(batch: Batch, lr: Any, t: Any) -> bool:
-    """Whether torch's fused kernel serves: eager, dense, and one tensor or more."""
+def _fused(batch: Batch, lr: Any, t: Any, types: tuple[torch.dtype, ...] = _FUSED_TYPES) -> bool:
+    """Whether torch's fused kernel serves: an eager step on contiguous parameters of these types."""
     if "fused" not in batch.cache:
         first = batch.params[0]
-        batch.cache["fused"] = batch.dense and first.device.type in _FUSED_DEVICES and first.dtype in _FUSED_TYPES
+        batch.cache["fused"] = batch.dense and first.device.type in _FUSED_DEVICES and first.dtype in types
         batch.cache["steps"] = [torch.tensor(_LATE, device=first.device)] * len(batch.params)
     return batch.cache["fused"] and not isinstance(t, Tensor) and not isinstance(lr, Tensor)
 
@@ -63,7 +63,9 @@ class SGD(Optimizer):
 
     def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         params = batch.params
-        fused = _fused(batch, lr, t)
+        # torch 2.13's kernel leaves half-precision parameters on a CPU as they are.
+        on_cpu = params[0].device.type == "cpu"
+        fused = _fused(batch, lr, t, (torch.float32, torch.float64) if on_cpu else _FUSED_TYPES)
         if not self.momentum:
             if fused:
                 torch._fused_sgd_(
@@ -378,20 +380,11 @@ class Nadam(Optimizer):
         held = self._product.number if self._product.tensor is None else self._product.tensor
         return held * self._scheduled_momentum(t)
 
-    def _bump(self, by: int) -> None:
-        # Here and not in the rule, which may run once for each type and device.
-        window = self.gradient_accumulation_steps or 1
-        if window == 1 or (self._iterations.number + 1) % window == 0:
-            self._advance_product()
-        super()._bump(by)
-
-    def _advance_product(self) -> None:
-        count, window = self._iterations, self.gradient_accumulation_steps or 1
+    def _after_update(self, t: Any) -> None:
         if self._product.tensor is not None:
-            t = (torch.div(count.tensor, window, rounding_mode="floor") + 1).to(torch.float32)
             self._product.tensor.mul_(self._scheduled_momentum(t))
         else:
-            self._product.number = self._next_product(count.number // window + 1)
+            self._product.number = self._next_product(t)
 
     def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         momentum, following = self._scheduled_momentum(t), self._scheduled_momentum(t + 1)
@@ -403,10 +396,7 @@ class Nadam(Optimizer):
         root = torch._foreach_sqrt(square)
         correction = kernels.sqrt(one_minus_power(self.beta_2, t))
         # Both terms have the same denominator sqrt(v / correction²) + epsilon; the factor goes into their scales.
-        if isinstance(t, Tensor):
-            torch._foreach_add_(root, correction * self.epsilon)
-        else:
-            torch._foreach_add_(root, self.epsilon * correction)
+        kernels.add_(root, correction * self.epsilon)
         kernels.addcdiv_(batch.params, grads, root, -lr * correction * (1.0 - momentum) / (1.0 - product))
         kernels.addcdiv_(batch.params, mean, root, -lr * correction * following / (1.0 - product * following))
 
@@ -481,7 +471,7 @@ class Ftrl(Optimizer):
         # w = (clip(linear, -l1, l1) - linear) / (after / lr + 2 * l2), both sides times lr
         l2 = self.l2_regularization_strength * lr + 0.5 * self.beta
         if isinstance(l2, Tensor) or l2:
-            torch._foreach_add_(after, 2.0 * l2)
+            kernels.add_(after, 2.0 * l2)
         if l1:
             clipped = kernels.clip_by_value(linear, l1)
             torch._foreach_sub_(clipped, linear)

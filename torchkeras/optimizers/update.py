@@ -208,17 +208,19 @@ class Updater:
             else:
                 count = self._iterations
                 lr = self._group["lr"] if self._schedule is None else self._current_lr()
+                t = count.number + 1
                 enabled = torch.is_grad_enabled()
                 torch._C._set_grad_enabled(False)
                 try:
                     if len(plan) == 1:
-                        self._run(plan[0], grads, lr, count.number + 1)
+                        self._run(plan[0], grads, lr, t)
                     else:
                         for batch in plan:
-                            self._run(batch, [grads[i] for i in batch.index], lr, count.number + 1)
+                            self._run(batch, [grads[i] for i in batch.index], lr, t)
                 finally:
                     torch._C._set_grad_enabled(enabled)
-                self._bump(1)
+                self._after_update(t)
+                count.number = t
                 if self._scheduler is not None:
                     self._scheduler.step()
                 return
@@ -278,6 +280,7 @@ class Updater:
             if batch.dense:
                 chosen_grads = [g.contiguous() for g in chosen_grads]
             self._run(batch, chosen_grads, lr, t)
+        self._after_update(t)
         if self.use_ema:
             self._average(t)
         for variable in self._constrained:
@@ -307,6 +310,9 @@ class Updater:
             Updater._update(self, batch, grads, lr, t)
         else:
             self._update(batch, grads, lr, t)
+
+    def _after_update(self, t: Any) -> None:
+        """What a rule changes once in each update, however many batches it has."""
 
     def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         """The rule, on lists of tensors.

@@ -61,7 +61,8 @@ class _Wrapper(Optimizer):
         """Show the parts' groups and state as this optimizer's own, torch's way."""
         self._params = [p for v in variables for p in stored(v)]
         self._trainable_variables = variables
-        torch.optim.Optimizer.__init__(self, [{"params": self._params, "lr": 0.0}], {"lr": 0.0})
+        self.built, self._groups = False, []
+        self._become_torch([{"params": self._params, "lr": 0.0}])
         self._locate()
         self._share()
         self._opt_called = True
