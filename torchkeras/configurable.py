@@ -129,6 +129,8 @@ def serialize_value(value: Any, owner: Any = None, argument: str = "") -> Any:
         return value.item()
     if isinstance(value, torch.dtype):
         return dtypes.standardize_dtype(value)
+    if isinstance(value, FunctionType) and "activation" in Family.known:  # the one family of functions that configs name in short
+        return serialize_in(Family.known["activation"], value)
     if isinstance(value, (np.ndarray, torch.Tensor, bytes, slice, type(...))) or hasattr(value, "get_config") or callable(value):
         return serialize_keras_object(value)
     where = f" in the argument `{argument}` of {type(owner).__name__}" if owner is not None else ""
