@@ -28,15 +28,21 @@ def call(*args, **kwargs):
 
 
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -2.5, 0.5], "float32")
-ANY_UNARY = "abs absolute angle conj conjugate copy isfinite isinf isnan isneginf isposinf isreal nan_to_num real ravel sign square signbit trunc".split()
-FLOAT_UNARY = "arcsinh arctan cbrt ceil cos cosh deg2rad exp exp2 expm1 fabs floor i0 rad2deg reciprocal sin sinc sinh tan tanh negative round".split()
+ANY_UNARY = (
+    "abs absolute angle conj conjugate copy isfinite isinf isnan isneginf isposinf isreal nan_to_num real ravel sign square signbit trunc"
+).split()
+FLOAT_UNARY = (
+    "arcsinh arctan cbrt ceil cos cosh deg2rad exp exp2 expm1 fabs floor i0 rad2deg reciprocal sin sinc sinh tan tanh negative round"
+).split()
 POSITIVE_UNARY = "log log10 log1p log2 sqrt".split()
 UNIT_UNARY = "arccos arcsin arctanh".split()
 FLOAT_BINARY = "arctan2 divide true_divide divide_no_nan hypot logaddexp logaddexp2 nextafter heaviside".split()
 SAME_BINARY = "add multiply maximum minimum fmax fmin subtract".split()
 COMPARE = "equal greater greater_equal less less_equal not_equal isclose logical_and logical_or logical_xor".split()
 BITS = "bitwise_and bitwise_or bitwise_xor".split()
-REDUCE = "all any sum prod mean max min amax amin std var ptp count_nonzero median nanmean nansum nanprod nanmax nanmin nanstd nanvar nanmedian".split()
+REDUCE = (
+    "all any sum prod mean max min amax amin std var ptp count_nonzero median nanmean nansum nanprod nanmax nanmin nanstd nanvar nanmedian"
+).split()
 CUMULATIVE = "cumsum cumprod nancumsum nancumprod".split()
 PLACES = "argmax argmin nanargmax nanargmin".split()
 

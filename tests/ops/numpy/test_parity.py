@@ -114,6 +114,31 @@ def test_symbolic_calls_know_the_shape_and_type(name, args, kwargs):
         assert symbol.dtype == dtypes.standardize_dtype(tensor.dtype)
 
 
+# Symbolic calls with an unknown first size in which Keras tells something else, or guesses, and why.
+SYMBOLS_DIFFER = {
+    "eager types, which Keras's own symbolic ones contradict": "gcd-1 lcm-1 clip-1 select-1 searchsorted-0 searchsorted-1 searchsorted-3 "
+    "unique-1 unique-2 unique-3 unique-6 unique-7",
+    "shapes that Keras gets wrong": "rot90-2 vstack-1 kron-2 slogdet-0 slogdet-1 corrcoef-0 corrcoef-1 corrcoef-2",
+    "an unknown size must be another argument's, which is not looked up": "average-1 cross-2 trapezoid-1 full-2",
+}
+DIFFER = {case for cases in SYMBOLS_DIFFER.values() for case in cases.split()}
+
+
+@pytest.mark.parametrize("name, args, kwargs", [p for p in TABLE if p.values[0] not in EAGER_ONLY and p.id not in DIFFER])
+def test_symbolic_calls_of_unknown_sizes_are_keras(name, args, kwargs):
+    def call(module, symbol):
+        made = map_arrays(lambda a: symbol((None, *a.shape[1:]) if a.ndim else (), a.dtype.name), (args, kwargs))
+        return [(tuple(t.shape), t.dtype) for t in flat(getattr(module, name)(*made[0], **made[1]))]
+
+    if not tensors((args, kwargs))[1]:
+        return
+    try:
+        theirs = call(keras.ops.numpy, keras.KerasTensor)
+    except (AttributeError, IndexError, NotImplementedError, TypeError, ValueError):  # Keras cannot say: nothing to compare
+        return
+    assert call(ops, KerasTensor) == theirs
+
+
 def parameters(module, name):
     return [(p.name, p.kind, p.default) for p in inspect.signature(getattr(module, name)).parameters.values()]
 

@@ -79,7 +79,7 @@ def empty_like(x: TensorLike, dtype: Any = None) -> TensorLike:
     return torch.empty_like(x, dtype=_like(x, dtype))
 
 
-@op
+@op(broadcast=True)
 def full_like(x: TensorLike, fill_value: TensorLike, dtype: Any = None) -> TensorLike:
     """`fill_value`, broadcast to the shape of `x`, of its type without `dtype`."""
     return fill_value.to(x.device, _like(x, dtype)).broadcast_to(x.shape).clone()

@@ -262,7 +262,7 @@ def round(x: TensorLike, decimals: int = 0) -> TensorLike:
     return torch.round(x.to(exact), decimals=decimals).to(x.dtype)
 
 
-@op
+@op(broadcast=True)
 def clip(x: TensorLike, x_min: Any, x_max: Any) -> TensorLike:
     """`x` held between two limits, which broadcast with it; where they cross, `x_max` wins.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from types import EllipsisType, NoneType
 from typing import Any
 
 import torch
@@ -12,7 +13,32 @@ from ...graph import KerasTensor, TensorLike, convert_to_tensor, op
 from .creation import Sizes
 
 
-@op
+def _get_item_spec(x: Any, key: Any) -> Any:
+    keys = key if isinstance(key, tuple) else (key,)
+    if any(not isinstance(k, (int, slice, EllipsisType, NoneType)) or isinstance(k, bool) for k in keys):
+        return NotImplemented
+    used = sum(k is not None and k is not Ellipsis for k in keys)
+    if used > len(x.shape):
+        raise ValueError(f"`key` must not hold more places than `x` has axes. Received: key={key}, x of shape {x.shape}")
+    if Ellipsis not in keys:
+        keys = (*keys, Ellipsis)
+    sizes, shape = list(x.shape), []
+    for k in keys:
+        if k is None:
+            shape.append(1)
+        elif k is Ellipsis:
+            rest = len(x.shape) - used
+            shape, sizes = shape + sizes[:rest], sizes[rest:]
+        else:
+            size = sizes.pop(0)
+            if isinstance(k, slice):  # where the size is unknown, only the whole of it is known to be there
+                shape.append(None if size is None else len(range(*k.indices(size))))
+            elif size is not None and not -size <= k < size:
+                raise ValueError(f"`key` must hold places inside `x`. Received: key={key}, x of shape {x.shape}")
+    return KerasTensor(shape, x.dtype)
+
+
+@op(spec=_get_item_spec)
 def get_item(x: TensorLike, key: Any) -> TensorLike:
     """`x[key]`: numbers, slices, `None`, `...` and tensors."""
     return x[key]
@@ -123,7 +149,23 @@ def unravel_index(indices: TensorLike, shape: Sizes) -> tuple[TensorLike, ...]:
 # -- diagonals -------------------------------------------------------------------------------------------------------------------------
 
 
-@op
+def _diagonal_size(rows: int | None, columns: int | None, offset: int) -> int | None:
+    if rows is None or columns is None:
+        return None
+    return max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
+
+
+def _diag_spec(x: Any, k: int = 0) -> Any:
+    return KerasTensor((_diagonal_size(*x.shape, k),), x.dtype) if len(x.shape) == 2 else NotImplemented
+
+
+def _diagonal_spec(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    first, second = axis1 % len(x.shape), axis2 % len(x.shape)
+    rest = [n for axis, n in enumerate(x.shape) if axis not in (first, second)]
+    return KerasTensor((*rest, _diagonal_size(x.shape[first], x.shape[second], offset)), x.dtype)
+
+
+@op(spec=_diag_spec)
 def diag(x: TensorLike, k: int = 0) -> TensorLike:
     """The diagonal `k` of a matrix, or the matrix with a vector on its diagonal `k`."""
     return torch.diag(x, k)
@@ -135,7 +177,7 @@ def diagflat(x: TensorLike, k: int = 0) -> TensorLike:
     return torch.diagflat(x, k)
 
 
-@op
+@op(spec=_diagonal_spec)
 def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> TensorLike:
     """The diagonals of the matrices that two axes make, along a new last axis.
 

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ...graph import TensorLike, op
+from ...graph import KerasTensor, TensorLike, op
+from ...graph.symbolic import infer_spec
 from .elementwise import as_wide_float
 
 
@@ -21,7 +22,50 @@ def _multiplied(fn: Callable, *xs: torch.Tensor) -> torch.Tensor:
     return fn(*(x.to(exact) for x in xs)).to(dtype)
 
 
-@op(promote="same")
+def _meeting(fn: Callable, x1: Any, x2: Any, pairs: Callable, *rest: Any) -> Any:
+    """The outputs of a symbolic product; of two sizes that meet, one known tells the other."""
+    shapes = [list(getattr(x, "shape", ())) for x in (x1, x2)]
+    if not (shapes[0] and shapes[1]):
+        return NotImplemented
+    for i, j in pairs(*shapes):
+        known = shapes[1][j] if shapes[0][i] is None else shapes[0][i]
+        shapes[0][i], shapes[1][j] = known, known if shapes[1][j] is None else shapes[1][j]
+    filled = (KerasTensor(s, x.dtype) if isinstance(x, KerasTensor) else x for s, x in zip(shapes, (x1, x2)))
+    return infer_spec(fn, (*filled, *rest), {}, fn.__name__)
+
+
+def _inner_axes(a: list, b: list) -> list[tuple[int, int]]:
+    return [(-1, -1 if len(b) == 1 else -2)]
+
+
+def _matmul_spec(x1: Any, x2: Any) -> Any:
+    return _meeting(matmul, x1, x2, _inner_axes)
+
+
+def _dot_spec(x1: Any, x2: Any) -> Any:
+    return _meeting(dot, x1, x2, _inner_axes)
+
+
+def _tensordot_spec(x1: Any, x2: Any, axes: Any = 2) -> Any:
+    if isinstance(axes, int):
+        return _meeting(tensordot, x1, x2, lambda a, b: [(len(a) - axes + i, i) for i in range(axes)], axes)
+    first, second = ([a] if isinstance(a, int) else a for a in axes)
+    return _meeting(tensordot, x1, x2, lambda a, b: list(zip(first, second)), axes)
+
+
+def _einsum_spec(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
+    terms = subscripts.replace(" ", "").split("->")[0].split(",")
+    if "..." in subscripts or any(len(term) != len(getattr(x, "shape", ())) for term, x in zip(terms, operands, strict=True)):
+        return NotImplemented
+    known = {letter: n for term, x in zip(terms, operands) for letter, n in zip(term, x.shape) if n not in (None, 1)}
+    filled = [
+        KerasTensor([known.get(c) if n is None else n for c, n in zip(term, x.shape)], x.dtype) if isinstance(x, KerasTensor) else x
+        for term, x in zip(terms, operands)
+    ]
+    return infer_spec(einsum, (subscripts, *filled), kwargs, "einsum")
+
+
+@op(promote="same", spec=_matmul_spec)
 def matmul(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """The matrix product of the last two axes, broadcast over the others; vectors are rows on the left, columns on the right.
 
@@ -32,7 +76,7 @@ def matmul(x1: TensorLike, x2: TensorLike) -> TensorLike:
     return _multiplied(torch.matmul, x1, x2)
 
 
-@op(promote="same")
+@op(promote="same", spec=_dot_spec)
 def dot(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """The sum of products over the last axis of `x1` and the last but one (or the only one) of `x2`; of a number, the multiple."""
     if x1.ndim == 0 or x2.ndim == 0:
@@ -62,7 +106,7 @@ def vdot(x1: TensorLike, x2: TensorLike) -> TensorLike:
     return _multiplied(torch.matmul, x1.conj().resolve_conj().flatten(), x2.flatten())
 
 
-@op(promote="same")
+@op(promote="same", spec=_tensordot_spec)
 def tensordot(x1: TensorLike, x2: TensorLike, axes: int | Sequence[Any] = 2) -> TensorLike:
     """The sum of products over several axes.
 
@@ -76,7 +120,7 @@ def tensordot(x1: TensorLike, x2: TensorLike, axes: int | Sequence[Any] = 2) -> 
     return _multiplied(lambda a, b: torch.tensordot(a, b, dims=axes), x1, x2)
 
 
-@op(promote="same")
+@op(promote="same", spec=_einsum_spec)
 def einsum(subscripts: str, *operands: TensorLike, **kwargs: Any) -> TensorLike:
     """The sum of products that Einstein's notation names, such as `"ij,jk->ik"`.
 

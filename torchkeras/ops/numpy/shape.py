@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from ... import dtypes
-from ...graph import TensorLike, op
+from ...graph import KerasTensor, TensorLike, op
 from .creation import Sizes
 
 
@@ -45,7 +46,18 @@ def size(x: TensorLike) -> int | None:
     return count
 
 
-@op
+def _reshape_spec(x: Any, newshape: Sizes) -> Any:
+    shape = [newshape] if isinstance(newshape, int) else [None if n in (-1, None) else n for n in newshape]
+    shape = [None if n == -1 else n for n in shape]
+    if None in x.shape:
+        return KerasTensor(shape, x.dtype)
+    count, known = math.prod(x.shape), math.prod(n for n in shape if n is not None)
+    if shape.count(None) > 1 or (count != known if None not in shape else known == 0 or count % known):
+        raise ValueError(f"`newshape` must hold the {count} elements of `x`. Received: newshape={newshape}, x of shape {x.shape}")
+    return KerasTensor([count // known if n is None else n for n in shape], x.dtype)
+
+
+@op(spec=_reshape_spec)
 def reshape(x: TensorLike, newshape: Sizes) -> TensorLike:
     """The same elements in another shape.
 
@@ -124,7 +136,14 @@ def swapaxes(x: TensorLike, axis1: int, axis2: int) -> TensorLike:
     return torch.swapaxes(x, axis1, axis2)
 
 
-@op
+def _broadcast_to_spec(x: Any, shape: Sizes) -> Any:
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    if len(sizes) < len(x.shape) or any(n not in (None, 1, m) for n, m in zip(reversed(x.shape), reversed(sizes))):
+        raise ValueError(f"`shape` must be one to which `x` broadcasts. Received: shape={shape}, x of shape {x.shape}")
+    return KerasTensor(sizes, x.dtype)
+
+
+@op(spec=_broadcast_to_spec)
 def broadcast_to(x: TensorLike, shape: Sizes) -> TensorLike:
     """`x` repeated along axes of size 1, and along new first axes, so that it has `shape`."""
     return torch.broadcast_to(x, (shape,) if isinstance(shape, int) else tuple(shape))
