@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .. import dtypes
-from ..graph import TensorLike, op
+from ..graph import KerasTensor, TensorLike, op
 from ..graph.infer import unknown_size
 
 # -- special functions -----------------------------------------------------------------------------------------------------------------
@@ -102,13 +102,17 @@ def _segments(data: torch.Tensor, segment_ids: torch.Tensor, num_segments: int |
     return result.scatter_reduce(0, index, data, reduction, include_self=True)[:-1]
 
 
+def _segments_spec(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> KerasTensor:
+    return KerasTensor((num_segments, *data.shape[1:]), data.dtype)
+
+
 def _limit(x: torch.Tensor, side: str) -> Any:
     if x.dtype.is_floating_point:
         return float("-inf") if side == "min" else float("inf")
     return getattr(torch.iinfo(x.dtype), side) if x.dtype is not torch.bool else side == "max"
 
 
-@op
+@op(spec=_segments_spec)
 def segment_sum(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> TensorLike:
     """The sums of the rows that have one id; 0 for an id without any.
 
@@ -124,19 +128,19 @@ def segment_sum(data: TensorLike, segment_ids: TensorLike, num_segments: int | N
     return _segments(data, segment_ids, num_segments, "sum", 0)
 
 
-@op
+@op(spec=_segments_spec)
 def segment_prod(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> TensorLike:
     """The products of the rows that have one id; 1 for an id without any. Arguments as in `segment_sum`."""
     return _segments(data, segment_ids, num_segments, "prod", 1)
 
 
-@op
+@op(spec=_segments_spec)
 def segment_max(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> TensorLike:
     """The largest of the rows that have one id; the type's smallest value for an id without any. Arguments as in `segment_sum`."""
     return _segments(data, segment_ids, num_segments, "amax", _limit(data, "min"))
 
 
-@op
+@op(spec=_segments_spec)
 def segment_min(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> TensorLike:
     """The smallest of the rows that have one id; the type's largest value for an id without any. Arguments as in `segment_sum`."""
     return _segments(data, segment_ids, num_segments, "amin", _limit(data, "max"))

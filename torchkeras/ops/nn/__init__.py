@@ -37,6 +37,8 @@ from .conv import fold as fold
 from .conv import separable_conv as separable_conv
 from .conv import space_to_depth as space_to_depth
 from .conv import unfold as unfold
+from .ctc import ctc_decode as ctc_decode
+from .ctc import ctc_loss as ctc_loss
 from .losses import binary_crossentropy as binary_crossentropy
 from .losses import categorical_crossentropy as categorical_crossentropy
 from .losses import multi_hot as multi_hot

@@ -234,7 +234,9 @@ def fold(
 
 @op
 def space_to_depth(x: TensorLike, block_size: int, data_format: str = "channels_last") -> TensorLike:
-    """Blocks of `block_size` x `block_size` pixels moved into the channels, the block position before the channel.
+    """Blocks of `block_size` x `block_size` pixels moved into the channels.
+
+    In the new channels the place in the block comes before the old channel, and after it for `"channels_first"`, as in torch.
 
     Args:
         x: `(batch, height, width, channels)`, or channels second.
@@ -250,7 +252,7 @@ def space_to_depth(x: TensorLike, block_size: int, data_format: str = "channels_
         raise ValueError(f"`block_size` must divide height and width. Received: block_size={b}, x.shape={tuple(x.shape)}")
     if last:
         return x.reshape(n, h // b, b, w // b, b, c).permute(0, 1, 3, 2, 4, 5).reshape(n, h // b, w // b, b * b * c)
-    return x.reshape(n, c, h // b, b, w // b, b).permute(0, 3, 5, 1, 2, 4).reshape(n, b * b * c, h // b, w // b)
+    return F.pixel_unshuffle(x, b)
 
 
 @op
@@ -271,4 +273,4 @@ def depth_to_space(x: TensorLike, block_size: int, data_format: str = "channels_
         raise ValueError(f"`block_size` squared must divide the channels. Received: block_size={b}, x.shape={tuple(x.shape)}")
     if last:
         return x.reshape(n, h, w, b, b, c // (b * b)).permute(0, 1, 3, 2, 4, 5).reshape(n, h * b, w * b, c // (b * b))
-    return x.reshape(n, b, b, c // (b * b), h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, c // (b * b), h * b, w * b)
+    return F.pixel_shuffle(x, b)

@@ -1,0 +1,296 @@
+"""Linear algebra on the last two axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from .. import tree
+from ..graph import TensorLike, op
+from ..graph import convert_to_tensor as _to_tensor
+
+
+def _check_matrix(x: torch.Tensor, name: str = "x", square: bool = False) -> None:
+    if x.dim() < 2:
+        raise ValueError(f"`{name}` must have at least two axes. Received: {name}.shape={tuple(x.shape)}")
+    if square and x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"`{name}` must hold square matrices. Received: {name}.shape={tuple(x.shape)}")
+
+
+@op(promote="float")
+def cholesky(x: TensorLike, upper: bool = False) -> TensorLike:
+    """The triangular factor of symmetric positive-definite matrices.
+
+    Args:
+        x: `(..., n, n)`.
+        upper: The upper factor rather than the lower.
+
+    Raises:
+        ValueError: A matrix that is not square, or not positive-definite.
+    """
+    _check_matrix(x, square=True)
+    try:
+        return torch.linalg.cholesky(x, upper=upper)
+    except torch.linalg.LinAlgError as error:
+        raise ValueError(f"`x` must be positive-definite. {error}") from None
+
+
+@op(promote="float")
+def cholesky_inverse(x: TensorLike, upper: bool = False) -> TensorLike:
+    """The inverse of the matrix that has the Cholesky factor `x`.
+
+    Args:
+        x: `(..., n, n)`, triangular.
+        upper: Whether it is the upper factor.
+
+    Raises:
+        ValueError: A matrix that is not square.
+    """
+    _check_matrix(x, square=True)
+    return torch.cholesky_inverse(x, upper)
+
+
+@op(promote="float")
+def det(x: TensorLike) -> TensorLike:
+    """The determinants of square matrices `(..., n, n)`.
+
+    Raises:
+        ValueError: A matrix that is not square.
+    """
+    _check_matrix(x, square=True)
+    return torch.linalg.det(x)
+
+
+@op(promote="float")
+def eig(x: TensorLike) -> tuple[TensorLike, TensorLike]:
+    """The eigenvalues and right eigenvectors of square matrices, complex.
+
+    Args:
+        x: `(..., n, n)`.
+
+    Returns:
+        The values `(..., n)`, and the vectors in the columns of `(..., n, n)`.
+
+    Raises:
+        ValueError: A matrix that is not square.
+    """
+    _check_matrix(x, square=True)
+    return tuple(torch.linalg.eig(x))
+
+
+@op(promote="float")
+def eigh(x: TensorLike) -> tuple[TensorLike, TensorLike]:
+    """The eigenvalues, in ascending order, and eigenvectors of symmetric or Hermitian matrices. Arguments as in `eig`."""
+    _check_matrix(x, square=True)
+    return tuple(torch.linalg.eigh(x))
+
+
+@op(promote="float")
+def inv(x: TensorLike) -> TensorLike:
+    """The inverses of square matrices `(..., n, n)`.
+
+    Raises:
+        ValueError: A matrix that is not square, or singular.
+    """
+    _check_matrix(x, square=True)
+    try:
+        return torch.linalg.inv(x)
+    except torch.linalg.LinAlgError as error:
+        raise ValueError(f"`x` must be invertible. {error}") from None
+
+
+@op(promote="float")
+def lu_factor(x: TensorLike) -> tuple[TensorLike, TensorLike]:
+    """The LU factors of matrices `(..., m, n)`, in one matrix, and the rows that were swapped (from 0, as in SciPy).
+
+    Raises:
+        ValueError: Fewer than two axes.
+    """
+    _check_matrix(x)
+    factors, pivots, _ = torch.linalg.lu_factor_ex(x)
+    return factors, pivots - 1
+
+
+@op(promote="float")
+def matrix_rank(x: TensorLike, tol: float | None = None) -> TensorLike:
+    """How many singular values exceed a limit (int32).
+
+    Args:
+        x: `(..., m, n)`.
+        tol: The limit; without it the largest singular value times `max(m, n)` times the type's epsilon.
+
+    Raises:
+        ValueError: Fewer than two axes.
+    """
+    _check_matrix(x)
+    rank = torch.linalg.matrix_rank(x) if tol is None else torch.linalg.matrix_rank(x, atol=tol, rtol=0.0)
+    return rank.to(torch.int32)
+
+
+_MATRIX_ORDERS = ("fro", "nuc", float("inf"), float("-inf"), 1, -1, 2, -2)
+
+
+@op(promote="float")
+def norm(
+    x: TensorLike, ord: int | float | str | None = None, axis: int | Sequence[int] | None = None, keepdims: bool = False
+) -> TensorLike:
+    """The norm of vectors or of matrices, as in `numpy.linalg.norm`.
+
+    Args:
+        x: The tensor.
+        ord: The order. Of a vector any number; of a matrix `"fro"`, `"nuc"`, or plus or minus 1, 2 or infinity.
+            `None` is the 2-norm of all elements.
+        axis: One axis for vectors, two for matrices; `None` is all, of which there may be one or two if `ord` is given.
+        keepdims: Whether the axes stay, with size one.
+
+    Raises:
+        ValueError: An order that vectors or matrices do not have, or too many axes.
+    """
+    axes = tuple(range(x.dim())) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    if ord is None:
+        return torch.linalg.vector_norm(x, 2, axes, keepdims)
+    if len(axes) not in (1, 2) or (len(axes) == 1 and isinstance(ord, str)) or (len(axes) == 2 and ord not in _MATRIX_ORDERS):
+        raise ValueError(
+            f"`ord` must be a number for vectors (one axis) or one of {_MATRIX_ORDERS} for matrices (two axes). "
+            f"Received: ord={ord!r}, axis={axis!r}, x.shape={tuple(x.shape)}"
+        )
+    return torch.linalg.norm(x, ord, axes if len(axes) == 2 else axes[0], keepdims)
+
+
+@op(promote="float")
+def pinv(x: TensorLike, rcond: float | None = None) -> TensorLike:
+    """The pseudo-inverses of matrices.
+
+    Args:
+        x: `(..., m, n)`.
+        rcond: Singular values up to this share of the largest count as zero; without it `max(m, n)` times the type's epsilon.
+
+    Raises:
+        ValueError: Fewer than two axes.
+    """
+    _check_matrix(x)
+    return torch.linalg.pinv(x) if rcond is None else torch.linalg.pinv(x, rtol=rcond)
+
+
+@op(promote="float")
+def qr(x: TensorLike, mode: str = "reduced") -> tuple[TensorLike, TensorLike]:
+    """The QR factors of matrices.
+
+    Args:
+        x: `(..., m, n)`.
+        mode: `"reduced"`: q `(..., m, k)` and r `(..., k, n)` with `k = min(m, n)`; `"complete"`: with `k = m`.
+
+    Raises:
+        ValueError: Another mode, or fewer than two axes.
+    """
+    _check_matrix(x)
+    if mode not in ("reduced", "complete"):
+        raise ValueError(f"`mode` must be 'reduced' or 'complete'. Received: mode={mode!r}")
+    return tuple(torch.linalg.qr(x, mode))
+
+
+def _columns(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """`b` with vectors as matrices of one column."""
+    _check_matrix(a, "a")
+    if b.dim() not in (a.dim() - 1, a.dim()) or a.shape[-2] != b.shape[-1 if b.dim() == a.dim() - 1 else -2]:
+        raise ValueError(
+            "`b` must have as many rows as `a`, and its axes or all but the last. "
+            f"Received: a.shape={tuple(a.shape)}, b.shape={tuple(b.shape)}"
+        )
+    return b.unsqueeze(-1) if b.dim() == a.dim() - 1 else b
+
+
+@op(promote="float")
+def solve(a: TensorLike, b: TensorLike) -> TensorLike:
+    """The `x` for which `a @ x = b`.
+
+    Args:
+        a: `(..., n, n)`.
+        b: `(..., n, k)`, or vectors `(..., n)`.
+
+    Raises:
+        ValueError: Shapes that do not fit, or a singular matrix.
+    """
+    _check_matrix(a, "a", square=True)
+    columns = _columns(a, b)
+    try:
+        return torch.linalg.solve(a, columns).reshape(b.shape)
+    except torch.linalg.LinAlgError as error:
+        raise ValueError(f"`a` must be invertible. {error}") from None
+
+
+@op(promote="float")
+def solve_triangular(a: TensorLike, b: TensorLike, lower: bool = False) -> TensorLike:
+    """The `x` for which `a @ x = b`, of triangular matrices.
+
+    Args:
+        a: `(..., n, n)`; the other triangle is not read.
+        b: `(..., n, k)`, or vectors `(..., n)`.
+        lower: Whether the lower triangle counts.
+
+    Raises:
+        ValueError: Shapes that do not fit.
+    """
+    _check_matrix(a, "a", square=True)
+    return torch.linalg.solve_triangular(a, _columns(a, b), upper=not lower).reshape(b.shape)
+
+
+@op(promote="float")
+def svd(x: TensorLike, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    """The singular value decomposition `u · diag(s) · v` of matrices.
+
+    Args:
+        x: `(..., m, n)`.
+        full_matrices: Whether `u` and `v` are square.
+        compute_uv: Whether to compute them.
+
+    Returns:
+        `(u, s, v)`, the values in descending order, or `s` alone.
+
+    Raises:
+        ValueError: Fewer than two axes.
+    """
+    _check_matrix(x)
+    return tuple(torch.linalg.svd(x, full_matrices)) if compute_uv else torch.linalg.svdvals(x)
+
+
+@op(promote="float")
+def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> TensorLike:
+    """The `x` of smallest norm among those that minimize `|a @ x - b|`.
+
+    Args:
+        a: `(m, n)`.
+        b: `(m,)` or `(m, k)`.
+        rcond: Singular values up to this share of the largest count as zero; without it `max(m, n)` times the type's epsilon.
+
+    Returns:
+        `(n,)` or `(n, k)`.
+
+    Raises:
+        ValueError: Shapes that do not fit.
+    """
+    x = pinv(a, rcond) @ _columns(a, b)
+    return x.squeeze(-1) if b.dim() == a.dim() - 1 else x
+
+
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+    """The value of a function, and its derivative in a direction (forward mode).
+
+    Args:
+        fun: A function of torch tensors.
+        primals: Its arguments.
+        tangents: The direction, of the same structure.
+        has_aux: Whether `fun` returns its value and something else, which comes third.
+
+    Returns:
+        The value, the derivative, and what else `fun` returns.
+
+    Raises:
+        ValueError: Arguments and direction of different lengths.
+    """
+    if len(primals) != len(tangents):
+        raise ValueError(f"`tangents` must be as many as `primals`. Received: {len(tangents)} tangents, {len(primals)} primals")
+    arguments, directions = (tuple(tree.map_structure(_to_tensor, v) for v in values) for values in (primals, tangents))
+    return torch.func.jvp(fun, arguments, directions, has_aux=has_aux)
