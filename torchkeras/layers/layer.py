@@ -161,9 +161,7 @@ class Layer(Weighted):
             and cls.compute_mask is Layer.compute_mask
             and not any(isinstance(m, Layer) for m in self.children())
         ):
-            info = self._call_info()
-            if not info.mask_arguments:
-                direct = 2 if info.has_training else 1
+            direct = 2 if self._call_info().has_training else 1
         spec = self.input_spec
         if spec is not None and (not isinstance(spec, InputSpec) or spec.dtype is not None):
             direct = 0
@@ -359,7 +357,7 @@ class Layer(Weighted):
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The shape of the outputs for inputs of these shapes. Override it where running `call` without values will not do."""
         shapes = args[0] if len(args) == 1 and not kwargs else next(iter((*args, *kwargs.values())))
-        inputs = _map_shapes(lambda s: KerasTensor(s, dtype=self.compute_dtype), shapes)
+        inputs = map_shapes(lambda s: KerasTensor(s, dtype=self.compute_dtype), shapes)
         outputs = self.compute_output_spec(inputs)
         return tree.map_structure(lambda t: t.shape if isinstance(t, KerasTensor) else t, outputs)
 
@@ -380,7 +378,7 @@ class Layer(Weighted):
             shapes = self.compute_output_shape(**matched) if matched else self.compute_output_shape(_shapes(first))
         else:
             shapes = self.compute_output_shape(**matched)
-        return _map_shapes(lambda s: KerasTensor(s, dtype=self.compute_dtype), shapes)
+        return map_shapes(lambda s: KerasTensor(s, dtype=self.compute_dtype), shapes)
 
     def _call_for_shape(self, *args: Any, **kwargs: Any) -> Any:
         held = list(self._losses)
@@ -596,22 +594,23 @@ def _is_shape(value: Any) -> bool:
     return isinstance(value, (tuple, list)) and all(d is None or isinstance(d, (int, np.integer)) for d in value)
 
 
-def _map_shapes(fn: Callable, shapes: Any) -> Any:
+def map_shapes(fn: Callable, shapes: Any) -> Any:
+    """A nest of shapes with `fn` applied to each."""
     if _is_shape(shapes):
         return fn(tuple(shapes))
     if isinstance(shapes, dict):
-        return {k: _map_shapes(fn, v) for k, v in shapes.items()}
+        return {k: map_shapes(fn, v) for k, v in shapes.items()}
     if isinstance(shapes, (list, tuple)):
-        return type(shapes)(_map_shapes(fn, v) for v in shapes)
+        return type(shapes)(map_shapes(fn, v) for v in shapes)
     return shapes
 
 
 def _plain_shape(shape: Any) -> Any:
-    return _map_shapes(tuple, shape)
+    return map_shapes(tuple, shape)
 
 
 def _tuples(shape: Any) -> Any:
-    return _map_shapes(tuple, shape)
+    return map_shapes(tuple, shape)
 
 
 def _is_numbers(value: Any) -> bool:

@@ -15,6 +15,7 @@ class Contents(nn.Module):
 
     def __init__(self, items: TrackedList | TrackedDict) -> None:
         super().__init__()
+        self.training = False
         object.__setattr__(self, "items_ref", items)
 
     def refresh(self) -> None:
@@ -25,7 +26,7 @@ class Contents(nn.Module):
         for key, value in items.items() if isinstance(items, dict) else enumerate(items):
             key = str(key).replace(".", "_")
             if isinstance(value, nn.Module):
-                self._modules[key] = value
+                self._modules[key] = value if value.training == self.training else value.train(self.training)
             elif isinstance(value, (TrackedList, TrackedDict)):
                 self._modules[key] = value.contents
             elif isinstance(value, nn.Parameter):

@@ -199,13 +199,16 @@ class Weighted(nn.Module, Operation):
         if isinstance(previous, (TrackedList, TrackedDict)) and self._modules.get(name) is previous.contents:
             del self._modules[name]
         if isinstance(value, (TrackedList, TrackedDict)):
+            value.contents.train(self.training)
             self._modules[name] = value.contents
             object.__setattr__(self, name, value)
             return
-        if getattr(value, "_is_metric", False) and name[:1] != "_":
+        if callable(getattr(type(value), "update_state", None)) and name[:1] != "_":
             self._metrics.append(value)
-        if isinstance(value, nn.Module) and name in self.__dict__:
-            del self.__dict__[name]
+        if isinstance(value, nn.Module):
+            self.__dict__.pop(name, None)
+            if value.training != self.training:  # torch modules start in training mode, layers do not
+                value.train(self.training)
         super().__setattr__(name, value)
 
     def _adopt(self, name: str, variable: Variable) -> None:
