@@ -1,0 +1,140 @@
+"""Constraints: what a weight is projected onto after every update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from . import config
+from .configurable import Configurable, deserialize_in, get_from, serialize_in
+from .graph import convert_to_tensor
+from .registry import Family
+
+Axis = int | Sequence[int]
+
+
+class Constraint(Configurable):
+    """A projection: `constraint(w)` is the weight to use instead of `w`, which is in Keras layout."""
+
+    _keras_module = "keras.constraints"
+
+    def __call__(self, w: Any) -> torch.Tensor:
+        """The projection of `w`."""
+        return w
+
+
+class NonNeg(Constraint):
+    """Negative elements become 0."""
+
+    def __call__(self, w: Any) -> torch.Tensor:
+        return torch.clamp(convert_to_tensor(w), min=0)
+
+
+class _NormConstraint(Constraint):
+    """One that scales the vectors along `axis` of a weight."""
+
+    axis: Axis
+
+    def _desired(self, norms: torch.Tensor) -> torch.Tensor | float:
+        """The norms that the vectors should have."""
+        raise NotImplementedError
+
+    def __call__(self, w: Any) -> torch.Tensor:
+        w = convert_to_tensor(w)
+        norms = torch.linalg.vector_norm(w if w.is_floating_point() else w.float(), dim=self.axis, keepdim=True)
+        return w * (self._desired(norms) / (norms + config.epsilon()))
+
+
+class MaxNorm(_NormConstraint):
+    """Vectors longer than `max_value` are scaled down to it.
+
+    Args:
+        max_value: The largest norm.
+        axis: The axis or axes along which the norms are taken: 0 for the inputs of each unit of a dense layer, `[0, 1, 2]` for those of
+            each filter of a 2D convolution.
+    """
+
+    def __init__(self, max_value: float = 2, axis: Axis = 0) -> None:
+        _check("max_value", max_value)
+        self.max_value, self.axis = max_value, axis
+
+    def _desired(self, norms: torch.Tensor) -> torch.Tensor:
+        return torch.clamp(norms, max=self.max_value)
+
+
+class UnitNorm(_NormConstraint):
+    """All vectors are scaled to norm 1.
+
+    Args:
+        axis: As in `MaxNorm`.
+    """
+
+    def __init__(self, axis: Axis = 0) -> None:
+        self.axis = axis
+
+    def _desired(self, norms: torch.Tensor) -> float:
+        return 1.0
+
+
+class MinMaxNorm(_NormConstraint):
+    """Norms outside an interval move towards it.
+
+    Args:
+        min_value: The smallest norm.
+        max_value: The largest norm.
+        rate: How much of the way they move: 1 for all of it.
+        axis: As in `MaxNorm`.
+    """
+
+    def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0) -> None:
+        _check("min_value", min_value)
+        _check("max_value", max_value)
+        _check("rate", rate)
+        self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
+
+    def _desired(self, norms: torch.Tensor) -> torch.Tensor:
+        return self.rate * torch.clamp(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
+
+
+def _check(name: str, value: Any) -> None:
+    if not isinstance(value, int | float) or not value >= 0:
+        raise ValueError(f"`{name}` must be a number that is not negative. Received: {name}={value!r}")
+
+
+max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm
+
+FAMILY = Family(
+    "constraint",
+    "keras.constraints",
+    Constraint,
+    {
+        "max_norm": MaxNorm,
+        "non_neg": NonNeg,
+        "unit_norm": UnitNorm,
+        "min_max_norm": MinMaxNorm,
+        "maxnorm": MaxNorm,  # Keras 1
+        "nonneg": NonNeg,
+        "unitnorm": UnitNorm,
+    },
+)
+
+
+def get(identifier: Any) -> Any:
+    """A constraint from a name, a config, a class or any callable; `None` stays `None`.
+
+    Raises:
+        ValueError: Anything else, with near matches for names.
+    """
+    return get_from(FAMILY, identifier)
+
+
+def serialize(constraint: Any) -> Any:
+    """A constraint as a config."""
+    return serialize_in(FAMILY, constraint)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The constraint that a config, or a name, describes."""
+    return get_from(FAMILY, deserialize_in(FAMILY, config, custom_objects))
