@@ -28,7 +28,7 @@ def gradients(steps, infinite=()):
 
 
 @pytest.mark.parametrize("capturable", [False, True])
-@pytest.mark.parametrize("inner", ["SGD", "Adam", "Adafactor"])
+@pytest.mark.parametrize("inner", ["SGD", "Adam", "Adafactor", "Nadam"])
 def test_dynamic_scaling_is_keras_s(inner, capturable):
     ours, theirs = variable(), variable(cls=keras.Variable)
     a = optimizers.LossScaleOptimizer(getattr(optimizers, inner)(0.1, name="i"), 8.0, 3, name="o")
@@ -66,7 +66,8 @@ def test_the_rate_is_the_inner_one_and_configs_go_round():
 
 
 def make_multi(module, cls):
-    parts = module.OptimizerMap(module.SGD(0.5), {"kernel": module.Adam(0.1), "bias$": module.Lion(0.2)})
+    unused = module.Lamb(0.3, name="unused")
+    parts = module.OptimizerMap(module.SGD(0.5), {"kernel": module.Adam(0.1), "none": unused, "bias$": module.Lion(0.2)})
     optimizer = module.MultiOptimizer(parts)
     variables = [variable(n, cls) for n in ("kernel", "scale", "bias", "shift")]
     optimizer.build(variables)
@@ -83,9 +84,11 @@ def test_several_optimizers_are_keras_s():
         np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=1e-5)
     assert [type(o).__name__ for o in a.optimizers] == [type(o).__name__ for o in b.optimizers]
     assert [tuple(v.shape) for v in a.variables] == [tuple(v.shape) for v in b.variables]
-    assert int(a.iterations) == 6
+    for x, y in zip(a.variables, b.variables):
+        np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=1e-5)
+    assert int(a.iterations) == int(b.iterations) == 6
     with pytest.raises(AttributeError, match="MultiOptimizer has no `learning_rate`"):
-        a.learning_rate  # noqa: B018
+        a.learning_rate
 
 
 def test_several_optimizers_are_one_torch_optimizer():
@@ -95,7 +98,7 @@ def test_several_optimizers_are_one_torch_optimizer():
         v.grad = torch.ones(3)
     optimizer.step()
     scheduler.step()
-    assert [float(o.learning_rate) for o in optimizer.optimizers] == [0.05, 0.25, 0.1]
+    assert [float(o.learning_rate) for o in optimizer.optimizers] == pytest.approx([0.05, 0.3, 0.1, 0.25])
     other, others = make_multi(optimizers, Variable)
     other.load_state_dict(optimizer.state_dict())
     for v, w in zip(variables, others):
@@ -132,3 +135,21 @@ def test_a_fixed_scale_divides_the_gradients():
     optimizer.build([w])
     optimizer.apply([torch.full((2,), 4.0)])
     assert w.tolist() == [-1, -1] and float(optimizer.scale_loss(2.0)) == 8.0
+
+
+def test_a_file_without_nadam_s_product_is_taken_up():
+    grads = gradients(6)
+    first, second = variable(), variable()
+    one, two = (optimizers.LossScaleOptimizer(optimizers.Nadam(0.1)) for _ in range(2))
+    one.build([first])
+    two.build([second])
+    for g in grads[:3]:
+        one.apply([torch.tensor(g)])
+    second.assign(first)
+    store = {}
+    one.save_own_variables(store)
+    two.load_own_variables(store)
+    for g in grads[3:]:
+        one.apply([torch.tensor(g)])
+        two.apply([torch.tensor(g)])
+    assert first.tolist() == pytest.approx(second.tolist())

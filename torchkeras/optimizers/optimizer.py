@@ -406,6 +406,9 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         for i, variable in enumerate(variables):
             variable.assign(np.asarray(store[str(i)]))
 
+    def _derive_scalars(self) -> None:
+        """Recover, from the step count, state that a file had no place for."""
+
     # -- weight decay ---------------------------------------------------------------------------------------------------------------
 
     def exclude_from_weight_decay(self, var_list: Iterable[Any] | None = None, var_names: Iterable[str] | None = None) -> None:

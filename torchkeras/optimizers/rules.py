@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -379,6 +380,10 @@ class Nadam(Optimizer):
         """The product of the scheduled momenta up to this update."""
         held = self._product.number if self._product.tensor is None else self._product.tensor
         return held * self._scheduled_momentum(t)
+
+    def _derive_scalars(self) -> None:
+        made = self._iterations.read() // (self.gradient_accumulation_steps or 1)
+        self._product.write(math.prod(self._scheduled_momentum(t) for t in range(1, made + 1)))
 
     def _after_update(self, t: Any) -> None:
         if self._product.tensor is not None:

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -51,7 +50,8 @@ class _Wrapper(Optimizer):
 
     def advance(self) -> None:
         for optimizer in self._inside():
-            optimizer.advance()
+            if optimizer.built:
+                optimizer.advance()
 
     def flush(self) -> None:
         for optimizer in self._inside():
@@ -179,7 +179,13 @@ class LossScaleOptimizer(_Wrapper):
 
     @property
     def variables(self) -> list[Any]:
-        return [self._iterations, self._outer_rate, self.step_counter, self.dynamic_scale, *self.inner_optimizer.variables]
+        # Keras loses sight of what an inner optimizer makes without `add_variable`; its files have no place for it.
+        inner = [v for v in self.inner_optimizer.variables if v.path.startswith(f"{self.inner_optimizer.name}/")]
+        return [self._iterations, self._outer_rate, self.step_counter, self.dynamic_scale, *inner]
+
+    def load_own_variables(self, store: Any) -> None:
+        super().load_own_variables(store)
+        self.inner_optimizer._derive_scalars()
 
     def build(self, variables: Iterable[Any]) -> None:
         variables = list(variables)
@@ -321,14 +327,24 @@ class MultiOptimizer(_Wrapper):
             raise ValueError(f"`optimizer_map` must be an OptimizerMap or a callable. Received: {optimizer_map!r}")
         self.optimizer_map = optimizer_map
         self._parts: list[tuple[Optimizer, list[int]]] = []
+        self._parts = [(optimizer, []) for optimizer in self._mapped()]
+        self._outer_rate = ScalarState("learning_rate", "", 0.0, torch.float32)
         super().__init__(0.0, loss_scale_factor=loss_scale_factor, name=name)
+        self._outer_rate.path = f"{self.name}/learning_rate"
+
+    def _mapped(self) -> list[Optimizer]:
+        """The optimizers that are known before any variable is."""
+        mapping = self.optimizer_map
+        if not isinstance(mapping, OptimizerMap):
+            return []
+        return list(dict.fromkeys((*mapping.values(), mapping.default_optimizer)))
 
     def _inside(self) -> list[Optimizer]:
         return [optimizer for optimizer, _ in self._parts]
 
     @property
     def optimizers(self) -> list[Optimizer]:
-        """The optimizers, in the order in which variables first asked for them."""
+        """The optimizers: in the order of the map and the default last; of a callable, in the order in which variables got them."""
         return self._inside()
 
     @property
@@ -343,15 +359,15 @@ class MultiOptimizer(_Wrapper):
     @property
     def iterations(self) -> Any:
         """How many updates were made."""
-        return self._parts[0][0].iterations if self._parts else self._iterations
+        return self._iterations
 
     @property
     def variables(self) -> list[Any]:
-        return [v for optimizer in self._inside() for v in optimizer.variables]
+        return [self._iterations, self._outer_rate, *(v for optimizer in self._inside() for v in optimizer.variables)]
 
     def build(self, variables: Iterable[Any]) -> None:
         variables = list(variables)
-        chosen: list[tuple[Optimizer, list[Any], list[int]]] = []
+        chosen: list[tuple[Optimizer, list[Any], list[int]]] = [(optimizer, [], []) for optimizer in self._mapped()]
         start = 0
         for variable in variables:
             optimizer = self.optimizer_map(variable)
@@ -366,7 +382,8 @@ class MultiOptimizer(_Wrapper):
             entry[2].extend(range(start, start + count))
             start += count
         for optimizer, own, _ in chosen:
-            optimizer.build(own)
+            if own:
+                optimizer.build(own)
         self._parts = [(optimizer, index) for optimizer, _, index in chosen]
         self._join(variables)
 
@@ -375,10 +392,16 @@ class MultiOptimizer(_Wrapper):
             factor = 1.0 / self.loss_scale_factor
             grads = [None if g is None else g * factor for g in grads]
         for optimizer, index in self._parts:
-            optimizer._apply([grads[i] for i in index], weight)
+            if index:
+                optimizer._apply([grads[i] for i in index], weight)
+        with torch.no_grad():
+            self._bump(1)
 
-    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        super().set_weights(weights)
+    def flush(self) -> None:
+        """Apply what accumulation windows that are not full have gathered."""
+        super().flush()
+        if any(optimizer.gradient_accumulation_steps for optimizer in self._inside()):
+            self._iterations.write(max(optimizer._iterations.read() for optimizer in self._inside()))
 
     def get_config(self) -> dict[str, Any]:
         return {
