@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, TensorDataset
 
 from torchkeras.data import make_batches
 
@@ -143,6 +143,13 @@ def test_loaders_take_no_batch_size_and_no_targets():
         make_batches(loader, batch_size=2, device=CPU)
     with pytest.raises(ValueError, match="`y` cannot be given when `x` is a Squares"):
         make_batches(Squares(), np.zeros(11), device=CPU)
+
+
+def test_a_loader_that_divides_the_samples_itself_is_refused():
+    loader = DataLoader(Squares(), sampler=DistributedSampler(Squares(), num_replicas=2, rank=0))
+    with pytest.raises(ValueError, match="Received one with a DistributedSampler"):
+        make_batches(loader, device=CPU, rank=0, world_size=2)
+    assert make_batches(loader, device=CPU).steps == 6
 
 
 def test_an_empty_data_set_is_refused():

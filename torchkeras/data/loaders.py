@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
 from .arrays import BatchConverter
 from .sharding import sample_order, shard, shard_bounds
@@ -29,6 +29,9 @@ class IterableSource(Source):
         world_size: All processes.
         seed: Seeds the loader's own shuffling, the same on every rank.
         initial_epoch: The number of the first pass.
+
+    Raises:
+        ValueError: The loader divides its samples among the ranks itself.
     """
 
     def __init__(
@@ -41,6 +44,11 @@ class IterableSource(Source):
         seed: int = 0,
         initial_epoch: int = 0,
     ) -> None:
+        if world_size > 1 and isinstance(getattr(batches, "sampler", None), DistributedSampler):
+            raise ValueError(
+                "`x` must be a loader of whole batches: each process takes its part of them. "
+                "Received one with a DistributedSampler, which divides the samples too: leave the sampler out."
+            )
         self.batches = batches
         self.num_batches = _length(batches)
         size = getattr(batches, "batch_size", None)
