@@ -388,7 +388,7 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
         dtype: Any = None,
     ) -> None:
         _check_smoothing(label_smoothing)
-        settings = dict(apply_class_balancing=apply_class_balancing, alpha=alpha, gamma=gamma)
+        settings = {"apply_class_balancing": apply_class_balancing, "alpha": alpha, "gamma": gamma}
         super().__init__(
             binary_focal_crossentropy, reduction, name, dtype,
             from_logits=from_logits, label_smoothing=label_smoothing, axis=axis, **settings,

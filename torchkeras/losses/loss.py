@@ -84,7 +84,7 @@ class Loss(Configurable):
             ValueError: `reduction="none"`, which gives no number.
         """
         if self.reduction in ("none", None):
-            raise ValueError(f"`reduction` of the loss {self.name} must give one number to train on. Received: reduction={self.reduction!r}")
+            raise ValueError(f"`reduction` of the loss {self.name} must give one number. Received: reduction={self.reduction!r}")
         if sample_weight is None and self._averages:
             mean = self._fast(y_true, y_pred)
             if mean is not None:

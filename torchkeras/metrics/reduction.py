@@ -1,0 +1,196 @@
+"""Sums and means, and metrics that are the mean of a function's values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ..configurable import deserialize_value, serialize_value
+from ..graph import convert_to_tensor
+from ..losses.loss import align
+from .metric import Metric, divide_no_nan
+
+
+class Sum(Metric):
+    """The weighted sum of all values.
+
+    Args:
+        name: Its name.
+        dtype: The type of the state.
+    """
+
+    def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.total = self.add_variable((), "zeros", name="total")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Add values.
+
+        Args:
+            values: A tensor of any shape.
+            sample_weight: Weights, one per sample or per value.
+        """
+        values, weight = _with_weight(values, sample_weight, self._torch_dtype)
+        self._follow(values)
+        self.total.add_((values if weight is None else values * weight).sum())
+
+    def result(self) -> Tensor:
+        return self.total.detach().clone()
+
+
+class Mean(Metric):
+    """The weighted mean of all values: each sample counts once, whatever the sizes of the batches.
+
+    Args:
+        name: Its name.
+        dtype: The type of the state.
+    """
+
+    def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.total = self.add_variable((), "zeros", name="total")
+        self.count = self.add_variable((), "zeros", name="count")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Add values.
+
+        Args:
+            values: A tensor whose first axis is the samples; further axes are averaged. A scalar is one sample.
+            sample_weight: Weights, one per sample or per value, or one number.
+        """
+        if isinstance(values, Tensor) and getattr(values, "_keras_mask", None) is None:
+            if values.requires_grad:
+                values = values.detach()
+            if sample_weight is None:
+                return self._add(values)
+            if values.ndim == 0 and isinstance(sample_weight, (int, float)):
+                self.total.add_(values, alpha=sample_weight)
+                self.count.add_(sample_weight)
+                return None
+        return self._add_weighted(values, sample_weight)
+
+    def _add(self, values: Tensor) -> None:
+        """Add values that count once each sample; they may be of any type."""
+        total = self.total
+        if total.device != values.device:
+            self.to(values.device)
+        if values.ndim == 1:
+            total.add_(values.sum())
+            self.count.add_(values.shape[0])
+        elif values.ndim == 0:
+            total.add_(values)
+            self.count.add_(1)
+        elif values.numel():
+            samples = values.shape[0]
+            total.add_(values.sum(), alpha=samples / values.numel())
+            self.count.add_(samples)
+
+    def _add_weighted(self, values: Any, sample_weight: Any, mask: Tensor | None = None) -> None:
+        values, weight = _with_weight(values, sample_weight, self._torch_dtype, mask)
+        if weight is None:
+            return self._add(values)
+        self._follow(values)
+        if weight.ndim == 0 and values.ndim:
+            weight = weight.expand(values.shape[0]).reshape(-1, *[1] * (values.ndim - 1))
+        used = values * weight
+        if values.ndim > 1 and used.numel():  # the mean over the axes after the samples, of values and of weights
+            self.total.add_(used.sum(), alpha=used.shape[0] / used.numel())
+            self.count.add_(weight.sum(), alpha=weight.shape[0] / weight.numel())
+        else:
+            self.total.add_(used.sum())
+            self.count.add_(weight.sum())
+        return None
+
+    def result(self) -> Tensor:
+        return divide_no_nan(self.total.detach(), self.count.detach())
+
+
+def _with_weight(values: Any, sample_weight: Any, dtype: torch.dtype, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """Values and their weights in the metric's type, the weights times the mask and shaped to multiply the values."""
+    if mask is None:
+        mask = getattr(values, "_keras_mask", None)
+    values = convert_to_tensor(values).detach().to(dtype)
+    weight = None
+    if sample_weight is not None:
+        weight = convert_to_tensor(sample_weight, dtype, values.device).detach().to(values.device)
+        if values.ndim == 1 and weight.ndim == 2 and weight.shape[1] == 1:
+            weight = weight.squeeze(1)
+        weight = align(weight, values) if values.ndim else weight
+    if mask is not None:
+        kept = align(mask.to(device=values.device, dtype=dtype), values, "mask")
+        weight = kept if weight is None else weight * kept
+    return values, weight
+
+
+class MeanMetricWrapper(Mean):
+    """The mean of the values of a function.
+
+    Args:
+        fn: A function `fn(y_true, y_pred, **kwargs)` that returns one value per sample.
+        name: Its name; that of the function without one.
+        dtype: The type of the state.
+        **kwargs: Passed on to `fn`.
+    """
+
+    def __init__(self, fn: Callable, name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self._fn = fn
+        self._fn_kwargs = kwargs
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            y_true: Targets.
+            y_pred: Predictions. A mask that a layer left on them takes samples out.
+            sample_weight: Weights, one per sample or per value of the function.
+        """
+        if isinstance(y_pred, Tensor) and y_pred.requires_grad:
+            y_pred = _detach(y_pred)
+        mask = getattr(y_pred, "_keras_mask", None)
+        values = self._fn(y_true, y_pred, **self._fn_kwargs)
+        if mask is None and sample_weight is None and isinstance(values, Tensor) and getattr(values, "_keras_mask", None) is None:
+            if values.requires_grad:
+                values = values.detach()
+            return self._add(values)
+        own = getattr(values, "_keras_mask", None)
+        if mask is not None and own is not None:
+            mask = align(mask, own, "mask", "mask") & own
+        return self._add_weighted(values, sample_weight, mask)
+
+    def get_config(self) -> dict[str, Any]:
+        if type(self) is not MeanMetricWrapper:
+            return super().get_config()
+        settings = {name: serialize_value(value, self, name) for name, value in self._fn_kwargs.items()}
+        return {"name": self.name, "dtype": self.dtype, "fn": serialize_value(self._fn, self, "fn")} | settings
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**{name: deserialize_value(value) for name, value in config.items()})
+
+
+def _detach(y_pred: Tensor) -> Tensor:
+    """Predictions without their gradient graph; what layers left on them stays."""
+    plain = y_pred.detach()
+    for note in ("_keras_mask", "_keras_logits", "_keras_logits_of"):
+        if getattr(y_pred, note, None) is not None:
+            setattr(plain, note, getattr(y_pred, note))
+    return plain
+
+
+class FunctionMetric(MeanMetricWrapper):
+    """A metric class that names its function, which takes no settings.
+
+    Args:
+        name: Its name.
+        dtype: The type of the state.
+    """
+
+    function: ClassVar[Callable]
+    _name: ClassVar[str]
+
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(type(self).function, name=name or self._name, dtype=dtype)
