@@ -189,4 +189,3 @@ class CosineSimilarity(LossFunctionWrapper):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | self._extra_config(axis=-1)
-

@@ -80,4 +80,3 @@ class MetricAdapter(Metric):
         other = MetricAdapter(copy.deepcopy(self.metric), self.name)
         other.reset_state()
         return other
-

@@ -635,8 +635,8 @@ class AUC(_Confusion):
             x, y = recall, divide_no_nan(tp, tp + fp)
         else:
             odds = divide_no_nan(tp + fn, fp + tn)
-            x = torch.clamp(1.0 - odds * divide_no_nan(fn, tp), 0.0, 1.0)
-            y = torch.clamp(1.0 - odds * divide_no_nan(fp, tp), 0.0, 1.0)
+            x = torch.where(tp > 0, torch.clamp(1.0 - odds * divide_no_nan(fn, tp), min=0), 0.0)
+            y = 1.0 - odds * divide_no_nan(fp, tp)
         if self.summation_method == "interpolation":
             heights = (y[:-1] + y[1:]) / 2.0
         else:
