@@ -378,6 +378,8 @@ def test_get_serialize_deserialize():
     assert again.get_config() == optimizer.get_config() and optimizers.get(optimizer) is optimizer
     real = keras.optimizers.serialize(keras.optimizers.Lion(0.01, name="x"))
     assert optimizers.deserialize(real).get_config() == real["config"]
+    mine = optimizers.serialize(optimizers.Muon(0.25, exclude_layers=["head"], name="x"))
+    assert keras.optimizers.deserialize(mine).get_config() == mine["config"]
     with pytest.raises(ValueError, match="Unknown optimizer: 'adamm'. Did you mean 'adam'"):
         optimizers.get("adamm")
 
@@ -418,6 +420,51 @@ def test_a_step_is_captured_and_replayed(name):
             reference.learning_rate = optimizer.learning_rate = 0.1
     torch.testing.assert_close(flat(captured), flat(eager), rtol=1e-5, atol=2e-6)
     assert int(optimizer.iterations) == 4
+
+
+@pytest.mark.parametrize("name", ["AdamW", "Nadam", "Muon"])
+def test_a_step_compiles_as_one_graph(name):
+    eager, compiled = net(), net()
+    reference, optimizer = (getattr(optimizers, name)(0.01, clipnorm=1.0) for _ in range(2))
+    reference.build(eager.parameters())
+    optimizer.build(compiled.parameters())
+    optimizer.capturable = True
+    step = torch.compile(optimizer.apply_stored, fullgraph=True, backend="aot_eager")
+    for _ in range(3):
+        grads = [torch.randn_like(p) for p in compiled.parameters()]
+        step(grads)
+        reference.apply_stored(grads)
+    torch.testing.assert_close(flat(compiled), flat(eager), rtol=1e-5, atol=1e-6)
+
+
+def test_one_graph_for_each_key():
+    options = {"gradient_accumulation_steps": 2, "use_ema": True, "ema_overwrite_frequency": 2}
+    eager, captured = net(), net()
+    reference, optimizer = (optimizers.Adam(0.01, **options) for _ in range(2))
+    reference.build(eager.parameters())
+    optimizer.build(captured.parameters())
+    optimizer.capturable = True
+    keys = []
+    for _ in range(8):
+        keys.append(optimizer.capture_key())
+        grads = [torch.randn_like(p) for p in captured.parameters()]
+        reference.apply_stored(grads)
+        optimizer.apply_stored(grads)
+        optimizer.advance()
+    assert keys == [(False, False), (True, False), (False, False), (True, True)] * 2
+    torch.testing.assert_close(flat(captured), flat(eager), rtol=1e-5, atol=1e-6)
+
+
+def test_a_callable_rate_is_renewed_between_replays():
+    rates = iter([1.0, 0.5, 0.25, 0.125])
+    w = variable(0.0, (1,))
+    optimizer = optimizers.SGD(lambda: next(rates))
+    optimizer.build([w])
+    optimizer.capturable = True
+    for _ in range(3):
+        optimizer.apply([torch.ones(1)])
+        optimizer.advance()
+    assert w.item() == pytest.approx(-1.75)
 
 
 # -- bad input --------------------------------------------------------------------------------------------------------------------

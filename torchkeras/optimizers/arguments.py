@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,16 +13,14 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from .. import config as settings
 from .. import dtypes
-from ..registry import Family, near_matches, snake_case
+from ..configurable import deserialize_in
+from ..registry import Family, near_matches, snake_case, unique_name
 from .schedules import InverseTimeDecay
-
-_NAMES: Counter[str] = Counter()
 
 
 def auto_name(cls: type) -> str:
-    base = snake_case(cls.__name__)
-    _NAMES[base] += 1
-    return base if _NAMES[base] == 1 else f"{base}_{_NAMES[base] - 1}"
+    """`"adam"`, then `"adam_1"`, …: the name of an optimizer that was given none."""
+    return unique_name(snake_case(cls.__name__))
 
 
 def legacy_arguments(cls: type, learning_rate: Any, kwargs: dict[str, Any]) -> Any:
@@ -39,7 +36,7 @@ def legacy_arguments(cls: type, learning_rate: Any, kwargs: dict[str, Any]) -> A
         learning_rate = InverseTimeDecay(float(learning_rate), 1, float(decay))
     if kwargs:
         name = next(iter(kwargs))
-        known = [n for n in inspect.signature(cls.__init__).parameters if n not in ("self", "kwargs")]
+        known = [n for n in inspect.signature(cls).parameters if n not in ("self", "kwargs")]
         raise ValueError(f"{cls.__name__}() got an unknown argument `{name}`.{near_matches(name, known)} Received: {name}={kwargs[name]!r}")
     return learning_rate
 
@@ -86,7 +83,8 @@ def initial_value(initializer: Any, shape: tuple[int, ...], dtype: torch.dtype, 
     if isinstance(initializer, (str, dict)):
         if initializer in ("zeros", "ones"):
             return torch.full(shape, float(initializer == "ones"), dtype=dtype, device=device)
-        initializer = Family.known["initializer"].find(initializer)()
+        family = Family.known["initializer"]
+        initializer = family.find(initializer)() if isinstance(initializer, str) else deserialize_in(family, initializer)
     if callable(initializer):
         return torch.as_tensor(initializer(shape, dtype=dtypes.standardize_dtype(dtype)), dtype=dtype, device=device)
     return torch.as_tensor(initializer, dtype=dtype, device=device).broadcast_to(shape).clone()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 Scalar = float | Tensor
-Tensors = Sequence[Tensor]
+Tensors = list[Tensor] | tuple[Tensor, ...]
 
 
 def one_minus_power(beta: float, t: Scalar) -> Scalar:
@@ -75,7 +75,7 @@ def clip_by_norm(grads: Tensors, limit: float, groups: Sequence[Sequence[int]] |
     """Each variable's gradient scaled down to the norm `limit` where it is longer."""
     norms = torch.stack([n.float() for n in l2_norms(grads, groups)])
     scales = limit / norms.clamp(min=limit)
-    return torch._foreach_mul(grads, [s.to(g.dtype) for s, g in zip(scales.unbind(), grads)])
+    return list(torch._foreach_mul(grads, [s.to(g.dtype) for s, g in zip(scales.unbind(), grads)]))
 
 
 def clip_by_global_norm(grads: Tensors, limit: float) -> list[Tensor]:
@@ -84,7 +84,7 @@ def clip_by_global_norm(grads: Tensors, limit: float) -> list[Tensor]:
     norm = torch.linalg.vector_norm(torch.stack([n.to(device=norms[0].device, dtype=torch.float32) for n in norms]))
     scale = limit / norm.clamp(min=limit) + (norm - norm)
     if len({g.device for g in grads}) == 1:
-        return torch._foreach_mul(grads, scale)
+        return list(torch._foreach_mul(grads, scale))
     return [g * scale.to(g.device) for g in grads]
 
 

@@ -164,10 +164,10 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         """The rate of the next update: a number on the host, a tensor in a captured step."""
         schedule = self._schedule
         if schedule is None:
-            return self._group["lr"]
+            return self._learning_rate.number
         count = self._iterations
         if not isinstance(schedule, LearningRateSchedule):
-            return self._group["lr"] if self._capturable and self.built else float(schedule())
+            return self._learning_rate.number if self._capturable and self.built else float(schedule())
         if count.tensor is not None:
             return torch.as_tensor(schedule(count.tensor), dtype=torch.float32, device=count.tensor.device)
         # Schedules of this library work on Python numbers; a user's own was written for tensors.
@@ -601,9 +601,9 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
     @classmethod
     def _own_arguments(cls) -> list[str]:
         """The arguments that a rule of this library has besides the base's."""
-        init = next(c for c in cls.__mro__ if is_builtin(c) and "__init__" in vars(c)).__init__
+        owner = next(c for c in cls.__mro__ if is_builtin(c) and "__init__" in vars(c))
         known = (*_BASE_ARGUMENTS, "self")
-        return [n for n, p in inspect.signature(init).parameters.items() if n not in known and p.kind is not p.VAR_KEYWORD]
+        return [n for n, p in inspect.signature(owner).parameters.items() if n not in known and p.kind is not p.VAR_KEYWORD]
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Optimizer:

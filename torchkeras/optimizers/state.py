@@ -76,6 +76,8 @@ class TensorView(_State):
 
     def __init__(self, name: str, path: str, holder: dict[str, Tensor], key: str) -> None:
         super().__init__(name, path)
+        self.aggregation: str = "none"
+        self.placement: Any = None
         self.holder, self.key = holder, key
 
     @property
@@ -183,10 +185,9 @@ class ScalarState(_State):
         return self.scalar_dtype
 
     def assign(self, value: Any) -> Tensor:
+        value = value_of(value)
         number = value.item() if hasattr(value, "item") else value
-        if isinstance(value, KerasVariable):
-            number = float(value)
-        self.write(int(number) if not self.scalar_dtype.is_floating_point else float(number))
+        self.write(float(number) if self.scalar_dtype.is_floating_point else int(number))
         return self.value
 
     def assign_add(self, value: Any) -> Tensor:

@@ -98,6 +98,12 @@ class Updater:
     _plans: dict[tuple[int, ...], list[Batch]]
     _pending_weight: Tensor | None
 
+    def _current_lr(self) -> Any:
+        raise NotImplementedError
+
+    def _finish_build(self) -> None:
+        raise NotImplementedError
+
     # -- plans: which parameters a kernel call takes -------------------------------------------------------------------------------
 
     def _make_plan(self, index: Sequence[int]) -> list[Batch]:
@@ -118,8 +124,8 @@ class Updater:
         """On a CPU, parts that stay in the cache between the passes of a rule; variables are not torn apart."""
         if self._params[index[0]].device.type != "cpu" or self._fused_kernel() or self._capturable:
             return [index]
-        parts, size = [], _CACHED
-        wanted = set(index)
+        parts: list[list[int]] = []
+        size, wanted = _CACHED, set(index)
         for variable in self._trainable_variables:
             positions = [i for i in self._positions[id(stored(variable)[0])] if i in wanted]
             if not positions:
@@ -234,11 +240,12 @@ class Updater:
             return
         present = [_dense(grads[i]) for i in index]
         if self.loss_scale_factor:
-            present = torch._foreach_mul(present, 1.0 / self.loss_scale_factor)
+            present = list(torch._foreach_mul(present, 1.0 / self.loss_scale_factor))
         window = self.gradient_accumulation_steps or 1
         if window > 1:
             slots = [self.state[self._params[i]]["gradient_accumulator"] for i in index]
             kernels.add_scaled_(slots, present, 1.0 if weight is None else float(weight))
+            assert self._pending_weight is not None
             self._pending_weight.add_(1.0 if weight is None else float(weight))
             if (self._iterations.number + 1) % window:
                 self._bump(1)
@@ -251,6 +258,7 @@ class Updater:
 
     def _accumulated(self, slots: list[Tensor]) -> list[Tensor]:
         """The mean gradient of the window; the accumulators start again from zero."""
+        assert self._pending_weight is not None
         mean = [s / self._pending_weight.to(device=s.device, dtype=s.dtype) for s in slots]
         torch._foreach_zero_([self.state[p]["gradient_accumulator"] for p in self._params])
         self._pending_weight.zero_()
@@ -303,7 +311,7 @@ class Updater:
         else:
             self._iterations.number += by
 
-    def _run(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _run(self, batch: Batch, grads: Any, lr: Any, t: Any) -> None:
         if self.weight_decay and batch.decayed:
             torch._foreach_mul_(batch.decayed, 1.0 - lr * self.weight_decay)
         if self._by_variable:

@@ -177,6 +177,10 @@ class LossScaleOptimizer(_Wrapper):
         """How many updates were made; skipped steps do not count."""
         return self.inner_optimizer.iterations
 
+    @iterations.setter
+    def iterations(self, value: Any) -> None:
+        self.inner_optimizer.iterations = value
+
     @property
     def variables(self) -> list[Any]:
         # Keras loses sight of what an inner optimizer makes without `add_variable`; its files have no place for it.
@@ -224,7 +228,7 @@ class LossScaleOptimizer(_Wrapper):
         """The step in a captured graph: made, then taken back on the device where a gradient was not finite."""
         changed = [*self._params, *self.inner_optimizer.state_tensors()]
         before = [t.detach().clone() for t in changed]
-        scale, counter = self.dynamic_scale.tensor, self.step_counter.tensor
+        scale, counter = self.dynamic_scale.value, self.step_counter.value
         self.inner_optimizer._apply(_spread(grads, torch._foreach_mul(present, 1.0 / scale)), weight)
         for tensor, old in zip(changed, before):
             tensor.copy_(torch.where(finite, tensor, old))
@@ -355,11 +359,6 @@ class MultiOptimizer(_Wrapper):
     def learning_rate(self, value: Any) -> None:
         if "built" in self.__dict__:
             raise AttributeError("MultiOptimizer has no `learning_rate`. Set that of each of its `optimizers`.")
-
-    @property
-    def iterations(self) -> Any:
-        """How many updates were made."""
-        return self._iterations
 
     @property
     def variables(self) -> list[Any]:
