@@ -435,8 +435,21 @@ def _native(array: np.ndarray) -> np.ndarray:
 
 
 def _python_dtype(x: Any) -> torch.dtype | None:
-    kind = np.asarray(x).dtype.kind
-    return {"f": dtypes.to_torch_dtype(None), "i": torch.int32, "b": torch.bool}.get(kind)
+    kinds = _number_kinds(x)
+    if not kinds <= {bool, int, float}:
+        return None
+    return dtypes.to_torch_dtype(None) if float in kinds or not kinds else torch.int32 if int in kinds else torch.bool
+
+
+def _number_kinds(x: Any) -> set[type | None]:
+    """The kinds of the numbers in a nest (no NumPy here, which torch.compile does not trace)."""
+    if isinstance(x, (list, tuple)):
+        return set().union(*map(_number_kinds, x))
+    if isinstance(x, (bool, np.bool_)):
+        return {bool}
+    if isinstance(x, (int, np.integer)):
+        return {int}
+    return {float if isinstance(x, (float, np.floating)) else None}
 
 
 def op(
@@ -475,6 +488,10 @@ def op(
     tensor_names = frozenset(tensors)
     required = tuple(place for place, name, star in places if not star)
     simple = bool(required) and required[0] == 0 and not variadic
+
+    def name_of(place: int) -> str:
+        star = next((p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL), None)
+        return star if star and place >= position[star] else parameters[place].name
 
     def as_they_are(given: tuple) -> bool:
         """Whether the positional arguments are tensors of one type that promotion leaves alone."""
@@ -522,7 +539,7 @@ def op(
         except (RuntimeError, IndexError) as error:
             if _SHAPE_ERROR.search(str(error)) is None:
                 raise
-            named = [*((parameters[min(i, len(parameters) - 1)].name, v) for i, v in enumerate(given)), *kwargs.items()]
+            named = [*((name_of(i), v) for i, v in enumerate(given)), *kwargs.items()]
             shapes = [f"{name} {tuple(v.shape)}" for name, value in named for v in tree.flatten(value) if isinstance(v, torch.Tensor)]
             raise ValueError(f"Shapes that do not fit in `{fn.__name__}`. Received: {', '.join(shapes)}. {error}") from error
 
