@@ -22,7 +22,9 @@ TOLERANCE = {torch.float16: 2e-3, torch.bfloat16: 2e-2}
 UNARY = sorted({*FLOAT_UNARY, *POSITIVE_UNARY, *UNIT_UNARY, "arccosh", "absolute", "sign", "square", "isnan", "isinf", "isfinite", "logical_not",
                 "nan_to_num", "signbit", "trunc", "copy", "isposinf", "isneginf"})  # fmt: skip
 BINARY = sorted({*FLOAT_BINARY, *SAME_BINARY, *COMPARE, *BITS, "floor_divide", "mod", "fmod", "power", "gcd", "lcm"} - {"nextafter"})
-quick = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+# In these alone Keras takes a Python number for a float32 tensor: float16 with 1.5 gives float32. Ours are weak everywhere.
+STRONG_NUMBERS = {"arctan2", "heaviside", "hypot", "logaddexp", "logaddexp2"}
+quick = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 thorough = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -39,7 +41,8 @@ def tensors(draw, shape, dtypes=DTYPES):
 
 
 shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
-pairs = hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, min_side=0, max_side=3).map(lambda s: s.input_shapes)
+# No tensors without axes: Keras leaves them to torch, where they hardly count for the type; see test_a_number_in_a_tensor_counts.
+pairs = hnp.mutually_broadcastable_shapes(num_shapes=2, min_dims=1, max_dims=3, min_side=0, max_side=3).map(lambda s: s.input_shapes)
 numbers = st.sampled_from([True, 2, -3, 0, 1.5, -0.25])
 
 
@@ -70,8 +73,10 @@ def binary(name, data):
     types = INTEGERS if name in {*BITS, "gcd", "lcm"} else DTYPES
     first, second = data.draw(pairs)
     x1, x2 = data.draw(tensors(first, types)), data.draw(st.one_of(tensors(second, types), numbers))
-    if isinstance(x2, float) and types is INTEGERS:
+    if isinstance(x2, float) and (types is INTEGERS or name in STRONG_NUMBERS):
         x2 = 3
+    if name == "heaviside" and x1.dtype is torch.bool:  # Keras: bool of two bools, float32 of a bool and an integer
+        x1 = x1.to(torch.int32)
     agree(name, x1, x2)
 
 
@@ -80,6 +85,8 @@ def reduction(name, data):
     axis = data.draw(st.one_of(st.none(), st.integers(-x.ndim, x.ndim - 1) if x.ndim else st.none()))
     if name not in PLACES + CUMULATIVE and x.ndim and data.draw(st.booleans()):
         axis = data.draw(st.permutations(range(x.ndim)).map(lambda p: tuple(p[: max(1, len(p) - 1)])))
+    if name.startswith("nancum") and x.is_floating_point():  # Keras takes infinities for the greatest finite numbers
+        x = torch.where(torch.isinf(x), 1, x)
     arguments = {"axis": axis}
     # Keras loses `keepdims` without an axis, and axes of count_nonzero: see KERAS_IS_WRONG.
     if name not in (*CUMULATIVE, "count_nonzero") and axis is not None:

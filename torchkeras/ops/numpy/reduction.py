@@ -389,8 +389,11 @@ def _quantile(x: torch.Tensor, q: torch.Tensor, axis: Axis, method: str, keepdim
     place = place if method in ("linear", "midpoint") else _BETWEEN[method](place)
     below, above = torch.floor(place), torch.ceil(place)
     low, high = ordered.gather(-1, below.long()), ordered.gather(-1, above.long())
-    weight = (place - below).to(x.dtype) if method == "linear" else torch.where(above > below, 0.5, 0.0).to(x.dtype)
-    result = torch.where(weight == 0, low, torch.lerp(low, high, weight))  # between infinities lerp gives NaN
+    if method == "midpoint":
+        result = low * 0.5 + high * 0.5
+    else:
+        weight = (place - below).to(x.dtype)
+        result = torch.where((weight == 0) | ((low == high) & torch.isinf(low)), low, torch.lerp(low, high, weight))  # inf - inf is NaN
     if not skip_nan:
         result = torch.where(nans[..., -1:], torch.nan, result)
     result = result.movedim(-1, 0)

@@ -352,8 +352,7 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     Raises:
         ValueError: An unknown mode, or `constant_values` for another mode than `"constant"`.
     """
-    width = pad_width.tolist() if isinstance(pad_width, torch.Tensor) else pad_width
-    pairs = np.broadcast_to(np.asarray(width), (x.ndim, 2)).tolist()
+    pairs = _pairs(pad_width, x.ndim)
     if mode == "constant":
         flat = [n for pair in reversed(pairs) for n in pair]
         return F.pad(x, flat, value=0 if constant_values is None else constant_values)
@@ -368,6 +367,19 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
             places = torch.arange(-before, x.shape[axis] + after, device=x.device)
             x = torch.index_select(x, axis, _MIRRORS[mode](places, x.shape[axis]))
     return x
+
+
+def _pairs(width: Any, ndim: int) -> list[tuple[int, int]]:
+    """`(before, after)` for each axis."""
+    width = width.tolist() if isinstance(width, (torch.Tensor, np.ndarray)) else width
+    if isinstance(width, int):
+        return [(width, width)] * ndim
+    rows = [tuple(width)] if all(isinstance(n, int) for n in width) else [tuple(row) for row in width]
+    rows = [row * 2 if len(row) == 1 else row for row in rows]
+    rows = rows * ndim if len(rows) == 1 else rows
+    if len(rows) != ndim or any(len(row) != 2 for row in rows):
+        raise ValueError(f"`pad_width` must hold a pair of numbers for each of the {ndim} axes of `x`. Received: pad_width={width}")
+    return rows
 
 
 def _reflected(places: torch.Tensor, n: int) -> torch.Tensor:
