@@ -115,7 +115,7 @@ def softmax(x: TensorLike, axis: Any = -1) -> TensorLike:
 
 
 def _with_logits(output: Any, logits: Any, activation: str) -> Any:
-    if output.__class__ is torch.Tensor:
+    if isinstance(output, torch.Tensor):  # a fake one too: a captured step computes what an eager one does
         output._keras_logits, output._keras_logits_of = logits, activation
     return output
 
