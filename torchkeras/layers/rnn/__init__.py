@@ -1,0 +1,10 @@
+"""Recurrent layers and their cells."""
+
+from .base import RNN as RNN
+from .base import StackedRNNCells as StackedRNNCells
+from .cells import GRUCell as GRUCell
+from .cells import LSTMCell as LSTMCell
+from .cells import SimpleRNNCell as SimpleRNNCell
+from .recurrent import GRU as GRU
+from .recurrent import LSTM as LSTM
+from .recurrent import SimpleRNN as SimpleRNN

@@ -1,0 +1,513 @@
+"""The cells of recurrent layers: one step of the recurrence, on weights that lie as torch's fused kernels want them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ... import activations, constraints, dtypes, initializers, random, regularizers
+from ...distribution import rank
+from ...variable import SAME, TRANSPOSED
+from ..layer import Layer
+
+States = Any  # a list of tensors, or of lists of them where cells are stacked
+
+# What a step of a loop calls in the place of an op, which would look at its arguments again at each step.
+_PLAIN = {activations.tanh: torch.tanh, activations.sigmoid: torch.sigmoid, activations.relu: F.relu, activations.linear: lambda x: x}
+
+
+@dataclass(frozen=True)
+class _UpdateFirst:
+    """Keras's gates z, r, h of a weight (last axis) in torch's order r, z, n (first axis of each parameter).
+
+    Args:
+        transposed: Whether the Keras weight is a matrix, which torch stores transposed; else biases, one a row where there are two.
+    """
+
+    transposed: bool
+
+    def to_keras(self, *stored: torch.Tensor) -> torch.Tensor:
+        if self.transposed:
+            return _swap(stored[0].t())
+        return _swap(stored[0]) if len(stored) == 1 else _swap(torch.stack(stored))
+
+    def to_torch(self, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        value = _swap(value)
+        if self.transposed:
+            return (value.t(),)
+        return (value,) if value.dim() == 1 else tuple(value.unbind(0))
+
+
+def _swap(x: torch.Tensor) -> torch.Tensor:
+    first, second, third = x.chunk(3, -1)
+    return torch.cat([second, first, third], -1)
+
+
+class RecurrentCell(Layer):
+    """What the three cells share: arguments, weights in a torch recurrent module of one layer, and dropout masks.
+
+    A cell maps `(inputs, states)` at one step to `(output, states)`: `project` is the part of that which needs no state, so that a layer
+    does it for all steps at once, `step` is the rest, and `run` is the fused kernel over a whole sequence.
+    """
+
+    _gates: ClassVar[int] = 1
+    _kernel: ClassVar[Callable]
+    _layouts: ClassVar[tuple[Any, Any]] = (TRANSPOSED, SAME)
+    _two_biases: bool = False
+    _float_input = True
+
+    def _set(
+        self,
+        units: int,
+        activation: Any,
+        use_bias: bool,
+        initializer: tuple[Any, Any, Any],
+        regularizer: tuple[Any, Any, Any],
+        constraint: tuple[Any, Any, Any],
+        dropout: float,
+        recurrent_dropout: float,
+        seed: int | None,
+        implementation: int,
+    ) -> None:
+        """Check and keep the arguments of every cell; triples are for kernel, recurrent kernel and bias."""
+        if not isinstance(units, int) or isinstance(units, bool) or units <= 0:
+            raise ValueError(f"`units` must be a positive integer. Received: units={units!r}")
+        if implementation not in (1, 2):
+            raise ValueError(f"`implementation` must be 1 or 2. Received: implementation={implementation!r}")
+        self.units = units
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer, self.recurrent_initializer, self.bias_initializer = map(initializers.get, initializer)
+        self.kernel_regularizer, self.recurrent_regularizer, self.bias_regularizer = map(regularizers.get, regularizer)
+        self.kernel_constraint, self.recurrent_constraint, self.bias_constraint = map(constraints.get, constraint)
+        self.dropout = min(1.0, max(0.0, dropout))
+        self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
+        self.implementation = 1 if self.recurrent_dropout else implementation
+        self.seed = seed
+        self.seed_generator = random.SeedGenerator(seed)
+        self.state_size: Any = units
+        self.output_size = units
+        self._masks: dict[str, Any] = {}
+
+    # -- weights ---------------------------------------------------------------------------------------------------------------------
+
+    def _new_module(self, inputs: int) -> nn.RNNBase:
+        raise NotImplementedError
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        inputs = input_shape[-1]
+        if inputs is None:
+            raise ValueError(f"The last axis of the input of the layer {self.name!r} must be known. Received: input_shape={input_shape}")
+        module = self._new_module(inputs).to_empty(device=rank.default_device())
+        self.rnn = module
+        layout, bias_layout = self._layouts
+        self.kernel = self.wrap_weight(
+            module, "weight_ih_l0", "kernel", self.kernel_initializer, layout, self.kernel_regularizer, self.kernel_constraint
+        )
+        self.recurrent_kernel = self.wrap_weight(
+            module, "weight_hh_l0", "recurrent_kernel", self.recurrent_initializer, layout, self.recurrent_regularizer,
+            self.recurrent_constraint,
+        )  # fmt: skip
+        self.bias = None
+        if self.use_bias:
+            stored = ("bias_ih_l0", "bias_hh_l0") if self._two_biases else "bias_ih_l0"
+            if not self._two_biases:  # torch has a second bias, Keras none: a constant zero that no optimizer sees
+                zeros = torch.zeros_like(module.bias_hh_l0)
+                del module.bias_hh_l0
+                module.register_buffer("bias_hh_l0", None)
+                module.bias_hh_l0 = zeros.detach()
+                self.hide_weight(module, "bias_hh_l0")
+            self.bias = self.wrap_weight(
+                module, stored, "bias", self._initial_bias, bias_layout, self.bias_regularizer, self.bias_constraint
+            )
+        module.flatten_parameters()
+
+    def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> torch.Tensor:
+        return self.bias_initializer(shape, dtype=dtype)
+
+    def get_initial_state(self, batch_size: int | None = None) -> list[torch.Tensor]:
+        """Zeros of shape `(batch_size, units)`, one for each state, in a list."""
+        dtype = dtypes.to_torch_dtype(self.compute_dtype)
+        count = len(self.state_size) if isinstance(self.state_size, (list, tuple)) else 1
+        return [torch.zeros(batch_size, self.units, dtype=dtype, device=self._device()) for _ in range(count)]
+
+    # -- dropout ---------------------------------------------------------------------------------------------------------------------
+
+    def _draw_mask(self, like: torch.Tensor, rate: float) -> Any:
+        ones = torch.ones_like(like)
+        if self.implementation == 2:
+            return random.dropout(ones, rate, seed=self.seed_generator)
+        return [random.dropout(ones, rate, seed=self.seed_generator) for _ in range(self._gates)]
+
+    def get_dropout_mask(self, step_input: torch.Tensor) -> Any:
+        """The dropout mask of the inputs, the same at every step until `reset_dropout_mask`; a list, one a gate, for implementation 1."""
+        if "inputs" not in self._masks:
+            self._masks["inputs"] = self._draw_mask(step_input, self.dropout) if self.dropout else None
+        return self._masks["inputs"]
+
+    def get_recurrent_dropout_mask(self, step_input: torch.Tensor) -> Any:
+        """The dropout mask of the recurrent state, the same at every step until `reset_recurrent_dropout_mask`."""
+        if "state" not in self._masks:
+            self._masks["state"] = self._draw_mask(step_input, self.recurrent_dropout) if self.recurrent_dropout else None
+        return self._masks["state"]
+
+    def reset_dropout_mask(self) -> None:
+        """Draw another mask of the inputs at the next call."""
+        self._masks.pop("inputs", None)
+
+    def reset_recurrent_dropout_mask(self) -> None:
+        """Draw another mask of the state at the next call."""
+        self._masks.pop("state", None)
+
+    # -- computation -----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def fusable(self) -> bool:
+        """Whether torch's fused kernel computes what this cell does."""
+        return not self.recurrent_dropout and not (self.dropout and self.implementation == 1)
+
+    def call(self, inputs: torch.Tensor, states: States, training: bool = False) -> tuple[torch.Tensor, States]:
+        nested = isinstance(states, (list, tuple))
+        output, new = self.step(self.project(inputs, training), list(states) if nested else [states], training)
+        return output, new if nested else new[0]
+
+    def project(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
+        """The inputs' part of the gates, in torch's order, for inputs `(batch, features)` or `(batch, steps, features)`."""
+        module = self.rnn
+        bias = None
+        if self.use_bias:
+            bias = module.bias_ih_l0 if self._two_biases else module.bias_ih_l0 + module.bias_hh_l0
+        if not (training and self.dropout):
+            return F.linear(inputs, module.weight_ih_l0, bias)
+        step = inputs if inputs.dim() == 2 else inputs[:, 0]
+        masks = self.get_dropout_mask(step)
+        if inputs.dim() == 3:
+            masks = [m.unsqueeze(1) for m in masks] if isinstance(masks, list) else masks.unsqueeze(1)
+        if not isinstance(masks, list):
+            return F.linear(inputs * masks, module.weight_ih_l0, bias)
+        gates = module.weight_ih_l0.chunk(self._gates)
+        projected = torch.cat([F.linear(inputs * m, w) for m, w in zip(masks, gates)], -1)
+        return projected if bias is None else projected + bias
+
+    def _recur(self, h: torch.Tensor, training: bool, rows: slice = slice(None)) -> torch.Tensor:
+        """The state's part of the gates in `rows` of torch's recurrent weights."""
+        weight = self.rnn.weight_hh_l0
+        if training and self.recurrent_dropout:
+            masks = self.get_recurrent_dropout_mask(h)
+            return torch.cat([F.linear(h * m, w) for m, w in zip(masks, weight.chunk(self._gates))], -1)[..., rows]
+        return F.linear(h, weight[rows])
+
+    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """One step from what `project` made of the inputs."""
+        raise NotImplementedError
+
+    def drop_inputs(self, sequences: torch.Tensor) -> torch.Tensor:
+        """A whole sequence under one dropout mask."""
+        masked = sequences * self.get_dropout_mask(sequences[:, 0]).unsqueeze(1)
+        self.reset_dropout_mask()
+        return masked
+
+    def run(self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The fused kernel over `(batch, steps, features)`: all outputs, and the states after the last step."""
+        if torch.compiler.is_compiling():  # the compiler traces the function but not the module
+            if states is None:
+                states = [sequences.new_zeros(sequences.shape[0], self.units) for _ in self.get_initial_state(0)]
+            return self._run_kernel(sequences, states, [getattr(self.rnn, n) for n in self.rnn._flat_weights_names])
+        outputs, final = self.rnn(sequences, None if states is None else self._pack(states))
+        return outputs, self._unpack(final)
+
+    def _run_kernel(
+        self, sequences: torch.Tensor, states: Sequence[torch.Tensor], weights: list[torch.Tensor]
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        outputs, *final = type(self)._kernel(
+            sequences, self._pack(states), weights, self.use_bias, 1, 0.0, self.training, False, True
+        )
+        return outputs, [s.squeeze(0) for s in final]
+
+    def _pack(self, states: Sequence[torch.Tensor]) -> Any:
+        return states[0].unsqueeze(0)
+
+    def _unpack(self, final: Any) -> list[torch.Tensor]:
+        return [final.squeeze(0)]
+
+
+class SimpleRNNCell(RecurrentCell):
+    """`activation(inputs @ kernel + state @ recurrent_kernel + bias)`, which is output and state.
+
+    Args:
+        units: The size of output and state.
+        activation: Of the sum; by name, config or function.
+        use_bias: Whether a bias is added.
+        kernel_initializer: Fills `kernel`, `(features, units)`.
+        recurrent_initializer: Fills `recurrent_kernel`, `(units, units)`.
+        bias_initializer: Fills `bias`, `(units,)`.
+        kernel_regularizer: Adds to the loss of the model.
+        recurrent_regularizer: Likewise.
+        bias_regularizer: Likewise.
+        kernel_constraint: Applied after every update.
+        recurrent_constraint: Likewise.
+        bias_constraint: Likewise.
+        dropout: The share of the inputs that is dropped, the same ones at every step.
+        recurrent_dropout: The share of the state that is dropped, the same units at every step.
+        seed: Of the dropout.
+        **kwargs: As for `Layer`; `implementation=1` draws a dropout mask for each gate, as recurrent dropout does in any case.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        implementation = kwargs.pop("implementation", 2)
+        super().__init__(**kwargs)
+        self._set(
+            units, activation, use_bias,
+            (kernel_initializer, recurrent_initializer, bias_initializer),
+            (kernel_regularizer, recurrent_regularizer, bias_regularizer),
+            (kernel_constraint, recurrent_constraint, bias_constraint),
+            dropout, recurrent_dropout, seed, implementation,
+        )  # fmt: skip
+
+    def _new_module(self, inputs: int) -> nn.RNNBase:
+        dtype = dtypes.to_torch_dtype(self.variable_dtype)
+        nonlinearity = "relu" if self.activation is activations.relu else "tanh"
+        return nn.RNN(inputs, self.units, nonlinearity=nonlinearity, bias=self.use_bias, batch_first=True, device="meta", dtype=dtype)
+
+    @property
+    def fusable(self) -> bool:
+        return super().fusable and self.activation in (activations.tanh, activations.relu)
+
+    def _run_kernel(self, sequences: torch.Tensor, states: Any, weights: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        kernel = torch.rnn_relu if self.activation is activations.relu else torch.rnn_tanh
+        outputs, final = kernel(sequences, self._pack(states), weights, self.use_bias, 1, 0.0, self.training, False, True)
+        return outputs, [final.squeeze(0)]
+
+    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        h = _plain(self.activation)(projected + self._recur(states[0], training))
+        return h, [h]
+
+
+class LSTMCell(RecurrentCell):
+    """Long short-term memory (Hochreiter & Schmidhuber, 1997): gates i, f, c, o; the states are the output and the carry.
+
+    Args:
+        units: The size of output and states.
+        activation: Of the candidate and of the carry.
+        recurrent_activation: Of the gates.
+        use_bias: Whether a bias is added.
+        kernel_initializer: Fills `kernel`, `(features, 4 * units)`.
+        recurrent_initializer: Fills `recurrent_kernel`, `(units, 4 * units)`.
+        bias_initializer: Fills `bias`, `(4 * units,)`.
+        unit_forget_bias: Whether the bias of the forget gate starts at one.
+        kernel_regularizer: Adds to the loss of the model.
+        recurrent_regularizer: Likewise.
+        bias_regularizer: Likewise.
+        kernel_constraint: Applied after every update.
+        recurrent_constraint: Likewise.
+        bias_constraint: Likewise.
+        dropout: As in `SimpleRNNCell`.
+        recurrent_dropout: Likewise.
+        seed: Likewise.
+        **kwargs: Likewise.
+    """
+
+    _gates = 4
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        implementation = kwargs.pop("implementation", 2)
+        super().__init__(**kwargs)
+        self._set(
+            units, activation, use_bias,
+            (kernel_initializer, recurrent_initializer, bias_initializer),
+            (kernel_regularizer, recurrent_regularizer, bias_regularizer),
+            (kernel_constraint, recurrent_constraint, bias_constraint),
+            dropout, recurrent_dropout, seed, implementation,
+        )  # fmt: skip
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.unit_forget_bias = unit_forget_bias
+        self.state_size = [units, units]
+
+    def _new_module(self, inputs: int) -> nn.RNNBase:
+        dtype = dtypes.to_torch_dtype(self.variable_dtype)
+        return nn.LSTM(inputs, self.units, bias=self.use_bias, batch_first=True, device="meta", dtype=dtype)
+
+    def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> torch.Tensor:
+        if not self.unit_forget_bias:
+            return self.bias_initializer(shape, dtype=dtype)
+        first = self.bias_initializer((self.units,), dtype=dtype)
+        return torch.cat([first, torch.ones_like(first), self.bias_initializer((2 * self.units,), dtype=dtype)])
+
+    @property
+    def fusable(self) -> bool:
+        return super().fusable and self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
+
+    def _pack(self, states: Sequence[torch.Tensor]) -> Any:
+        return tuple(s.unsqueeze(0) for s in states)
+
+    def _unpack(self, final: Any) -> list[torch.Tensor]:
+        return [s.squeeze(0) for s in final]
+
+    _kernel = staticmethod(torch.lstm)
+
+    def run_holding(
+        self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None, hold: torch.Tensor
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """`run`, where the carry stays as it is at the steps at which `hold`, `(batch, steps)`, is true.
+
+        One more input feature, whose weight shuts the input gate and opens the forget gate, does that inside the kernel, so that no
+        length has to come to the host. The outputs of the held steps mean nothing.
+        """
+        module, units = self.rnn, self.units
+        shut = torch.finfo(torch.float16).max / 4  # beyond any sum of gates, and finite in every type
+        column = torch.zeros_like(module.weight_ih_l0[:, :1])
+        column[:units] = -shut
+        column[units : 2 * units] = shut
+        weights = [getattr(module, n) for n in module._flat_weights_names]
+        weights[0] = torch.cat([weights[0], column], 1)
+        sequences = torch.cat([sequences, hold.unsqueeze(-1).to(sequences.dtype)], -1)
+        if states is None:
+            states = [sequences.new_zeros(sequences.shape[0], units) for _ in range(2)]
+        return self._run_kernel(sequences, states, weights)
+
+    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        activation, gate = _plain(self.activation), _plain(self.recurrent_activation)
+        i, f, g, o = (projected + self._recur(states[0], training)).chunk(4, -1)
+        c = gate(f) * states[1] + gate(i) * activation(g)
+        h = gate(o) * activation(c)
+        return h, [h, c]
+
+
+class GRUCell(RecurrentCell):
+    """Gated recurrent unit (Cho et al., 2014): gates z, r, h; `h = z * state + (1 - z) * candidate` is output and state.
+
+    Args:
+        units: The size of output and state.
+        activation: Of the candidate.
+        recurrent_activation: Of the gates.
+        use_bias: Whether biases are added.
+        kernel_initializer: Fills `kernel`, `(features, 3 * units)`.
+        recurrent_initializer: Fills `recurrent_kernel`, `(units, 3 * units)`.
+        bias_initializer: Fills `bias`: `(2, 3 * units)`, of inputs and state, or `(3 * units,)` without `reset_after`.
+        kernel_regularizer: Adds to the loss of the model.
+        recurrent_regularizer: Likewise.
+        bias_regularizer: Likewise.
+        kernel_constraint: Applied after every update.
+        recurrent_constraint: Likewise.
+        bias_constraint: Likewise.
+        dropout: As in `SimpleRNNCell`.
+        recurrent_dropout: Likewise.
+        reset_after: Whether the reset gate works on the state after its matrix multiplication (as in torch) or before.
+        seed: As in `SimpleRNNCell`.
+        **kwargs: Likewise.
+    """
+
+    _gates = 3
+    _layouts = (_UpdateFirst(True), _UpdateFirst(False))
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        reset_after: bool = True,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        implementation = kwargs.pop("implementation", 2)
+        super().__init__(**kwargs)
+        self._set(
+            units, activation, use_bias,
+            (kernel_initializer, recurrent_initializer, bias_initializer),
+            (kernel_regularizer, recurrent_regularizer, bias_regularizer),
+            (kernel_constraint, recurrent_constraint, bias_constraint),
+            dropout, recurrent_dropout, seed, implementation,
+        )  # fmt: skip
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.reset_after = reset_after
+        self._two_biases = bool(reset_after)
+
+    def _new_module(self, inputs: int) -> nn.RNNBase:
+        dtype = dtypes.to_torch_dtype(self.variable_dtype)
+        return nn.GRU(inputs, self.units, bias=self.use_bias, batch_first=True, device="meta", dtype=dtype)
+
+    @property
+    def fusable(self) -> bool:
+        default = self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
+        return super().fusable and default and self.reset_after
+
+    _kernel = staticmethod(torch.gru)
+
+    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        h, units = states[0], self.units
+        activation, gate = _plain(self.activation), _plain(self.recurrent_activation)
+        x_r, x_z, x_n = projected.chunk(3, -1)
+        if self.reset_after:
+            inner = self._recur(h, training)
+            if self.use_bias:
+                inner = inner + self.rnn.bias_hh_l0
+            h_r, h_z, h_n = inner.chunk(3, -1)
+            z, r = gate(x_z + h_z), gate(x_r + h_r)
+            candidate = activation(x_n + r * h_n)
+        else:
+            h_r, h_z = self._recur(h, training, slice(2 * units)).chunk(2, -1)
+            z, r = gate(x_z + h_z), gate(x_r + h_r)
+            masks = self.get_recurrent_dropout_mask(h) if training and self.recurrent_dropout else None
+            kept = r * (h if masks is None else h * masks[2])
+            candidate = activation(x_n + F.linear(kept, self.rnn.weight_hh_l0[2 * units :]))
+        h = z * h + (1 - z) * candidate
+        return h, [h]
+
+
+def _plain(activation: Callable) -> Callable:
+    return _PLAIN.get(activation, activation)

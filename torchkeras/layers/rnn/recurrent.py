@@ -1,0 +1,275 @@
+"""SimpleRNN, LSTM and GRU: a cell each, on torch's fused kernels wherever they compute the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..input_spec import InputSpec
+from .base import RNN
+from .cells import GRUCell, LSTMCell, RecurrentCell, SimpleRNNCell
+
+
+class _Recurrent(RNN):
+    """What the three layers share: the cell's arguments are theirs."""
+
+    _config_unless_none = ()
+    _keras_config_leaves_out = ("cell", "use_cudnn", "autocast", "lora_rank", "lora_alpha")
+    cell: RecurrentCell
+
+    def __init__(self, cell: RecurrentCell, use_cudnn: Any, **kwargs: Any) -> None:
+        super().__init__(cell, **kwargs)
+        if use_cudnn not in ("auto", True, False):
+            raise ValueError(f"`use_cudnn` must be 'auto', True or False. Received: use_cudnn={use_cudnn!r}")
+        self.use_cudnn = use_cudnn
+        self.input_spec = InputSpec(ndim=3)
+
+    def _runs_fused(self) -> bool:
+        if self.use_cudnn is False or (self.unroll and self.use_cudnn is not True):
+            return False
+        if not self.cell.fusable and self.use_cudnn is True:
+            raise ValueError(
+                f"`use_cudnn=True` asks for the fused kernel, which cannot compute the layer {self.name!r}: it needs the default "
+                "activations, no recurrent dropout and, in a GRU, `reset_after=True`. Pass `use_cudnn='auto'`."
+            )
+        return self.cell.fusable
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {k: v for k, v in config.items() if k not in self._keras_config_leaves_out}
+
+    units = property(lambda self: self.cell.units, doc="The size of the output.")
+    activation = property(lambda self: self.cell.activation, doc="The cell's.")
+    use_bias = property(lambda self: self.cell.use_bias, doc="The cell's.")
+    kernel_initializer = property(lambda self: self.cell.kernel_initializer, doc="The cell's.")
+    recurrent_initializer = property(lambda self: self.cell.recurrent_initializer, doc="The cell's.")
+    bias_initializer = property(lambda self: self.cell.bias_initializer, doc="The cell's.")
+    kernel_regularizer = property(lambda self: self.cell.kernel_regularizer, doc="The cell's.")
+    recurrent_regularizer = property(lambda self: self.cell.recurrent_regularizer, doc="The cell's.")
+    bias_regularizer = property(lambda self: self.cell.bias_regularizer, doc="The cell's.")
+    kernel_constraint = property(lambda self: self.cell.kernel_constraint, doc="The cell's.")
+    recurrent_constraint = property(lambda self: self.cell.recurrent_constraint, doc="The cell's.")
+    bias_constraint = property(lambda self: self.cell.bias_constraint, doc="The cell's.")
+    dropout = property(lambda self: self.cell.dropout, doc="The cell's.")
+    recurrent_dropout = property(lambda self: self.cell.recurrent_dropout, doc="The cell's.")
+    implementation = property(lambda self: self.cell.implementation, doc="The cell's.")
+    seed = property(lambda self: self.cell.seed, doc="The cell's.")
+
+
+class SimpleRNN(_Recurrent):
+    """A layer of `SimpleRNNCell`, over `nn.RNN` where the activation is tanh or relu.
+
+    Args:
+        units: As in `SimpleRNNCell`, like all that is not named here.
+        activation: See there.
+        use_bias: See there.
+        kernel_initializer: See there.
+        recurrent_initializer: See there.
+        bias_initializer: See there.
+        kernel_regularizer: See there.
+        recurrent_regularizer: See there.
+        bias_regularizer: See there.
+        activity_regularizer: A regularizer of the output.
+        kernel_constraint: See `SimpleRNNCell`.
+        recurrent_constraint: See there.
+        bias_constraint: See there.
+        dropout: See there.
+        recurrent_dropout: See there.
+        return_sequences: As in `RNN`.
+        return_state: As in `RNN`.
+        go_backwards: As in `RNN`.
+        stateful: As in `RNN`.
+        unroll: As in `RNN`.
+        seed: Of the dropout.
+        **kwargs: As for `RNN` and `SimpleRNNCell`.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        cell = SimpleRNNCell(
+            units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
+            recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout,
+            recurrent_dropout, seed, **_cell_arguments(kwargs), name="simple_rnn_cell",
+        )  # fmt: skip
+        super().__init__(
+            cell, "auto", return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards, stateful=stateful,
+            unroll=unroll, activity_regularizer=activity_regularizer, **kwargs,
+        )  # fmt: skip
+
+
+class LSTM(_Recurrent):
+    """A layer of `LSTMCell`, over `nn.LSTM` where the activations are the default ones.
+
+    With `return_state`, the states are the last output and the last carry.
+
+    Args:
+        units: As in `LSTMCell`, like all that is not named here.
+        activation: See there.
+        recurrent_activation: See there.
+        use_bias: See there.
+        kernel_initializer: See there.
+        recurrent_initializer: See there.
+        bias_initializer: See there.
+        unit_forget_bias: See there.
+        kernel_regularizer: See there.
+        recurrent_regularizer: See there.
+        bias_regularizer: See there.
+        activity_regularizer: A regularizer of the output.
+        kernel_constraint: See `LSTMCell`.
+        recurrent_constraint: See there.
+        bias_constraint: See there.
+        dropout: See there.
+        recurrent_dropout: See there.
+        seed: Of the dropout.
+        return_sequences: As in `RNN`.
+        return_state: As in `RNN`.
+        go_backwards: As in `RNN`.
+        stateful: As in `RNN`.
+        unroll: As in `RNN`.
+        use_cudnn: Whether the fused kernel (cuDNN's on a GPU) must (`True`), may (`"auto"`) or must not run.
+        **kwargs: As for `RNN` and `LSTMCell`.
+    """
+
+    recurrent_activation = property(lambda self: self.cell.recurrent_activation, doc="The cell's.")
+    unit_forget_bias = property(lambda self: self.cell.unit_forget_bias, doc="The cell's.")
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        use_cudnn: Any = "auto",
+        **kwargs: Any,
+    ) -> None:
+        cell = LSTMCell(
+            units, activation, recurrent_activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer,
+            unit_forget_bias, kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint,
+            bias_constraint, dropout, recurrent_dropout, seed, **_cell_arguments(kwargs), name="lstm_cell",
+        )  # fmt: skip
+        super().__init__(
+            cell, use_cudnn, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
+            stateful=stateful, unroll=unroll, activity_regularizer=activity_regularizer, **kwargs,
+        )  # fmt: skip
+
+
+class GRU(_Recurrent):
+    """A layer of `GRUCell`, over `nn.GRU` where the activations are the default ones and `reset_after` is true.
+
+    Args:
+        units: As in `GRUCell`, like all that is not named here.
+        activation: See there.
+        recurrent_activation: See there.
+        use_bias: See there.
+        kernel_initializer: See there.
+        recurrent_initializer: See there.
+        bias_initializer: See there.
+        kernel_regularizer: See there.
+        recurrent_regularizer: See there.
+        bias_regularizer: See there.
+        activity_regularizer: A regularizer of the output.
+        kernel_constraint: See `GRUCell`.
+        recurrent_constraint: See there.
+        bias_constraint: See there.
+        dropout: See there.
+        recurrent_dropout: See there.
+        seed: Of the dropout.
+        return_sequences: As in `RNN`.
+        return_state: As in `RNN`.
+        go_backwards: As in `RNN`.
+        stateful: As in `RNN`.
+        unroll: As in `RNN`.
+        reset_after: See `GRUCell`.
+        use_cudnn: As in `LSTM`.
+        **kwargs: As for `RNN` and `GRUCell`.
+    """
+
+    recurrent_activation = property(lambda self: self.cell.recurrent_activation, doc="The cell's.")
+    reset_after = property(lambda self: self.cell.reset_after, doc="The cell's.")
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        reset_after: bool = True,
+        use_cudnn: Any = "auto",
+        **kwargs: Any,
+    ) -> None:
+        cell = GRUCell(
+            units, activation, recurrent_activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer,
+            kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint,
+            dropout, recurrent_dropout, reset_after, seed, **_cell_arguments(kwargs), name="gru_cell",
+        )  # fmt: skip
+        super().__init__(
+            cell, use_cudnn, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
+            stateful=stateful, unroll=unroll, activity_regularizer=activity_regularizer, **kwargs,
+        )  # fmt: skip
+
+
+def _cell_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Those keyword arguments of a layer that are its cell's too."""
+    shared = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
+    if "implementation" in kwargs:
+        shared["implementation"] = kwargs.pop("implementation")
+    return shared
