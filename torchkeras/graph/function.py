@@ -89,6 +89,57 @@ def nodes_between(inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor])
     return ordered
 
 
+def order_by_depth(inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) -> list[Operation]:
+    """The operations of a graph in the order in which Keras lists and saves them.
+
+    Farthest from the outputs first; at the same distance, in the order in which a walk back from the outputs meets them.
+    """
+    given = {id(t) for t in inputs}
+    met: dict[int, Operation] = {}
+    done: dict[int, Node] = {}  # in the order of leaving: each node after those it needs
+
+    def enter(tensor: KerasTensor) -> Node | None:
+        if tensor._keras_history is None:
+            return None
+        operation, index, _ = tensor._keras_history
+        met.setdefault(id(operation), operation)
+        return operation._inbound_nodes[index]
+
+    for output in outputs:
+        stack: list[tuple[Node, int]] = []
+        seen: set[int] = set()
+        node = enter(output)
+        if node is not None and id(node) not in done:
+            stack.append((node, 0 if id(output) not in given else len(node.input_tensors)))
+            seen.add(id(node))
+        while stack:
+            node, place = stack.pop()
+            if place == len(node.input_tensors):
+                done[id(node)] = node
+                continue
+            stack.append((node, place + 1))
+            tensor = node.input_tensors[place]
+            parent = enter(tensor)
+            if parent is not None and id(parent) not in done and id(parent) not in seen:
+                seen.add(id(parent))
+                stack.append((parent, 0 if id(tensor) not in given else len(parent.input_tensors)))
+    node_depth: dict[int, int] = {}
+    depth: dict[int, int] = {}
+    for node in reversed(done.values()):
+        d = max(node_depth.get(id(node), 0), depth.get(id(node.operation), 0))
+        depth[id(node.operation)] = node_depth[id(node)] = d
+        if not any(id(t) in given for t in node.output_tensors):
+            for parent in node.parent_nodes:
+                node_depth[id(parent)] = max(d + 1, node_depth.get(id(parent), 0))
+    for tensor in inputs:  # an input on which nothing depends is listed all the same
+        if tensor._keras_history is not None:
+            operation = tensor._keras_history.operation
+            met.setdefault(id(operation), operation)
+            depth.setdefault(id(operation), 0)
+    order = {key: i for i, key in enumerate(met)}
+    return [met[key] for key in sorted(depth, key=lambda key: (-depth[key], order[key]))]
+
+
 class Plan:
     """The flat form of a graph.
 

@@ -458,6 +458,7 @@ def op(
     promote: str | None = None,
     args: Sequence[str] | None = None,
     broadcast: bool = False,
+    numbers: bool = False,
     spec: Callable | None = None,
 ) -> Callable:
     """Make a function of torch tensors an op: symbolic arguments go to the graph, arrays become tensors, types promote.
@@ -470,13 +471,14 @@ def op(
             `"float"` does so with `float` among them, so that integers become `floatx()`.
         args: The parameters that take part in the promotion; all tensors without it.
         broadcast: Whether the tensors broadcast, so that in symbolic calls a known size tells an unknown one.
+        numbers: Whether the body takes a Python number for a tensor behind the first: with a floating tensor, it gets it as it is.
         spec: The outputs of a symbolic call, from its arguments, where running the body on fake tensors will not do because they depend
             on values; it may return `NotImplemented`.
 
     Shapes that do not fit raise a `ValueError` that names them.
     """
     if fn is None:
-        return functools.partial(op, promote=promote, args=args, broadcast=broadcast, spec=spec)
+        return functools.partial(op, promote=promote, args=args, broadcast=broadcast, numbers=numbers, spec=spec)
     if promote not in (None, "same", "float"):
         raise ValueError(f"`promote` must be None, 'same' or 'float'. Received: promote={promote!r}")
     parameters = list(inspect.signature(fn).parameters.values())
@@ -500,6 +502,8 @@ def op(
             if i >= len(given):
                 break
             value = given[i]
+            if numbers and value.__class__ in (float, int) and dtype is not None and dtype.is_floating_point:
+                continue
             if value.__class__ is not torch.Tensor or (dtype is not None and value.dtype is not dtype):
                 return False
             dtype = value.dtype

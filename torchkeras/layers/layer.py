@@ -93,6 +93,7 @@ class Layer(Weighted):
     _config_unless_none = ("activity_regularizer", "lora_rank", "lora_alpha")
     _call_info_cache: ClassVar[_CallInfo | None] = None
     _float_input: ClassVar[bool] = False  # whether integer inputs are cast as well (layers over torch modules that take floats only)
+    _keeps_type: ClassVar[bool] = False  # whether integer inputs come out as integers
     _direct = 0
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -158,7 +159,7 @@ class Layer(Weighted):
             and is_builtin(cls)
             and self.activity_regularizer is None
             and self.compute_dtype == self.variable_dtype
-            and cls.compute_mask is Layer.compute_mask
+            and not self._makes_mask()
             and not any(isinstance(m, Layer) for m in self.children())
         ):
             direct = 2 if self._call_info().has_training else 1
@@ -378,7 +379,10 @@ class Layer(Weighted):
             shapes = self.compute_output_shape(**matched) if matched else self.compute_output_shape(_shapes(first))
         else:
             shapes = self.compute_output_shape(**matched)
-        return map_shapes(lambda s: KerasTensor(s, dtype=self.compute_dtype), shapes)
+        dtype = self.compute_dtype
+        if self._keeps_type:
+            dtype = next((t.dtype for t in tree.flatten((args, kwargs)) if isinstance(t, KerasTensor) and not dtypes.is_float(t.dtype)), dtype)
+        return map_shapes(lambda s: KerasTensor(s, dtype=dtype), shapes)
 
     def _call_for_shape(self, *args: Any, **kwargs: Any) -> Any:
         held = list(self._losses)
@@ -449,6 +453,10 @@ class Layer(Weighted):
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """The mask of the outputs; that of the inputs unless overridden."""
         return previous_mask
+
+    def _makes_mask(self) -> bool:
+        """Whether outputs may carry a mask that the inputs do not."""
+        return type(self).compute_mask is not Layer.compute_mask
 
     def _attach_masks(self, inputs: Any, outputs: Any, previous_mask: Any) -> None:
         if previous_mask is None and type(self).compute_mask is Layer.compute_mask:

@@ -1,0 +1,180 @@
+"""The base of all callbacks, and the list that calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+_HOOKS = (
+    "on_epoch_begin", "on_epoch_end", "on_train_batch_begin", "on_train_batch_end", "on_test_batch_begin", "on_test_batch_end",
+    "on_predict_batch_begin", "on_predict_batch_end", "on_train_begin", "on_train_end", "on_test_begin", "on_test_end",
+    "on_predict_begin", "on_predict_end",
+)  # fmt: skip
+
+
+class Callback:
+    """Methods that `fit`, `evaluate` and `predict` call. Override those you need.
+
+    Attributes:
+        params: `verbose`, `epochs` and `steps` of the run.
+        model: The model.
+    """
+
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
+        self._model: Any = None
+
+    @property
+    def model(self) -> Any:
+        """The model that the callback is attached to."""
+        return self.__dict__.get("_model")
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Called before the run with `verbose`, `epochs` and `steps`."""
+        self.params = params
+
+    def set_model(self, model: Any) -> None:
+        """Called before the run with the model."""
+        self._model = model
+
+    def on_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keras 1's name of `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keras 1's name of `on_train_batch_end`."""
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Before an epoch of training."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """After an epoch of training and its validation; `logs` holds numbers, those of validation as `val_…`."""
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Before a batch of training."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """After a batch of training; reading `logs` waits for the device."""
+        self.on_batch_end(batch, logs)
+
+    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Before a batch of evaluation."""
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """After a batch of evaluation."""
+
+    def on_predict_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Before a batch of prediction."""
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """After a batch of prediction; `logs["outputs"]` are the outputs."""
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Before training."""
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """After training; `logs` are those of the last epoch."""
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Before an evaluation, that of `validation_data` included."""
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        """After an evaluation."""
+
+    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Before a prediction."""
+
+    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
+        """After a prediction."""
+
+
+def _overrides(callback: Any, hook: str) -> bool:
+    old = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+    return any(getattr(type(callback), name, None) is not getattr(Callback, name) for name in (hook, old.get(hook, hook)))
+
+
+class CallbackList(Callback):
+    """Several callbacks as one; those that do not override a hook cost nothing there.
+
+    Args:
+        callbacks: The user's.
+        add_history: Whether a `History` is added.
+        add_progbar: Whether a progress bar is added.
+        model: The model.
+        **params: What `set_params` gives them.
+    """
+
+    def __init__(
+        self,
+        callbacks: Iterable[Callback] | Callback | None = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params: Any,
+    ) -> None:
+        super().__init__()
+        if isinstance(callbacks, Callback):
+            callbacks = [callbacks]
+        self.callbacks: list[Any] = list(callbacks or ())
+        for callback in self.callbacks:
+            if not hasattr(callback, "set_model"):
+                raise TypeError(f"`callbacks` must hold Callback objects. Received: {callback!r} of type {type(callback).__name__}")
+        if add_progbar and not any(isinstance(c, _extras["progbar"]) for c in self.callbacks):
+            self.callbacks.append(_extras["progbar"]())
+        self._history = next((c for c in self.callbacks if isinstance(c, _extras["history"])), None)
+        if add_history and self._history is None:
+            self._history = _extras["history"]()
+            self.callbacks.append(self._history)
+        for hook in _HOOKS:
+            self.__dict__[hook] = self._dispatch(hook, [getattr(c, hook) for c in self.callbacks if _overrides(c, hook)])
+        self.wants = {hook: any(_overrides(c, hook) for c in self.callbacks) for hook in _HOOKS}
+        if model is not None:
+            self.set_model(model)
+        if params:
+            self.set_params(params)
+
+    def _dispatch(self, hook: str, methods: Sequence[Callable]) -> Callable:
+        def call(*args: Any) -> None:
+            for method in methods:
+                method(*args)
+
+        call.__name__ = hook
+        return call
+
+    def set_model(self, model: Any) -> None:
+        super().set_model(model)
+        if self._history is not None:
+            model.history = self._history
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        self.params = params
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+
+class History(Callback):
+    """What every epoch's logs were: `history`, name to list, and `epoch`, their numbers. `fit` returns one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: dict[str, list[float]] = {}
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.epoch: list[int] = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+        self.model.history = self
+
+
+_extras: dict[str, type] = {"history": History, "progbar": History}
+
+
+def use_as_progbar(cls: type[Callback]) -> type[Callback]:
+    """Make `cls` the progress bar that `CallbackList` adds."""
+    _extras["progbar"] = cls
+    return cls

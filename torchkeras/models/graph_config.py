@@ -1,0 +1,204 @@
+"""A graph of layers and ops to and from the config of a functional model, in the form that Keras writes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from .. import dtypes, registry, tree
+from ..configurable import deserialize_keras_object, serialize_keras_object
+from ..graph import KerasTensor, Node, Operation
+from ..graph.symbolic import OPS, OpNode
+
+
+def serialize(operations: Sequence[Operation], nodes: Sequence[Node], inputs: Any, outputs: Any) -> dict[str, Any]:
+    """The layers, their calls, and where the model begins and ends."""
+    place = _places(nodes, inputs)
+    layers = []
+    for operation in operations:
+        data, static = _serialize_operation(operation, nodes)
+        data["name"] = operation.name
+        data["inbound_nodes"] = [_serialize_node(n, place, static) for n in nodes if n.operation is operation and n.input_tensors]
+        layers.append(data)
+    pointers = tuple(_pointers(nest, place) for nest in (inputs, outputs))
+    return {"layers": layers, "input_layers": pointers[0], "output_layers": pointers[1]}
+
+
+def _places(nodes: Sequence[Node], inputs: Any) -> dict[int, list[Any]]:
+    """Each tensor as `[operation name, number of the call within this graph, number of the output]`."""
+    found: dict[int, list[Any]] = {}
+    calls: dict[int, int] = {}
+    for tensor in tree.flatten(inputs):
+        history = tensor._keras_history
+        if history is not None:
+            found[id(tensor)] = [history.operation.name, 0, history.tensor_index]
+    for node in sorted(nodes, key=lambda n: n.index):
+        number = calls.get(id(node.operation), 0)
+        calls[id(node.operation)] = number + 1
+        for i, tensor in enumerate(node.output_tensors):
+            found[id(tensor)] = [node.operation.name, number, i]
+    return found
+
+
+def _pointers(nest: Any, place: dict[int, list[Any]]) -> Any:
+    if isinstance(nest, KerasTensor):
+        return list(place[id(nest)])
+    if isinstance(nest, dict):
+        return {k: _pointers(v, place) for k, v in nest.items()}
+    return [_pointers(v, place) for v in nest]
+
+
+def _serialize_operation(operation: Operation, nodes: Sequence[Node]) -> tuple[dict[str, Any], list[str]]:
+    """The operation as data; for an op also the names of the arguments that Keras keeps in its config."""
+    if not isinstance(operation, OpNode) or not getattr(operation.fn, "is_op", False):
+        return serialize_keras_object(operation), []
+    signature = inspect.signature(operation.fn)
+    node = next(n for n in nodes if n.operation is operation)
+    bound = signature.bind(*node.args, **node.kwargs)
+    bound.apply_defaults()
+    static = [n for n, p in signature.parameters.items() if "TensorLike" not in str(p.annotation) and p.kind is not p.VAR_POSITIONAL]
+    kept = {n: serialize_keras_object(bound.arguments[n]) for n in static if n in bound.arguments}
+    name = operation.fn.__name__
+    class_name = "".join(part.capitalize() for part in name.split("_"))
+    family = operation.fn.__module__.split(".")[2] if operation.fn.__module__.count(".") >= 2 else "numpy"
+    return {
+        "module": f"keras.src.ops.{family}",
+        "class_name": class_name,
+        "config": {"name": operation.name, **kept},
+        "registered_name": class_name,
+    }, static
+
+
+def _serialize_node(node: Node, place: dict[int, list[Any]], static: list[str]) -> dict[str, Any]:
+    def leaf(value: Any) -> Any:
+        if isinstance(value, KerasTensor):
+            history = list(place[id(value)])
+            return {
+                "class_name": "__keras_tensor__",
+                "config": {"shape": list(value.shape), "dtype": dtypes.standardize_dtype(value.dtype), "keras_history": history},
+            }
+        return serialize_keras_object(value)
+
+    args, kwargs = node.args, node.kwargs
+    if static:
+        signature = inspect.signature(node.operation.fn)  # type: ignore[attr-defined]
+        bound = signature.bind(*args, **kwargs)
+        args = tuple(v for n, v in bound.arguments.items() if n not in static)
+        if any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
+            args = tuple(v for a in args for v in (a if isinstance(a, tuple) else (a,)))
+        kwargs = {}
+    return {"args": [_map(leaf, a) for a in args], "kwargs": {k: _map(leaf, v) for k, v in kwargs.items()}}
+
+
+def _map(leaf: Any, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _map(leaf, v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_map(leaf, v) for v in value]
+    if isinstance(value, tuple) and any(isinstance(t, KerasTensor) for t in tree.flatten(value)):
+        return [_map(leaf, v) for v in value]
+    return leaf(value)
+
+
+# -- and back -----------------------------------------------------------------------------------------------------------------------------
+
+
+def deserialize(config: dict[str, Any]) -> tuple[Any, Any]:
+    """The nests of symbolic inputs and outputs that a config describes.
+
+    Raises:
+        ValueError: A config whose calls can never be made: a tensor that nothing makes, or a cycle.
+    """
+    operations: dict[str, Operation] = {}
+    static: dict[str, dict[str, Any]] = {}
+    waiting: list[tuple[str, Any]] = []
+    for data in config["layers"]:
+        name = data.get("name") or data["config"]["name"]
+        operations[name], static[name] = _make_operation(data)
+        waiting += [(name, node) for node in data.get("inbound_nodes") or []]
+    made: dict[tuple[str, int], list[KerasTensor]] = {}
+    for name, operation in operations.items():
+        if operation._inbound_nodes and not operation._inbound_nodes[0].input_tensors:  # input layers call themselves
+            made[name, 0] = operation._inbound_nodes[0].output_tensors
+    counts = {name: 0 for name in operations}
+    while waiting:
+        later = []
+        blocked: set[str] = set()
+        for name, node in waiting:
+            arguments = None if name in blocked else _arguments(node, made)
+            if arguments is None:
+                blocked.add(name)  # the calls of one layer are made in their order
+                later.append((name, node))
+                continue
+            args, kwargs = arguments
+            outputs = operations[name](*args, **{**static[name], **kwargs})
+            made[name, counts[name]] = [t for t in tree.flatten(outputs) if isinstance(t, KerasTensor)]
+            counts[name] += 1
+        if len(later) == len(waiting):
+            raise ValueError(f"The config describes a graph that cannot be made: the inputs of the layer {later[0][0]!r} are missing.")
+        waiting = later
+    return _tensors(config["input_layers"], made), _tensors(config["output_layers"], made)
+
+
+def _make_operation(data: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    module = data.get("module") or ""
+    if module.startswith("keras.src.ops."):
+        fn = _op_of_class(data["class_name"])
+        kept = {k: deserialize_keras_object(v) for k, v in data["config"].items() if k not in ("name", "dtype")}
+        known = inspect.signature(fn).parameters
+        return OpNode(fn, name=data["config"].get("name")), {k: v for k, v in kept.items() if k in known}
+    return deserialize_keras_object({k: v for k, v in data.items() if k not in ("inbound_nodes", "name")}), {}
+
+
+def _op_of_class(class_name: str) -> Any:
+    key = class_name.lower()
+    for name, fn in OPS.items():
+        if name.replace("_", "") == key:
+            return fn
+    raise ValueError(f"Unknown op {class_name!r} in the config.{registry.near_matches(class_name, OPS)}")
+
+
+def _arguments(node: Any, made: dict[tuple[str, int], list[KerasTensor]]) -> tuple[list[Any], dict[str, Any]] | None:
+    """The arguments of a call; `None` while a tensor among them is not made yet."""
+    if isinstance(node, list):  # Keras 2: [[name, node, tensor, kwargs], ...]
+        tensors = []
+        kwargs: dict[str, Any] = {}
+        for name, index, place, *rest in [node] if node and isinstance(node[0], str) else node:
+            if (name, index) not in made:
+                return None
+            tensors.append(made[name, index][place])
+            kwargs.update(rest[0] if rest else {})
+        return [tensors[0] if len(tensors) == 1 else tensors], kwargs
+    missing = False
+
+    def restore(value: Any) -> Any:
+        nonlocal missing
+        if isinstance(value, dict):
+            if value.get("class_name") == "__keras_tensor__":
+                name, index, place = value["config"]["keras_history"]
+                if (name, index) not in made:
+                    missing = True
+                    return None
+                return made[name, index][place]
+            if "class_name" in value and "config" in value:
+                return deserialize_keras_object(value)
+            return {k: restore(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [restore(v) for v in value]
+        return value
+
+    args, kwargs = restore(node["args"]), restore(node["kwargs"])
+    return None if missing else (args, kwargs)
+
+
+def _tensors(pointers: Any, made: dict[tuple[str, int], list[KerasTensor]]) -> Any:
+    if isinstance(pointers, dict):
+        return {k: _tensors(v, made) for k, v in pointers.items()}
+    if pointers and isinstance(pointers[0], str):
+        name, index, place = pointers
+        if (name, index) not in made:
+            raise ValueError(f"The config names an output of the layer {name!r} that does not exist.")
+        return made[name, index][place]
+    tensors = [_tensors(p, made) for p in pointers]
+    return tensors

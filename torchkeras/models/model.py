@@ -1,0 +1,381 @@
+"""Model: a layer that trains, made of a graph of symbolic tensors or by a subclass's `call`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from .. import dtypes, registry, tree
+from ..configurable import serialize_keras_object
+from ..graph import KerasTensor, Node, Operation, any_symbolic, convert_to_tensor
+from ..graph.function import Plan, check_tensors, nodes_between, order_by_depth, replay, run_symbolically
+from ..layers.input_spec import InputSpec
+from ..layers.layer import Layer, map_shapes
+from ..layers.weights import calls
+from ..training.trainer import Trainer
+from . import graph_config
+from .summary import print_summary
+
+
+class Model(Trainer, Layer):
+    """A layer with `compile`, `fit`, `evaluate`, `predict` and `save`.
+
+    Made in one of three ways: `Model(inputs, outputs)` from symbolic tensors; a subclass that writes `call`; `Sequential`.
+
+    Args:
+        inputs: A nest of symbolic tensors, for a model made of a graph.
+        outputs: A nest of symbolic tensors that depend on them.
+        name: Its name.
+        trainable: Whether its weights are trained.
+    """
+
+    _keras_module = "keras"
+    _plan: Plan | None = None
+    _single_input = False
+    _nodes: list[Node]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Model and _is_graph(args, kwargs):
+            cls = Functional
+        self = super().__new__(cls, *args, **kwargs)
+        self._init_trainer()
+        return self
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if _is_graph(args, kwargs):
+            arguments = dict(zip(("inputs", "outputs", "name"), args), **kwargs)
+            inputs, outputs = arguments.pop("inputs"), arguments.pop("outputs")
+            Layer.__init__(self, **{"name": registry.unique_name("functional") if type(self) is Functional else None} | arguments)
+            self._init_graph(inputs, outputs)
+        else:
+            Layer.__init__(self, *args, **kwargs)
+
+    # -- graphs ----------------------------------------------------------------------------------------------------------------------
+
+    def _init_graph(self, inputs: Any, outputs: Any) -> None:
+        check_tensors(inputs, outputs)
+        flat = tree.flatten(inputs)
+        nodes = nodes_between(flat, tree.flatten(outputs))
+        operations = order_by_depth(flat, tree.flatten(outputs))
+        names = [o.name for o in operations]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(
+                f"Every layer of a model needs a name of its own; the name {twice[0]!r} is used {names.count(twice[0])} times. "
+                "Pass another `name=` to one of them."
+            )
+        keys = self._register(operations)
+        plan = Plan(flat, outputs, nodes, lambda operation: keys.get(id(operation)))
+        self.__dict__.update(
+            _inputs_struct=inputs, _outputs_struct=outputs, _inputs=flat, _outputs=tree.flatten(outputs), _operations=operations,
+            _nodes=nodes, _plan=plan, _single_input=isinstance(inputs, KerasTensor),
+            _input_dtypes=[dtypes.to_torch_dtype(t.dtype) for t in flat],
+        )  # fmt: skip
+        history = [t._keras_history.operation for t in flat]
+        self.__dict__["_optional"] = [getattr(o, "optional", False) for o in history]
+        self._specs = [
+            InputSpec(shape=(None, *t.shape[1:]) if t.shape else t.shape, allow_last_axis_squeeze=True, name=o.name, optional=opt)
+            for t, o, opt in zip(flat, history, self._optional)
+        ]
+        self.__dict__.update(built=True, _build_shapes=None)
+        if not self._trainable:
+            self.trainable = False
+
+    def _register(self, operations: Sequence[Operation]) -> dict[int, str]:
+        """Make the layers of the graph children of the module; returns the key under which each is found."""
+        known = {id(m): k for k, m in self._modules.items() if m is not None}
+        keys: dict[int, str] = {}
+        for operation in operations:
+            if not isinstance(operation, nn.Module):
+                continue
+            if id(operation) not in known:
+                key = operation.name.replace(".", "_")
+                while key in self._modules:
+                    key += "_"
+                self._modules[key] = operation
+                known[id(operation)] = key
+            keys[id(operation)] = known[id(operation)]
+        return keys
+
+    @property
+    def inputs(self) -> list[KerasTensor] | None:
+        """The symbolic inputs, flat; `None` for a subclassed model."""
+        return self.__dict__.get("_inputs")
+
+    @property
+    def outputs(self) -> list[KerasTensor] | None:
+        """The symbolic outputs, flat; `None` for a subclassed model."""
+        return self.__dict__.get("_outputs")
+
+    @property
+    def input(self) -> Any:
+        """The nest of symbolic inputs."""
+        return self._inputs_struct if self._plan is not None else super().input
+
+    @property
+    def output(self) -> Any:
+        """The nest of symbolic outputs."""
+        return self._outputs_struct if self._plan is not None else super().output
+
+    @property
+    def input_names(self) -> list[str] | None:
+        """The names of the inputs, in their flat order."""
+        return None if self._plan is None else [s.name for s in self._specs]
+
+    @property
+    def output_names(self) -> list[str] | None:
+        """The names of the layers that make the outputs, in their flat order, numbered where one makes several."""
+        if self._plan is None:
+            return None
+        return _unique([t._keras_history.operation.name for t in self._outputs])
+
+    @property
+    def operations(self) -> list[Operation]:
+        """Layers and ops of the graph, in Keras's order."""
+        return list(self.__dict__.get("_operations", self.layers))
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers directly inside, each once."""
+        if self._plan is not None:
+            own = [o for o in self._operations if isinstance(o, Layer)]
+            extra = [layer for layer in self._flatten_layers(include_self=False, recursive=False) if not any(layer is o for o in own)]
+            return own + extra
+        return self._flatten_layers(include_self=False, recursive=False)
+
+    @layers.setter
+    def layers(self, value: Any) -> None:
+        raise AttributeError("`layers` is read-only: it lists the layers that the model has. Use another attribute name.")
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name or place.
+
+        Raises:
+            ValueError: Neither or both given, or no such layer.
+        """
+        if (name is None) == (index is None):
+            raise ValueError(f"Pass either `name` or `index`. Received: name={name!r}, index={index!r}")
+        layers = self.layers
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise ValueError(f"`index` must be below {len(layers)}, the number of layers of {self.name!r}. Received: index={index}")
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        known = [layer.name for layer in layers]
+        raise ValueError(f"No such layer: {name!r}.{registry.near_matches(str(name), known)} Existing layers are: {known}.")
+
+    # -- calling ---------------------------------------------------------------------------------------------------------------------
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What torch calls. A graph on plain tensors of the right types goes straight to its plan."""
+        if self._replica is not None and not self._in_replica and torch.is_grad_enabled() and self.training:
+            self._in_replica = True
+            try:
+                return self._replica(*args, **kwargs)  # DistributedDataParallel calls this method again
+            finally:
+                self._in_replica = False
+        if self._plan is None or kwargs or len(args) != 1 or not self._single_input or type(self).call is not Model.call:
+            return self._forward(args, kwargs)
+        x = args[0]
+        if (
+            x.__class__ is not torch.Tensor
+            or x.dtype is not self._input_dtypes[0]
+            or len(x.shape) != self._specs[0].ndim
+            or not self._specs[0].accepts(x.shape)
+            or self.compute_dtype != self.variable_dtype
+        ):
+            return self._forward(args, kwargs)
+        if calls.active:
+            return self._plan.run(self._modules, args)
+        calls.active = True
+        try:
+            if calls.holders:
+                self._clear_losses()
+            return self._plan.run(self._modules, args)
+        finally:
+            calls.active = False
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Run the graph. A subclass writes its own."""
+        if self._plan is None:
+            raise NotImplementedError(
+                f"The model {self.name!r} ({type(self).__name__}) has no `call` method. Write `def call(self, inputs)`, or make it "
+                "from symbolic tensors: `Model(inputs, outputs)`."
+            )
+        flat = self._standardize(inputs)
+        if mask is not None:
+            for x, m in zip(flat, tree.flatten(mask)):
+                if m is not None and x is not None:
+                    x._keras_mask = m
+        return self._plan.run(self._modules, flat)
+
+    def _convert_arguments(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        if self._plan is not None:  # the graph's inputs say their own types
+            return args, kwargs
+        return super()._convert_arguments(args, kwargs)
+
+    def _standardize(self, inputs: Any) -> list[Any]:
+        """The inputs as a flat list of tensors of the types and ranks that the graph was made with."""
+        if isinstance(inputs, dict) and not isinstance(self._inputs_struct, dict):
+            names = [s.name for s in self._specs]
+            missing = [n for n, opt in zip(names, self._optional) if n not in inputs and not opt]
+            if missing:
+                raise ValueError(
+                    f"The model {self.name!r} misses the input {missing[0]!r}. Received: a dict with the keys {list(inputs)}; "
+                    f"expected {names}."
+                )
+            flat = [inputs.get(n) for n in names]
+        elif isinstance(inputs, dict) and isinstance(self._inputs_struct, dict):
+            missing = [k for k in self._inputs_struct if k not in inputs]
+            if missing:
+                raise ValueError(
+                    f"The model {self.name!r} misses the input {missing[0]!r}. Received: a dict with the keys {list(inputs)}; "
+                    f"expected {list(self._inputs_struct)}."
+                )
+            flat = tree.flatten({k: inputs[k] for k in self._inputs_struct})
+        else:
+            flat = tree.flatten(inputs)
+            if len(flat) != len(self._inputs) and len(self._inputs) == 1 and not any(isinstance(x, torch.Tensor) for x in flat):
+                flat = [inputs]  # a nest of numbers
+        if len(flat) != len(self._inputs):
+            raise ValueError(f"The model {self.name!r} expects {len(self._inputs)} input(s). Received: {len(flat)} input(s)")
+        return [self._standardize_one(i, x) for i, x in enumerate(flat)]
+
+    def _standardize_one(self, i: int, x: Any) -> Any:
+        spec = self._specs[i]
+        if x is None and spec.optional:
+            return None
+        if not isinstance(x, torch.Tensor):
+            x = convert_to_tensor(x, device=self._device())
+        if x.dtype is not self._input_dtypes[i]:
+            mask = getattr(x, "_keras_mask", None)
+            x = x.to(self._input_dtypes[i])
+            if mask is not None:
+                x._keras_mask = mask
+        if x.ndim == spec.ndim + 1 and x.shape[-1] == 1 and not spec.accepts(x.shape):
+            x = x.squeeze(-1)
+        elif x.ndim == spec.ndim - 1 and spec.shape[-1] == 1:
+            x = x.unsqueeze(-1)
+        problem = None if spec.accepts(x.shape) else spec.problem(x)
+        if problem:
+            raise ValueError(f"The input {spec.name!r} of the model {self.name!r} is incompatible with it: {problem}. "
+                             f"Full shape received: {tuple(x.shape)}")  # fmt: skip
+        return x
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        if self._plan is not None and args:
+            flat = tree.flatten(args[0]) if not isinstance(args[0], dict) else args[0]
+            if not isinstance(flat, dict) and len(flat) != len(self._inputs):
+                raise ValueError(f"The model {self.name!r} expects {len(self._inputs)} input(s). Received: {len(flat)} input(s)")
+        return super().symbolic_call(*args, **kwargs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        if self._plan is None:
+            return super().compute_output_spec(*args, **kwargs)
+        inputs = args[0] if args else kwargs["inputs"]
+        if isinstance(inputs, dict):
+            names = self.input_names if not isinstance(self._inputs_struct, dict) else sorted(self._inputs_struct)
+            given = [inputs[n] for n in names]
+        else:
+            given = tree.flatten(inputs)
+        if all(a.shape == b.shape for a, b in zip(given, self._inputs)):
+            return tree.map_structure(lambda t: KerasTensor(t.shape, t.dtype), self._outputs_struct)
+        fresh = [KerasTensor(t.shape, dtype=own.dtype) for t, own in zip(given, self._inputs)]
+        outputs = replay(self._inputs, fresh, self._outputs_struct, self._nodes, record=False)
+        return tree.map_structure(lambda t: KerasTensor(t.shape, t.dtype), outputs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The nest of output shapes for inputs of these shapes."""
+        if self._plan is None:
+            return Layer.compute_output_shape(self, input_shape)
+        return run_symbolically(self._inputs, self._outputs_struct, self._nodes, input_shape)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights: runs `call` on symbolic inputs of this shape (batch size included, it may be `None`)."""
+        if self._plan is not None or input_shape is None:
+            return
+        if type(self).call is Model.call:
+            return
+        self._build_by_run(input_shape)
+
+    def _build_by_run(self, input_shape: Any) -> None:
+        from_shape = lambda s: KerasTensor(s, dtype=self.compute_dtype)  # noqa: E731
+        inputs = map_shapes(from_shape, input_shape)
+        Layer.compute_output_spec(self, inputs)
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+    ) -> None:
+        """Print a table of the layers with output shapes and parameter counts.
+
+        Args:
+            line_length: The width in characters.
+            positions: Where the columns end, as fractions of the width or in characters.
+            print_fn: Takes the text instead of `print`.
+            expand_nested: Whether the layers of nested models are shown.
+            show_trainable: Whether a column says which layers are trained.
+            layer_range: The names (or patterns) of the first and the last layer to show.
+        """
+        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    # -- configs ---------------------------------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """For a graph: its layers, their calls, inputs and outputs. For a subclass: its constructor arguments."""
+        if self._plan is None or (type(self).__init__ is not Model.__init__ and type(self) is not Functional):
+            return super().get_config()
+        graph = graph_config.serialize(self._operations, self._nodes, self._inputs_struct, self._outputs_struct)
+        return {"name": self.name, "trainable": self.trainable, **graph}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """A model from what `get_config` returned."""
+        with registry.CustomObjectScope(custom_objects):
+            if not {"layers", "input_layers", "output_layers"} <= set(config):
+                return super().from_config(config)
+            inputs, outputs = graph_config.deserialize(config)
+            given = {k: config[k] for k in ("name", "trainable") if config.get(k) is not None}
+            return (Functional if cls is Model else cls)(inputs, outputs, **given)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state.update(train_function=None, test_function=None, predict_function=None, _replica=None, history=None)
+        return state
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The architecture as JSON; `kwargs` go to `json.dumps`."""
+        return json.dumps(serialize_keras_object(self), **kwargs)
+
+
+class Functional(Model):
+    """A model made of a graph; what `Model(inputs, outputs)` returns."""
+
+    _keras_module = "keras.src.models.functional"
+
+
+def _is_graph(args: tuple, kwargs: dict[str, Any]) -> bool:
+    if len(args) >= 2 and any_symbolic((args[0],)):
+        return True
+    return "inputs" in kwargs and "outputs" in kwargs or (len(args) == 1 and "outputs" in kwargs)
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Names with `_1`, `_2`, … appended where one stands again."""
+    seen: dict[str, int] = {}
+    out = []
+    for name in names:
+        seen[name] = seen.get(name, -1) + 1
+        out.append(name if seen[name] == 0 else f"{name}_{seen[name]}")
+    return out

@@ -1,0 +1,192 @@
+"""Sequential: layers one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from torch import nn
+
+from .. import registry
+from ..configurable import deserialize_keras_object, serialize_keras_object
+from ..graph import KerasTensor
+from ..layers.core import InputLayer
+from ..layers.layer import Layer
+from ..layers.torch_module import TorchModuleWrapper
+from .model import Model
+
+
+class Sequential(Model):
+    """A model that calls its layers one after another.
+
+    With an `Input` (or `input_shape=` on the first layer) it is built at once; otherwise by the first data it sees.
+
+    Args:
+        layers: Layers, torch modules, or an `Input`.
+        trainable: Whether its weights are trained.
+        name: Its name.
+    """
+
+    def __init__(self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
+        Layer.__init__(self, trainable=trainable, name=name)
+        self.__dict__["_chain"] = []
+        for layer in layers or ():
+            self.add(layer, rebuild=False)
+        self._rebuild()
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Append a layer.
+
+        Args:
+            layer: A layer, a torch module, or what `Input` returns.
+            rebuild: Whether the graph is made at once.
+        """
+        if isinstance(layer, KerasTensor):
+            origin = layer._keras_history.operation if layer._keras_history else None
+            if not isinstance(origin, InputLayer):
+                raise ValueError(f"`layer` must be a layer or what `keras.Input` returns. Received: {layer!r}")
+            layer = origin
+        if isinstance(layer, nn.Module) and not isinstance(layer, Layer):
+            layer = TorchModuleWrapper(layer)
+        if isinstance(layer, Callable) and not isinstance(layer, Layer):
+            raise ValueError(
+                f"`layer` must be a layer. Received: {layer!r} of type {type(layer).__name__}. Wrap a function in a `Lambda` layer."
+            )
+        if not isinstance(layer, Layer):
+            raise ValueError(f"`layer` must be a layer. Received: {layer!r} of type {type(layer).__name__}")
+        chain = self.__dict__["_chain"]
+        if any(layer.name == known.name for known in chain):
+            raise ValueError(f"Every layer of a model needs a name of its own; {layer.name!r} is already there. Pass another `name=`.")
+        if isinstance(layer, InputLayer):
+            if chain and isinstance(chain[0], InputLayer):
+                raise ValueError(f"The Sequential model {self.name!r} has an Input already.")
+            if chain:
+                raise ValueError("An Input must be the first layer of a Sequential model.")
+        elif not chain and getattr(layer, "_input_shape_arg", None) is not None:
+            chain.append(InputLayer(batch_shape=layer._input_shape_arg, dtype=_input_dtype(layer)))
+        chain.append(layer)
+        self._modules[layer.name.replace(".", "_")] = layer
+        if rebuild:
+            self._rebuild()
+
+    def pop(self, rebuild: bool = True) -> Any:
+        """Remove the last layer and return it.
+
+        Raises:
+            ValueError: There is none.
+        """
+        chain = self.__dict__["_chain"]
+        if not chain or (len(chain) == 1 and isinstance(chain[0], InputLayer)):
+            raise ValueError(f"The Sequential model {self.name!r} has no layer to pop.")
+        layer = chain.pop()
+        self._modules = {k: m for k, m in self._modules.items() if m is not layer}
+        self.__dict__["_plan"] = None
+        self.built = False
+        if rebuild:
+            self._rebuild()
+        return layer
+
+    def _rebuild(self) -> None:
+        chain = self.__dict__["_chain"]
+        self.__dict__["_plan"] = None
+        self.built = False
+        if len(chain) > 1 and isinstance(chain[0], InputLayer):
+            self.build(chain[0].batch_shape)
+        elif len(chain) > 1 and isinstance(chain[0], Model) and chain[0]._plan is not None and len(chain[0].inputs) == 1:
+            self.build(chain[0].inputs[0].shape)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the graph and the weights for inputs of this shape, batch size (or `None`) included."""
+        if input_shape is None or self._plan is not None:
+            return
+        chain = self.__dict__["_chain"]
+        if not chain:
+            raise ValueError(f"The Sequential model {self.name!r} has no layers. Add one before it is built.")
+        if isinstance(input_shape, list):
+            input_shape = tuple(input_shape)
+        if isinstance(chain[0], InputLayer):
+            start = chain[0]
+            if tuple(start.batch_shape)[1:] != tuple(input_shape)[1:]:
+                raise ValueError(
+                    f"`input_shape` must fit the model's Input, {tuple(start.batch_shape)}. Received: input_shape={input_shape}"
+                )
+        else:
+            start = InputLayer(batch_shape=tuple(input_shape), dtype=_input_dtype(chain[0]))
+            chain.insert(0, start)
+        inputs = start.output if len(start._inbound_nodes) == 1 else start._inbound_nodes[0].outputs
+        x = inputs
+        for layer in chain[1:]:
+            x = layer(x)
+        self._init_graph(inputs, x)
+        self._modules = dict(sorted(self._modules.items(), key=lambda item: _place(chain, item[1])))
+
+    def _build_for(self, arguments: dict[str, Any]) -> None:
+        x = next(iter(arguments.values()))
+        if not hasattr(x, "shape"):
+            super()._build_for(arguments)
+            return
+        self._build_on(x.shape, x.dtype)
+
+    def _build_on(self, shape: Any, dtype: Any) -> None:
+        self.build((None, *shape[1:]))
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        return super().call(inputs, training, mask)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in their order, the Input left out."""
+        chain = self.__dict__.get("_chain", [])
+        return [layer for layer in chain if not isinstance(layer, InputLayer)]
+
+    @property
+    def input_shape(self) -> Any:
+        """The batch shape of the input; `AttributeError` before the model is built."""
+        if self._plan is None:
+            raise AttributeError(f"The Sequential model {self.name!r} is not built: it has no input shape yet.")
+        return self._inputs[0].shape
+
+    @property
+    def output_shape(self) -> Any:
+        """The batch shape of the output; `AttributeError` before the model is built."""
+        if self._plan is None:
+            raise AttributeError(f"The Sequential model {self.name!r} is not built: it has no output shape yet.")
+        return self._outputs[0].shape
+
+    def get_config(self) -> dict[str, Any]:
+        chain = self.__dict__["_chain"]
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": Layer.get_config(self)["dtype"],
+            "layers": [serialize_keras_object(layer) for layer in chain],
+        }
+        if self._plan is not None:
+            config["build_input_shape"] = self._inputs[0].shape
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """A model from what `get_config` returned."""
+        with registry.CustomObjectScope(custom_objects):
+            model = cls(name=config.get("name"))
+            for data in config["layers"]:
+                model.add(deserialize_keras_object(data), rebuild=False)
+            model._rebuild()
+            shape = config.get("build_input_shape")
+            if model._plan is None and shape and model.layers:
+                model.build(tuple(shape))
+        if config.get("trainable") is False:
+            model.trainable = False
+        return model
+
+
+def _place(chain: list[Any], module: Any) -> int:
+    return next((i for i, layer in enumerate(chain) if layer is module), len(chain))
+
+
+def _input_dtype(layer: Any) -> Any:
+    """Integer inputs stay integers for the layers that look things up; everything else takes the layer's own type."""
+    return getattr(layer, "_input_dtype", None) or layer.compute_dtype
+
+

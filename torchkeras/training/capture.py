@@ -1,0 +1,118 @@
+"""The training step captured whole — forward, loss, backward, update, metrics — as one graph, and compiled."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from .. import tree
+from ..distribution import rank
+from .step import TrainStep
+
+# Compiling takes seconds: a shape that comes once an epoch (the last, smaller batch) runs eagerly until it has come this often.
+_PATIENCE = 32
+
+
+class CapturedStep:
+    """A training step that runs as a compiled graph for the shapes that come often.
+
+    The graph reads and changes the very tensors of the model, the optimizer and the metrics, so that eager and captured steps mix.
+
+    Args:
+        step: The eager step.
+    """
+
+    def __init__(self, step: TrainStep) -> None:
+        if rank.world_size() > 1:
+            raise ValueError(
+                "`jit_compile=True` captures the step of one process and does not run under torchrun with several. "
+                "Pass `jit_compile=False` to `compile` there."
+            )
+        if not step.own_optimizer:
+            raise ValueError(
+                f"`jit_compile=True` needs an optimizer of torchkeras, whose update can be captured. Received: {type(step.optimizer).__name__}. "
+                "Pass `optimizer='adam'` or the like, or `jit_compile=False`."
+            )
+        self.step = step
+        self.graphs: dict[Any, Callable] = {}
+        self.seen: dict[Any, int] = {}
+        self.started = False
+
+    def __call__(self, x: Any, y: Any, sample_weight: Any, rows: float) -> None:
+        leaves = [t for t in tree.flatten((x, y, sample_weight)) if isinstance(t, torch.Tensor)]
+        key = (tuple([t.shape for t in leaves]), self.step.optimizer.capture_key() if self.started else None)
+        run = self.graphs.get(key)
+        if run is None:
+            run = self._prepare(key, x, y, sample_weight, rows, leaves)
+            if run is None:
+                return
+        with torch.no_grad():
+            run(*leaves)
+        self.step.optimizer.advance()
+
+    def _prepare(self, key: Any, x: Any, y: Any, sample_weight: Any, rows: float, leaves: list[torch.Tensor]) -> Callable | None:
+        """The compiled graph for these shapes, or `None` after an eager step: the first ones build what is built lazily."""
+        step = self.step
+        if not self.started:
+            step(x, y, sample_weight, rows)  # metrics and slots are made
+            step.optimizer.capturable = True
+            self.started = True
+            return None
+        self.seen[key] = self.seen.get(key, 0) + 1
+        if self.graphs and self.seen[key] < _PATIENCE:
+            step(x, y, sample_weight, rows)
+            return None
+        graph = self._trace(x, y, sample_weight, rows, leaves)
+        self.graphs[key] = torch.compile(graph, fullgraph=True, dynamic=False, options={"fallback_random": True})
+        return self.graphs[key]
+
+    def _trace(self, x: Any, y: Any, sample_weight: Any, rows: float, leaves: list[torch.Tensor]) -> torch.fx.GraphModule:
+        from torch.fx.experimental.proxy_tensor import make_fx  # heavy, and only for who compiles
+
+        step = self.step
+        nest = (x, y, sample_weight)
+
+        def whole(*given: torch.Tensor) -> None:
+            flat = iter(given)
+            x, y, sample_weight = tree.map_structure(lambda t: next(flat) if isinstance(t, torch.Tensor) else t, nest)
+            with torch.enable_grad():
+                loss, y_pred = step.forward(x, y, sample_weight)
+                scaled = loss if step.loss_scale is None else step.loss_scale(loss)
+                grads = torch.autograd.grad(scaled, step.parameters, allow_unused=True)
+            step.record(loss, rows)
+            with torch.no_grad():
+                step.optimizer.apply_stored(grads)
+                step.update_metrics(x, y, y_pred, sample_weight)
+
+        with self._unchanged(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            graph = make_fx(whole, tracing_mode="real")(*leaves)
+        graph.graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output") or _mutates(node))
+        graph.recompile()
+        return graph
+
+    @contextlib.contextmanager
+    def _unchanged(self) -> Iterator[None]:
+        """Tracing runs the step once on the real tensors; their values come back, and so does the random state."""
+        step = self.step
+        state = [*step.model.parameters(), *step.model.buffers(), *step.optimizer.state_tensors()]
+        state += [v for m in step.model.metrics for v in m.variables]
+        saved = [t.detach().clone() for t in state]
+        count = int(step.optimizer.iterations)
+        devices = [step.total.device] if step.total.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            yield
+        with torch.no_grad():
+            for tensor, before in zip(state, saved):
+                tensor.detach().copy_(before)
+        step.optimizer.iterations = count
+
+
+def _mutates(node: torch.fx.Node) -> bool:
+    """Whether a call writes into one of its arguments, or draws a random number."""
+    target = node.target
+    return isinstance(target, torch._ops.OpOverload) and (target._schema.is_mutable or torch.Tag.nondeterministic_seeded in target.tags)

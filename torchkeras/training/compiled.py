@@ -1,0 +1,223 @@
+"""What `compile` was given for losses and metrics, matched with the outputs of the model once it has made some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from .. import losses, metrics, registry, tree
+from ..distribution import reduce
+
+
+def match_outputs(nest: Any, y_pred: Any, names: Sequence[str], what: str) -> list[Any]:
+    """`nest` (a value, or values by place or by output name) as one entry for each flat output; `None` where there is none.
+
+    Args:
+        nest: What the user gave.
+        y_pred: The outputs of the model.
+        names: Their names, in flat order.
+        what: The argument's name, for the error message.
+
+    Raises:
+        ValueError: A name that no output has, or another number of entries.
+    """
+    flat = tree.flatten(y_pred)
+    if isinstance(nest, dict):
+        keys = sorted(y_pred) if isinstance(y_pred, dict) else list(names)
+        unknown = [k for k in nest if k not in keys and k not in names]
+        if unknown:
+            raise ValueError(
+                f"`{what}` names the output {unknown[0]!r}, which the model does not have.{registry.near_matches(str(unknown[0]), keys)} "
+                f"Its outputs are: {keys}"
+            )
+        return [nest.get(k, nest.get(n)) for k, n in zip(keys, names)]
+    if isinstance(nest, (list, tuple)):
+        if len(nest) != len(flat):
+            raise ValueError(f"`{what}` must have one entry for each of the {len(flat)} outputs. Received: {len(nest)} entries")
+        return list(nest)
+    return [nest] * len(flat)
+
+
+class CompiledLoss:
+    """The losses of `compile`, one for each output that has one, weighted and summed.
+
+    Args:
+        loss: A loss, or a nest of them.
+        loss_weights: Numbers in the same places.
+    """
+
+    def __init__(self, loss: Any, loss_weights: Any = None) -> None:
+        self.loss, self.loss_weights = loss, loss_weights
+        self.terms: list[tuple[int, Any, float | None]] | None = None
+        self.trackers: list[metrics.Mean] = []
+        self._only: Any = None
+
+    def build(self, y_pred: Any, names: Sequence[str]) -> None:
+        """Match losses with outputs."""
+        flat = tree.flatten(y_pred)
+        given = self.loss
+        if isinstance(given, (list, tuple)) and len(given) == 1 and len(flat) > 1:
+            given = given[0]
+        found = [losses.get(_loss_name(entry)) for entry in match_outputs(given, y_pred, names, "loss")]
+        weights = match_outputs(self.loss_weights, y_pred, names, "loss_weights")
+        self.terms = [
+            (i, _as_loss(fn), None if w is None else float(w)) for i, (fn, w) in enumerate(zip(found, weights)) if fn is not None
+        ]
+        if not self.terms:
+            raise ValueError("`loss` gives no output of the model a loss. Pass one to `compile`.")
+        self._only = self.terms[0][1] if len(flat) == 1 and self.terms[0][2] is None else None
+        self.trackers = []
+        if len(flat) > 1:
+            self.trackers = [metrics.Mean(name=f"{names[i]}_loss") for i, _, _ in self.terms]
+
+    def loss_of(self, index: int) -> Any:
+        """The loss of one flat output, or `None`."""
+        return next((fn for i, fn, _ in self.terms or () if i == index), None)
+
+    def __call__(self, y: Any, y_pred: Any, sample_weight: Any, names: Sequence[str], world: int = 1, share: float = 1.0) -> Any:
+        """The loss of a batch; in a data-parallel run, a number whose mean over the processes is the loss of the global batch.
+
+        Args:
+            y: Targets.
+            y_pred: Predictions.
+            sample_weight: Weights, or `None`.
+            names: The names of the outputs.
+            world: How many processes share the batch.
+            share: Which part of the global batch's samples this process has.
+        """
+        if self.terms is None:
+            self.build(y_pred, names)
+        if self._only is not None and world == 1:
+            return self._only(_single(y), _single(y_pred), _single(sample_weight))
+        flat_pred = tree.flatten(y_pred)
+        flat_y = _targets(y, y_pred, names, "y")
+        flat_weight = [None] * len(flat_pred) if sample_weight is None else _targets(sample_weight, y_pred, names, "sample_weight")
+        total = None
+        rows = len(flat_pred[0]) if flat_pred and flat_pred[0].ndim else 1
+        for k, (i, fn, weight) in enumerate(self.terms or ()):
+            value = _term(fn, flat_y[i], flat_pred[i], flat_weight[i], world, share)
+            if self.trackers:
+                self.trackers[k].update_state(value.detach(), sample_weight=rows if world == 1 else rows / max(share, 1e-12) / world)
+            if weight is not None:
+                value = value * weight
+            total = value if total is None else total + value
+        return total
+
+
+def _term(fn: Any, y: Any, y_pred: Any, sample_weight: Any, world: int, share: float) -> torch.Tensor:
+    if world == 1:
+        return fn(y, y_pred, sample_weight)
+    total, count = fn.sum_and_count(y, y_pred, sample_weight)
+    if count is None:  # a sum adds up by itself
+        return total * world
+    if isinstance(count, torch.Tensor):
+        whole = reduce.all_reduce(count.detach().clone(), "sum").clamp(min=1e-12)
+        return total * world / whole
+    return total * (world * share / count) if count else total * 0.0
+
+
+def _as_loss(fn: Any) -> Any:
+    if isinstance(fn, losses.Loss) or fn is None:
+        return fn
+    name = getattr(fn, "__name__", type(fn).__name__)
+    return losses.LossFunctionWrapper(fn, name=name) if callable(fn) else fn
+
+
+def _loss_name(entry: Any) -> Any:
+    return entry[0] if isinstance(entry, (list, tuple)) and len(entry) == 1 else entry
+
+
+def _single(nest: Any) -> Any:
+    if isinstance(nest, torch.Tensor) or nest is None:
+        return nest
+    flat = tree.flatten(nest)
+    if len(flat) != 1:
+        raise ValueError(f"`y` must be one tensor for a model with one output. Received: {len(flat)} tensors")
+    return flat[0]
+
+
+def _targets(nest: Any, y_pred: Any, names: Sequence[str], what: str) -> list[Any]:
+    flat = tree.flatten(y_pred)
+    if isinstance(nest, torch.Tensor) and len(flat) > 1:
+        if what == "sample_weight":
+            return [nest] * len(flat)
+        raise ValueError(f"`{what}` must have one entry for each of the {len(flat)} outputs {list(names)}. Received: one tensor")
+    return match_outputs(nest, y_pred, names, what)
+
+
+class CompiledMetrics:
+    """The metrics of `compile`, matched with the outputs.
+
+    Args:
+        unweighted: What `metrics=` was given.
+        weighted: What `weighted_metrics=` was given.
+    """
+
+    def __init__(self, unweighted: Any, weighted: Any) -> None:
+        self.unweighted, self.weighted = unweighted, weighted
+        self.entries: list[tuple[Any, int, bool]] | None = None
+        self._only: list[Any] | None = None
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics in the order of their names in `logs`."""
+        return [m for m, _, _ in self.entries or ()]
+
+    def build(self, y: Any, y_pred: Any, names: Sequence[str], loss_of: Callable[[int], Any]) -> None:
+        """Make the metrics: what `"accuracy"` means depends on the shapes and the loss."""
+        flat_pred = tree.flatten(y_pred)
+        flat_y = _targets(y, y_pred, names, "y") if y is not None else [None] * len(flat_pred)
+        entries = []
+        for given, is_weighted in ((self.unweighted, False), (self.weighted, True)):
+            for i, group in enumerate(_by_output(given, y_pred, names)):
+                for identifier in group:
+                    metric = metrics.resolve(identifier, flat_y[i], flat_pred[i], loss_of(i))
+                    if len(flat_pred) > 1:
+                        metric = _named(metric, f"{names[i]}_{metric.name}", identifier)
+                    entries.append((metric, i, is_weighted))
+        taken: dict[str, int] = {}
+        for metric, _, _ in entries:
+            taken[metric.name] = taken.get(metric.name, -1) + 1
+            if taken[metric.name]:
+                metric.name = f"{metric.name}_{taken[metric.name]}"
+        self.entries = entries
+        if len(flat_pred) == 1 and not any(w for _, _, w in entries):
+            self._only = [m.update_state for m, _, _ in entries]
+
+    def update(self, y: Any, y_pred: Any, sample_weight: Any, names: Sequence[str]) -> None:
+        """Add a batch to every metric."""
+        if self._only is not None:
+            y, y_pred = _single(y), _single(y_pred)
+            for update in self._only:
+                update(y, y_pred)
+            return
+        flat_pred = tree.flatten(y_pred)
+        flat_y = _targets(y, y_pred, names, "y")
+        flat_weight = [None] * len(flat_pred) if sample_weight is None else _targets(sample_weight, y_pred, names, "sample_weight")
+        for metric, i, is_weighted in self.entries or ():
+            if is_weighted:
+                metric.update_state(flat_y[i], flat_pred[i], sample_weight=flat_weight[i])
+            else:
+                metric.update_state(flat_y[i], flat_pred[i])
+
+
+def _named(metric: Any, name: str, identifier: Any) -> Any:
+    metric.name = name
+    return metric
+
+
+def _by_output(given: Any, y_pred: Any, names: Sequence[str]) -> list[list[Any]]:
+    count = len(tree.flatten(y_pred))
+    if given is None:
+        return [[] for _ in range(count)]
+    if count == 1 and not isinstance(given, dict):
+        group = given if isinstance(given, (list, tuple)) else [given]
+        if len(group) == 1 and isinstance(group[0], (list, tuple)):
+            group = group[0]
+        return [[m for m in group if m is not None]]
+    matched = match_outputs(given, y_pred, names, "metrics")
+    return [[] if m is None else [x for x in m if x is not None] if isinstance(m, (list, tuple)) else [m] for m in matched]
+
+
