@@ -1,5 +1,6 @@
 """The ops: pure functions of tensors, in submodules and flat."""
 
+from . import image as image
 from . import linalg as linalg
 from . import nn as nn
 from . import numpy as numpy
@@ -26,6 +27,22 @@ from .core import slice as slice
 from .core import slice_update as slice_update
 from .core import stop_gradient as stop_gradient
 from .core import unstack as unstack
+from .image import affine_transform as affine_transform
+from .image import crop_images as crop_images
+from .image import elastic_transform as elastic_transform
+from .image import extract_patches as extract_patches
+from .image import extract_patches_3d as extract_patches_3d
+from .image import gaussian_blur as gaussian_blur
+from .image import hsv_to_rgb as hsv_to_rgb
+from .image import map_coordinates as map_coordinates
+from .image import pad_images as pad_images
+from .image import perspective_transform as perspective_transform
+from .image import resize as resize
+from .image import rgb_to_grayscale as rgb_to_grayscale
+from .image import rgb_to_hsv as rgb_to_hsv
+from .image import scale_and_translate as scale_and_translate
+from .image import sobel_edges as sobel_edges
+from .image import ssim as ssim
 from .linalg import cholesky as cholesky
 from .linalg import cholesky_inverse as cholesky_inverse
 from .linalg import det as det
