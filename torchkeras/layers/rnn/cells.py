@@ -56,7 +56,6 @@ class RecurrentCell(Layer):
     """
 
     _gates: ClassVar[int] = 1
-    _kernel: ClassVar[Callable]
     _layouts: ClassVar[tuple[Any, Any]] = (TRANSPOSED, SAME)
     _two_biases: bool = False
     _float_input = True
@@ -95,6 +94,18 @@ class RecurrentCell(Layer):
         self._masks: dict[str, Any] = {}
 
     # -- weights ---------------------------------------------------------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "rnn":  # the compiler refuses to look at a recurrent module, but not at its tables of weights
+            object.__setattr__(self, "_tables", (value._parameters, value._buffers))
+
+    def _stored(self, name: str) -> torch.Tensor:
+        parameters, buffers = self._tables
+        return parameters[name] if name in parameters else buffers[name]
+
+    def _device(self) -> torch.device:
+        return self._stored("weight_ih_l0").device if self.built else rank.default_device()
 
     def _new_module(self, inputs: int) -> nn.RNNBase:
         raise NotImplementedError
@@ -178,25 +189,24 @@ class RecurrentCell(Layer):
 
     def project(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
         """The inputs' part of the gates, in torch's order, for inputs `(batch, features)` or `(batch, steps, features)`."""
-        module = self.rnn
-        bias = None
+        weight, bias = self._stored("weight_ih_l0"), None
         if self.use_bias:
-            bias = module.bias_ih_l0 if self._two_biases else module.bias_ih_l0 + module.bias_hh_l0
+            bias = self._stored("bias_ih_l0")
+            bias = bias if self._two_biases else bias + self._stored("bias_hh_l0")
         if not (training and self.dropout):
-            return F.linear(inputs, module.weight_ih_l0, bias)
+            return F.linear(inputs, weight, bias)
         step = inputs if inputs.dim() == 2 else inputs[:, 0]
         masks = self.get_dropout_mask(step)
         if inputs.dim() == 3:
             masks = [m.unsqueeze(1) for m in masks] if isinstance(masks, list) else masks.unsqueeze(1)
         if not isinstance(masks, list):
-            return F.linear(inputs * masks, module.weight_ih_l0, bias)
-        gates = module.weight_ih_l0.chunk(self._gates)
-        projected = torch.cat([F.linear(inputs * m, w) for m, w in zip(masks, gates)], -1)
+            return F.linear(inputs * masks, weight, bias)
+        projected = torch.cat([F.linear(inputs * m, w) for m, w in zip(masks, weight.chunk(self._gates))], -1)
         return projected if bias is None else projected + bias
 
     def _recur(self, h: torch.Tensor, training: bool, rows: slice = slice(None)) -> torch.Tensor:
         """The state's part of the gates in `rows` of torch's recurrent weights."""
-        weight = self.rnn.weight_hh_l0
+        weight = self._stored("weight_hh_l0")
         if training and self.recurrent_dropout:
             masks = self.get_recurrent_dropout_mask(h)
             return torch.cat([F.linear(h * m, w) for m, w in zip(masks, weight.chunk(self._gates))], -1)[..., rows]
@@ -214,20 +224,27 @@ class RecurrentCell(Layer):
 
     def run(self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """The fused kernel over `(batch, steps, features)`: all outputs, and the states after the last step."""
-        if torch.compiler.is_compiling():  # the compiler traces the function but not the module
-            if states is None:
-                states = [sequences.new_zeros(sequences.shape[0], self.units) for _ in self.get_initial_state(0)]
-            return self._run_kernel(sequences, states, [getattr(self.rnn, n) for n in self.rnn._flat_weights_names])
+        if torch.compiler.is_compiling():
+            return self._run_kernel(sequences, states, self._flat_weights())
         outputs, final = self.rnn(sequences, None if states is None else self._pack(states))
         return outputs, self._unpack(final)
 
+    def _flat_weights(self) -> list[torch.Tensor]:
+        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+        return [self._stored(n) for n in names[: 4 if self.use_bias else 2]]
+
     def _run_kernel(
-        self, sequences: torch.Tensor, states: Sequence[torch.Tensor], weights: list[torch.Tensor]
+        self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None, weights: list[torch.Tensor]
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        outputs, *final = type(self)._kernel(
-            sequences, self._pack(states), weights, self.use_bias, 1, 0.0, self.training, False, True
-        )
+        if states is None:
+            count = len(self.state_size) if isinstance(self.state_size, list) else 1
+            states = [sequences.new_zeros(sequences.shape[0], self.units)] * count
+        outputs, *final = self._kernel(sequences, self._pack(states), weights, self.use_bias, 1, 0.0, self.training, False, True)
         return outputs, [s.squeeze(0) for s in final]
+
+    @property
+    def _kernel(self) -> Callable:
+        raise NotImplementedError
 
     def _pack(self, states: Sequence[torch.Tensor]) -> Any:
         return states[0].unsqueeze(0)
@@ -296,10 +313,9 @@ class SimpleRNNCell(RecurrentCell):
     def fusable(self) -> bool:
         return super().fusable and self.activation in (activations.tanh, activations.relu)
 
-    def _run_kernel(self, sequences: torch.Tensor, states: Any, weights: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        kernel = torch.rnn_relu if self.activation is activations.relu else torch.rnn_tanh
-        outputs, final = kernel(sequences, self._pack(states), weights, self.use_bias, 1, 0.0, self.training, False, True)
-        return outputs, [final.squeeze(0)]
+    @property
+    def _kernel(self) -> Callable:
+        return torch.rnn_relu if self.activation is activations.relu else torch.rnn_tanh
 
     def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> tuple[torch.Tensor, list[torch.Tensor]]:
         h = _plain(self.activation)(projected + self._recur(states[0], training))
@@ -386,7 +402,9 @@ class LSTMCell(RecurrentCell):
     def _unpack(self, final: Any) -> list[torch.Tensor]:
         return [s.squeeze(0) for s in final]
 
-    _kernel = staticmethod(torch.lstm)
+    @property
+    def _kernel(self) -> Callable:
+        return torch.lstm
 
     def run_holding(
         self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None, hold: torch.Tensor
@@ -396,16 +414,13 @@ class LSTMCell(RecurrentCell):
         One more input feature, whose weight shuts the input gate and opens the forget gate, does that inside the kernel, so that no
         length has to come to the host. The outputs of the held steps mean nothing.
         """
-        module, units = self.rnn, self.units
+        units, weights = self.units, self._flat_weights()
         shut = torch.finfo(torch.float16).max / 4  # beyond any sum of gates, and finite in every type
-        column = torch.zeros_like(module.weight_ih_l0[:, :1])
+        column = torch.zeros_like(weights[0][:, :1])
         column[:units] = -shut
         column[units : 2 * units] = shut
-        weights = [getattr(module, n) for n in module._flat_weights_names]
         weights[0] = torch.cat([weights[0], column], 1)
         sequences = torch.cat([sequences, hold.unsqueeze(-1).to(sequences.dtype)], -1)
-        if states is None:
-            states = [sequences.new_zeros(sequences.shape[0], units) for _ in range(2)]
         return self._run_kernel(sequences, states, weights)
 
     def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -486,7 +501,9 @@ class GRUCell(RecurrentCell):
         default = self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
         return super().fusable and default and self.reset_after
 
-    _kernel = staticmethod(torch.gru)
+    @property
+    def _kernel(self) -> Callable:
+        return torch.gru
 
     def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> tuple[torch.Tensor, list[torch.Tensor]]:
         h, units = states[0], self.units
@@ -495,7 +512,7 @@ class GRUCell(RecurrentCell):
         if self.reset_after:
             inner = self._recur(h, training)
             if self.use_bias:
-                inner = inner + self.rnn.bias_hh_l0
+                inner = inner + self._stored("bias_hh_l0")
             h_r, h_z, h_n = inner.chunk(3, -1)
             z, r = gate(x_z + h_z), gate(x_r + h_r)
             candidate = activation(x_n + r * h_n)
@@ -504,7 +521,7 @@ class GRUCell(RecurrentCell):
             z, r = gate(x_z + h_z), gate(x_r + h_r)
             masks = self.get_recurrent_dropout_mask(h) if training and self.recurrent_dropout else None
             kept = r * (h if masks is None else h * masks[2])
-            candidate = activation(x_n + F.linear(kept, self.rnn.weight_hh_l0[2 * units :]))
+            candidate = activation(x_n + F.linear(kept, self._stored("weight_hh_l0")[2 * units :]))
         h = z * h + (1 - z) * candidate
         return h, [h]
 

@@ -83,6 +83,8 @@ class SimpleRNN(_Recurrent):
         **kwargs: As for `RNN` and `SimpleRNNCell`.
     """
 
+    _keras_config_leaves_out = (*_Recurrent._keras_config_leaves_out, "seed")
+
     def __init__(
         self,
         units: int,
