@@ -21,7 +21,7 @@ QUANTIZED = [
 @pytest.fixture(autouse=True)
 def _same_settings():
     yield
-    config._settings.dtype_policy = None
+    config.reset_dtype_policy()
     config.set_floatx("float32")
 
 

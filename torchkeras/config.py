@@ -70,6 +70,11 @@ def set_dtype_policy(policy: Any) -> None:
     _settings.dtype_policy = _settings.policy_reader(policy)
 
 
+def reset_dtype_policy() -> None:
+    """Let the dtype policy follow `floatx()` again."""
+    _settings.dtype_policy = None
+
+
 def use_policies(policy_of_name: Callable[[str], Any], policy_reader: Callable[[Any], Any]) -> None:
     """Called once by `dtype_policies`, which stands on a higher floor: how a policy is made of a type's name, and of anything."""
     _settings.policy_of_name, _settings.policy_reader = policy_of_name, policy_reader

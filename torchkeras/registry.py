@@ -175,8 +175,8 @@ _UIDS: dict[str, int] = {}
 
 def unique_name(prefix: str) -> str:
     """`prefix` for the first object of that name, then `prefix_1`, `prefix_2`, … as Keras numbers layers."""
-    _UIDS[prefix] = _UIDS.get(prefix, -1) + 1
-    return prefix if _UIDS[prefix] == 0 else f"{prefix}_{_UIDS[prefix]}"
+    number = get_uid(prefix)
+    return prefix if number == 1 else f"{prefix}_{number - 1}"
 
 
 def get_uid(prefix: str = "") -> int:
