@@ -1,3 +1,41 @@
 """The Keras API, written for PyTorch alone."""
 
+from . import activations as activations
+from . import callbacks as callbacks
+from . import config as config
+from . import constraints as constraints
+from . import datasets as datasets
+from . import dtype_policies as dtype_policies
+from . import initializers as initializers
+from . import layers as layers
+from . import losses as losses
+from . import metrics as metrics
+from . import models as models
+from . import ops as ops
+from . import optimizers as optimizers
+from . import random as random
+from . import regularizers as regularizers
+from . import tree as tree
+from .dtype_policies import DTypePolicy as DTypePolicy
+from .dtype_policies import FloatDTypePolicy as FloatDTypePolicy
+from .graph import Function as Function
+from .graph import KerasTensor as KerasTensor
+from .graph import Operation as Operation
+from .initializers import Initializer as Initializer
+from .layers import InputSpec as InputSpec
+from .layers import Layer as Layer
+from .layers.core import Input as Input
+from .losses import Loss as Loss
+from .metrics import Metric as Metric
+from .models import Model as Model
+from .models import Sequential as Sequential
+from .optimizers import Optimizer as Optimizer
+from .regularizers import Regularizer as Regularizer
+from .variable import Variable as Variable
+
 __version__ = "0.1.0"
+
+
+def version() -> str:
+    """The version of torchkeras."""
+    return __version__

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from .. import tree
 from ..distribution import rank
+from ..variable import Variable
 from .step import TrainStep
 
 # Compiling takes seconds: a shape that comes once an epoch (the last, smaller batch) runs eagerly until it has come this often.
@@ -75,6 +77,8 @@ class CapturedStep:
 
         step = self.step
         nest = (x, y, sample_weight)
+        plain = _PlainVariables(self._state())
+        parameters = [plain.alias.get(id(p), p) for p in step.parameters]
 
         def whole(*given: torch.Tensor) -> None:
             flat = iter(given)
@@ -82,25 +86,28 @@ class CapturedStep:
             with torch.enable_grad():
                 loss, y_pred = step.forward(x, y, sample_weight)
                 scaled = loss if step.loss_scale is None else step.loss_scale(loss)
-                grads = torch.autograd.grad(scaled, step.parameters, allow_unused=True)
+                grads = torch.autograd.grad(scaled, parameters, allow_unused=True)
             step.record(loss, rows)
             with torch.no_grad():
                 step.optimizer.apply_stored(grads)
                 step.update_metrics(x, y, y_pred, sample_weight)
 
-        with self._unchanged(), warnings.catch_warnings():
+        with self._unchanged(), plain, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             graph = make_fx(whole, tracing_mode="real")(*leaves)
         graph.graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output") or _mutates(node))
         graph.recompile()
         return graph
 
+    def _state(self) -> list[torch.Tensor]:
+        """Every tensor that a step may change."""
+        model, optimizer = self.step.model, self.step.optimizer
+        return [*model.parameters(), *model.buffers(), *optimizer.state_tensors(), *(v for m in model.metrics for v in m.variables)]
+
     @contextlib.contextmanager
     def _unchanged(self) -> Iterator[None]:
         """Tracing runs the step once on the real tensors; their values come back, and so does the random state."""
-        step = self.step
-        state = [*step.model.parameters(), *step.model.buffers(), *step.optimizer.state_tensors()]
-        state += [v for m in step.model.metrics for v in m.variables]
+        step, state = self.step, self._state()
         saved = [t.detach().clone() for t in state]
         count = int(step.optimizer.iterations)
         devices = [step.total.device] if step.total.device.type == "cuda" else []
@@ -110,6 +117,26 @@ class CapturedStep:
             for tensor, before in zip(state, saved):
                 tensor.detach().copy_(before)
         step.optimizer.iterations = count
+
+
+class _PlainVariables(TorchFunctionMode):
+    """While it is on, torch functions see each Variable as a plain tensor over the same memory: tracing knows no subclasses."""
+
+    def __init__(self, state: list[torch.Tensor]) -> None:
+        super().__init__()
+        self.kept = [v for v in state if isinstance(v, Variable)]
+        self.alias: dict[int, torch.Tensor] = {}
+        for v in self.kept:
+            plain = v.detach()
+            self.alias[id(v)] = torch.nn.Parameter(plain) if v.requires_grad else plain
+
+    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+        return func(*(self._plain(a) for a in args), **{k: self._plain(v) for k, v in (kwargs or {}).items()})
+
+    def _plain(self, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return type(value)([self._plain(v) for v in value]) if type(value) in (list, tuple) else value
+        return self.alias.get(id(value), value)
 
 
 def _mutates(node: torch.fx.Node) -> bool:

@@ -110,6 +110,9 @@ def _term(fn: Any, y: Any, y_pred: Any, sample_weight: Any, world: int, share: f
     if world == 1:
         return fn(y, y_pred, sample_weight)
     total, count = fn.sum_and_count(y, y_pred, sample_weight)
+    if not share:  # a stand-in row, which counts for nothing
+        total = total * 0.0
+        count = count * 0.0 if count is not None else None
     if count is None:  # a sum adds up by itself
         return total * world
     if isinstance(count, torch.Tensor):

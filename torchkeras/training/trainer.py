@@ -135,7 +135,7 @@ class Trainer:
         compiled = self._compiled_metrics
         if compiled.entries is None:
             self._build_metrics(y, y_pred)
-        if compiled.entries and y is not None:
+        if compiled.entries and y is not None and self._share:  # a process without samples of this batch has a stand-in row
             compiled.update(y, y_pred, sample_weight, self._output_names(y_pred))
 
     def _build_metrics(self, y: Any, y_pred: Any) -> None:
