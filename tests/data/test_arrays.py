@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from torchkeras import config
-from torchkeras.data import ArraySource, make_batches, to_tensor, to_tensors, train_validation_split
+from torchkeras.data import ArraySource, make_batches, single_batch, to_tensor, to_tensors, train_validation_split
 from torchkeras.data import arrays as arrays_module
 
 CPU = torch.device("cpu")
@@ -262,6 +262,15 @@ def test_validation_split_cuts_the_end_off():
 def test_validation_split_refuses(arrays, split, message):
     with pytest.raises(ValueError, match=message):
         train_validation_split(arrays, split)
+
+
+def test_a_single_batch_holds_everything():
+    (x, y), size = single_batch({"a": [[1.0], [2.0]]}, [0, 1], device=CPU)
+    assert (x["a"].tolist(), y.tolist(), size) == ([[1.0], [2.0]], [0, 1], 2)
+    (_, _, weight), _ = single_batch(np.zeros((2, 3)), np.array([1, 0]), class_weight={1: 4.0}, device=CPU)
+    assert weight.tolist() == [4.0, 1.0]
+    with pytest.raises(ValueError, match="x has 2, y has 3"):
+        single_batch(np.zeros(2), np.zeros(3), device=CPU)
 
 
 def test_to_tensors_keeps_none():

@@ -3,6 +3,7 @@
 from .arrays import ArraySource as ArraySource
 from .arrays import check_counts as check_counts
 from .arrays import is_array_nest as is_array_nest
+from .arrays import single_batch as single_batch
 from .arrays import to_tensor as to_tensor
 from .arrays import to_tensors as to_tensors
 from .arrays import train_validation_split as train_validation_split

@@ -294,6 +294,25 @@ def _free_bytes(device: torch.device) -> float:
     return float("inf")
 
 
+def single_batch(
+    x: Any, y: Any = None, sample_weight: Any = None, *, class_weight: dict[int, float] | None = None, device: torch.device
+) -> tuple[Any, int]:
+    """All of some arrays as one batch on the device, packed as `Batches` does, and its size: what `train_on_batch` needs.
+
+    Args:
+        x: A nest of arrays `(samples, ...)`.
+        y: Targets, or `None`.
+        sample_weight: Weights, or `None`.
+        class_weight: Weight by class index; becomes the sample weights.
+        device: Where the batch goes.
+    """
+    x, y, sample_weight = to_tensors(x, "x"), to_tensors(y, "y"), to_tensors(sample_weight, "sample_weight")
+    size = check_counts(x=x, y=y, sample_weight=sample_weight)
+    if class_weight is not None:
+        sample_weight = class_weight_to_sample_weight(class_weight, y, sample_weight)
+    return map_leaves(lambda leaf: leaf.to(device), pack_x_y_sample_weight(x, y, sample_weight)), size
+
+
 def train_validation_split(arrays: Any, validation_split: float) -> tuple[Any, Any]:
     """Cut the last part of every array off, before any shuffling.
 
