@@ -141,6 +141,27 @@ def test_symbolic_calls_of_unknown_sizes_are_keras(name, args, kwargs):
     assert call(ops, KerasTensor) == theirs
 
 
+@pytest.mark.parametrize(
+    "name, args, kwargs", [p for p in TABLE if p.values[0] not in {"unique", "bincount", "ndim", "size"} and p.id != "repeat-2"]
+)
+def test_results_stay_on_the_device_of_the_arguments(name, args, kwargs):
+    # Tensors of device `meta` do not mix with those of another: an accelerator's stand-in.
+    made = map_arrays(lambda a: torch.empty(a.shape, dtype=getattr(torch, a.dtype.name), device="meta"), (args, kwargs))
+    if tensors((args, kwargs))[1]:
+        assert {t.device.type for t in flat(getattr(ops, name)(*made[0], **made[1]))} == {"meta"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, args, kwargs", [p for p in TABLE if p.id.endswith(("-0", "-1"))])
+def test_every_op_traces_whole(name, args, kwargs):
+    torch._dynamo.reset()
+    (args, kwargs), _ = tensors((args, kwargs))
+    fn = getattr(ops, name)
+    compiled = torch.compile(lambda a, k: fn(*a, **k), fullgraph=True, backend="eager")
+    for traced, eager in zip(flat(compiled(args, kwargs)), flat(fn(*args, **kwargs)), strict=True):
+        torch.testing.assert_close(traced, eager, equal_nan=True)
+
+
 def parameters(module, name):
     return [(p.name, p.kind, p.default) for p in inspect.signature(getattr(module, name)).parameters.values()]
 

@@ -8,25 +8,25 @@ from ...graph import TensorLike, op
 from .elementwise import as_float
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, numbers=True)
 def add(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """`x1 + x2`, broadcast; of booleans, their disjunction."""
     return torch.add(x1, x2)
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, numbers=True)
 def subtract(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """`x1 - x2`, broadcast."""
     return torch.sub(x1, x2)
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, numbers=True)
 def multiply(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """`x1 * x2`, broadcast; of booleans, their conjunction."""
     return torch.mul(x1, x2)
 
 
-@op(promote="float", broadcast=True)
+@op(promote="float", broadcast=True, numbers=True)
 def true_divide(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """`x1 / x2` as floats, broadcast."""
     return torch.true_divide(x1, x2)
@@ -42,19 +42,19 @@ def divide_no_nan(x1: TensorLike, x2: TensorLike) -> TensorLike:
     return torch.where(zero, 0, torch.true_divide(x1, torch.where(zero, 1, x2)))
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, numbers=True)
 def floor_divide(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """The greatest whole number not above `x1 / x2`, broadcast."""
     return torch.div(x1, x2, rounding_mode="floor")
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, numbers=True)
 def mod(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """The remainder of `x1 / x2` with the sign of `x2`, broadcast."""
     return torch.remainder(*_countable(x1, x2))
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, numbers=True)
 def fmod(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """The remainder of `x1 / x2` with the sign of `x1`, broadcast."""
     return torch.fmod(*_countable(x1, x2))
@@ -64,7 +64,7 @@ def _countable(x1: torch.Tensor, x2: torch.Tensor) -> tuple[torch.Tensor, torch.
     return (x1.to(torch.int32), x2.to(torch.int32)) if x1.dtype is torch.bool else (x1, x2)
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, numbers=True)
 def power(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """`x1` to the power `x2`, broadcast."""
     return torch.pow(x1, x2)

@@ -7,37 +7,37 @@ import torch
 from ...graph import TensorLike, op
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, numbers=True)
 def equal(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """Whether `x1 == x2`, broadcast."""
     return torch.eq(x1, x2)
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, numbers=True)
 def not_equal(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """Whether `x1 != x2`, broadcast."""
     return torch.ne(x1, x2)
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, numbers=True)
 def less(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """Whether `x1 < x2`, broadcast."""
     return torch.lt(x1, x2)
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, numbers=True)
 def less_equal(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """Whether `x1 <= x2`, broadcast."""
     return torch.le(x1, x2)
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, numbers=True)
 def greater(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """Whether `x1 > x2`, broadcast."""
     return torch.gt(x1, x2)
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, numbers=True)
 def greater_equal(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """Whether `x1 >= x2`, broadcast."""
     return torch.ge(x1, x2)

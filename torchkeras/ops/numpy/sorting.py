@@ -162,9 +162,9 @@ def bincount(x: TensorLike, weights: TensorLike | None = None, minlength: int = 
         raise ValueError(f"`weights` must have the shape of `x`. Received: shapes {tuple(weights.shape)} and {tuple(x.shape)}")
     dtype = torch.int32 if weights is None else dtypes.to_torch_dtype(dtypes.result_type(x.dtype, weights.dtype))
     x = x.to(torch.int64)
-    if x.numel() and int(x.min()) < 0:
+    if not torch.compiler.is_compiling() and x.numel() and int(x.min()) < 0:
         raise ValueError(f"`x` must not hold negative numbers. Received: x with least element {int(x.min())}")
-    length = max(minlength, int(x.max()) + 1 if x.numel() else 0)
+    length = torch.sym_max(minlength, int(x.max()) + 1 if x.numel() else 0)
     rows = 1 if x.ndim == 1 else x.shape[0]
     if x.ndim == 2:
         x = x + length * torch.arange(rows, device=x.device).unsqueeze(1)
