@@ -98,7 +98,7 @@ class Loss(Configurable):
             samples = float(_samples(y_pred))
             return total * samples, samples
         if self.reduction == "mean_with_sample_weight" and weight is not None:
-            return total, weight.sum()
+            return total, weight.expand_as(values).sum()
         return total, float(values.numel()) if count is None else count
 
     def _value_count(self, y_pred: Tensor) -> float:

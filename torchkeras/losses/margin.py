@@ -17,13 +17,18 @@ from .loss import FunctionLoss, LossFunctionWrapper, _convert, pair
 def hinge(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
     """`mean(max(1 - y_true · y_pred, 0))` over the last axis; labels are -1 and 1, or 0 and 1, which become -1 and 1."""
     y_true, y_pred = pair(y_true, y_pred)
-    return torch.mean(torch.relu(1.0 - signed_labels(y_true) * y_pred), dim=-1)
+    return torch.mean(_positive(1.0 - signed_labels(y_true) * y_pred), dim=-1)
 
 
 def squared_hinge(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
     """`mean(max(1 - y_true · y_pred, 0)²)` over the last axis; labels as in `hinge`."""
     y_true, y_pred = pair(y_true, y_pred)
-    return torch.mean(torch.square(torch.relu(1.0 - signed_labels(y_true) * y_pred)), dim=-1)
+    return torch.mean(torch.square(_positive(1.0 - signed_labels(y_true) * y_pred)), dim=-1)
+
+
+def _positive(x: Tensor) -> Tensor:
+    """`max(x, 0)`, whose gradient at 0 is 0.5 as Keras's, where that of `relu` is 0."""
+    return torch.maximum(x, torch.zeros((), dtype=x.dtype, device=x.device)) if isinstance(x, Tensor) else torch.relu(x)
 
 
 def signed_labels(y_true: Tensor) -> Tensor:
@@ -36,7 +41,7 @@ def categorical_hinge(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
     y_true, y_pred = pair(y_true, y_pred)
     positive = torch.sum(y_true * y_pred, dim=-1)
     negative = torch.amax((1.0 - y_true) * y_pred, dim=-1)
-    return torch.relu(negative - positive + 1.0)
+    return _positive(negative - positive + 1.0)
 
 
 def dice(y_true: TensorLike, y_pred: TensorLike, axis: int | Sequence[int] | None = None) -> Tensor:
@@ -81,7 +86,7 @@ def _dims(axis: int | Sequence[int] | None) -> int | tuple[int, ...] | None:
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:
-    return (a + config.epsilon()) / (b + config.epsilon())
+    return a / (b + config.epsilon())
 
 
 def circle(

@@ -102,7 +102,7 @@ class CapturedStep:
     def _state(self) -> list[torch.Tensor]:
         """Every tensor that a step may change."""
         model, optimizer = self.step.model, self.step.optimizer
-        return [*model.parameters(), *model.buffers(), *optimizer.state_tensors(), *(v for m in model.metrics for v in m.variables)]
+        return [*model.parameters(), *model.buffers(), *optimizer.state_tensors(), *(v for m in model.metrics for v in m.state)]
 
     @contextlib.contextmanager
     def _unchanged(self) -> Iterator[None]:
