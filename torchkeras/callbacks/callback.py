@@ -89,6 +89,9 @@ class Callback:
 
 
 def _overrides(callback: Any, hook: str) -> bool:
+    """Whether a callback has something of its own to do there (a method of its class, or a function set on it)."""
+    if hook in vars(callback):
+        return True
     old = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
     return any(getattr(type(callback), name, None) is not getattr(Callback, name) for name in (hook, old.get(hook, hook)))
 

@@ -1,0 +1,107 @@
+"""Callbacks that record: a CSV file, functions of the user's."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..distribution import rank
+from .callback import _HOOKS, Callback
+
+
+class CSVLogger(Callback):
+    """Append the logs of every epoch to a CSV file, which is readable at any moment.
+
+    Args:
+        filename: The file.
+        separator: What stands between values.
+        append: Whether an existing file is continued.
+    """
+
+    def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
+        super().__init__()
+        self.filename, self.separator, self.append = os.fspath(filename), separator, append
+        self.keys: list[str] | None = None
+        self._file: Any = None
+        self._writer: Any = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if not rank.is_main():
+            return
+        path = Path(self.filename)
+        goes_on = self.append and path.exists() and path.stat().st_size > 0
+        self._file = open(path, "a" if self.append else "w", newline="")  # closed in on_train_end
+        self._writer = None
+        self._header = not goes_on
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._file is None:
+            return
+        logs = logs or {}
+        if self.keys is None:
+            self.keys = sorted(logs)
+            train = [k for k in self.keys if not k.startswith("val_")]
+            self.keys = train + [f"val_{k}" for k in train if f"val_{k}" not in self.keys] + [k for k in self.keys if k.startswith("val_")]
+            self.keys = [k for k in self.keys if k in logs or k.startswith("val_")]
+            if not any(k in logs for k in self.keys if k.startswith("val_")):
+                self.keys = [k for k in self.keys if not k.startswith("val_")]
+        if self._writer is None:
+            self._writer = csv.DictWriter(self._file, fieldnames=["epoch", *self.keys], delimiter=self.separator)
+            if self._header:
+                self._writer.writeheader()
+        row = {k: _text(logs[k]) if k in logs else "NA" for k in self.keys}
+        self._writer.writerow({"epoch": epoch, **row})
+        self._file.flush()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = self._writer = None
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, str) or not isinstance(value, (Iterable, np.ndarray)):
+        return value
+    return f'"[{", ".join(map(str, value))}]"'
+
+
+class LambdaCallback(Callback):
+    """A callback made of functions.
+
+    Args:
+        on_epoch_begin: Called as `(epoch, logs)`.
+        on_epoch_end: Likewise.
+        on_train_begin: Called as `(logs)`.
+        on_train_end: Likewise.
+        on_train_batch_begin: Called as `(batch, logs)`.
+        on_train_batch_end: Likewise.
+        **kwargs: Any other method of `Callback`, by name; `on_batch_begin` and `on_batch_end` too.
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Callable | None = None,
+        on_epoch_end: Callable | None = None,
+        on_train_begin: Callable | None = None,
+        on_train_end: Callable | None = None,
+        on_train_batch_begin: Callable | None = None,
+        on_train_batch_end: Callable | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__()
+        given = dict(
+            on_epoch_begin=on_epoch_begin, on_epoch_end=on_epoch_end, on_train_begin=on_train_begin, on_train_end=on_train_end,
+            on_train_batch_begin=on_train_batch_begin or kwargs.pop("on_batch_begin", None),
+            on_train_batch_end=on_train_batch_end or kwargs.pop("on_batch_end", None), **kwargs,
+        )  # fmt: skip
+        unknown = [k for k in kwargs if k not in _HOOKS]
+        if unknown:
+            raise ValueError(f"LambdaCallback has no method {unknown[0]!r}. It has: {', '.join(_HOOKS)}")
+        self._given = {k: v for k, v in given.items() if v is not None}
+        for name, function in self._given.items():
+            setattr(self, name, function)

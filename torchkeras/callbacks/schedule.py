@@ -1,0 +1,131 @@
+"""Callbacks that change the learning rate."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..distribution import rank
+from .callback import Callback
+from .monitor import MonitorCallback
+
+
+def learning_rate_of(optimizer: Any) -> float:
+    """The learning rate of an optimizer, torch's own included."""
+    value = getattr(optimizer, "learning_rate", None)
+    return float(optimizer.param_groups[0]["lr"] if value is None else value)
+
+
+def set_learning_rate(optimizer: Any, value: float) -> None:
+    """Set it."""
+    if hasattr(type(optimizer), "learning_rate"):
+        optimizer.learning_rate = value
+        return
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(value)
+        else:
+            group["lr"] = value
+
+
+class LearningRateScheduler(Callback):
+    """Set the learning rate before every epoch.
+
+    Args:
+        schedule: `schedule(epoch, learning_rate)`, or `schedule(epoch)`, returns the new rate.
+        verbose: 1 prints it.
+    """
+
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        super().__init__()
+        self.schedule, self.verbose = schedule, verbose
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        optimizer = self.model.optimizer
+        try:
+            rate = self.schedule(epoch, learning_rate_of(optimizer))
+        except TypeError:  # the older form
+            rate = self.schedule(epoch)
+        if not isinstance(rate, (float, np.floating, int, torch.Tensor)):
+            raise ValueError(f"`schedule` must return a number. Received: {rate!r} of type {type(rate).__name__}")
+        set_learning_rate(optimizer, float(rate))
+        if self.verbose and rank.is_main():
+            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {float(rate)}.")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = learning_rate_of(self.model.optimizer)
+
+
+class ReduceLROnPlateau(MonitorCallback):
+    """Lower the learning rate when a number has stopped getting better.
+
+    Args:
+        monitor: The entry of the logs.
+        factor: What the rate is multiplied by; below 1.
+        patience: How many epochs without improvement are waited for.
+        verbose: 1 prints changes.
+        mode: `"min"`, `"max"` or `"auto"`.
+        min_delta: What a change must exceed to count as better.
+        cooldown: Epochs after a cut before waiting begins again.
+        min_lr: The rate never goes below it.
+        **kwargs: None are known.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        if "epsilon" in kwargs:
+            warnings.warn("`epsilon` of ReduceLROnPlateau is now called `min_delta`.", DeprecationWarning, stacklevel=2)
+            min_delta = kwargs.pop("epsilon")
+        if kwargs:
+            raise TypeError(f"ReduceLROnPlateau() got unexpected arguments: {', '.join(kwargs)}")
+        super().__init__(monitor, mode, min_delta)
+        if factor >= 1.0:
+            raise ValueError(f"`factor` must be below 1: the rate is multiplied by it. Received: factor={factor}")
+        self.factor, self.patience, self.verbose = factor, patience, verbose
+        self.cooldown, self.min_lr = cooldown, min_lr
+        self.cooldown_counter = self.wait = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.best = None
+        self.cooldown_counter = self.wait = 0
+
+    def in_cooldown(self) -> bool:
+        """Whether a cut was made so recently that nothing is counted."""
+        return self.cooldown_counter > 0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        logs = {} if logs is None else logs
+        optimizer = self.model.optimizer
+        logs["learning_rate"] = learning_rate_of(optimizer)
+        value = self.value(logs)
+        if value is None:
+            return
+        if self.in_cooldown():
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self.is_better(value, self.best):
+            self.best, self.wait = value, 0
+        elif not self.in_cooldown():
+            self.wait += 1
+            old = logs["learning_rate"]
+            if self.wait >= self.patience and old > np.float32(self.min_lr):
+                new = max(old * self.factor, self.min_lr)
+                set_learning_rate(optimizer, new)
+                if self.verbose and rank.is_main():
+                    print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
+                self.cooldown_counter, self.wait = self.cooldown, 0
