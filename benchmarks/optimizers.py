@@ -104,7 +104,7 @@ def main() -> None:
         for step in steps:
             step()
         times: tuple[list[float], list[float]] = ([], [])
-        for n in range(args.steps):
+        for n in range(min(args.steps, 3) if name.startswith("Muon") else args.steps):
             order = list(zip(steps, times))
             for step, seen in order if n % 2 else reversed(order):
                 seen.append(timed(step, args.device, repeats))

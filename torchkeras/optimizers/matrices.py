@@ -47,15 +47,13 @@ class Lamb(Optimizer):
         # The direction without its common factor `scale`, which the trust ratio takes out again.
         correction = kernels.sqrt(one_minus_power(self.beta_2, t))
         scale = correction / one_minus_power(self.beta_1, t)
-        direction = torch._foreach_sqrt(square)
-        kernels.add_(direction, correction * self.epsilon)
-        torch._foreach_reciprocal_(direction)
-        torch._foreach_mul_(direction, mean)
+        root = torch._foreach_sqrt(square)
+        kernels.add_(root, correction * self.epsilon)
+        direction = torch._foreach_div(mean, root)
         length = torch.stack(kernels.l2_norms(params, batch.groups))
         step = torch.stack(kernels.l2_norms(direction, batch.groups))
         ratio = torch.where((length > 0) & (step > 0), length / step, scale) * -lr
-        torch._foreach_mul_(direction, list(ratio.to(params[0].dtype).unbind()))
-        torch._foreach_add_(params, direction)
+        torch._foreach_addcmul_(params, direction, ratio.to(params[0].dtype).unbind())
 
 
 class Adafactor(Optimizer):
