@@ -58,7 +58,7 @@ def relu(
         warnings.warn("`alpha` is the old name of `negative_slope`.", DeprecationWarning, stacklevel=2)
         negative_slope = alpha
     if negative_slope == 0.0 and max_value is None and threshold == 0.0:
-        return torch.relu(x) if x.__class__ is torch.Tensor and x.dtype is not torch.bool else nn.relu(x)
+        return torch.relu(x) if _plain(x) else nn.relu(x)
     return bent_relu(x, negative_slope, max_value, threshold)
 
 
@@ -100,7 +100,8 @@ def exponential(x: TensorLike) -> TensorLike:
 
 def sigmoid(x: TensorLike) -> TensorLike:
     """`1 / (1 + exp(-x))`. The result remembers `x`, from which a cross-entropy computes."""
-    return _with_logits(nn.sigmoid(x), x, "sigmoid")
+    output = torch.sigmoid(x) if _plain(x) else nn.sigmoid(x)
+    return _with_logits(output, x, "sigmoid")
 
 
 def softmax(x: TensorLike, axis: Any = -1) -> TensorLike:
@@ -110,13 +111,21 @@ def softmax(x: TensorLike, axis: Any = -1) -> TensorLike:
         x: The argument.
         axis: The axis or axes of the sum.
     """
-    output = nn.softmax(x, axis)
-    return _with_logits(output, x, "softmax") if axis == -1 else output
+    if axis != -1:
+        return nn.softmax(x, axis)
+    output = torch.softmax(x, -1) if _plain(x) and x.ndim else nn.softmax(x)
+    return _with_logits(output, x, "softmax")
+
+
+def _plain(x: Any) -> bool:
+    """Whether an op would pass `x` to torch as it is; asked here, it costs less."""
+    return x.__class__ is torch.Tensor and x.dtype.is_floating_point
 
 
 def _with_logits(output: Any, logits: Any, activation: str) -> Any:
     if isinstance(output, torch.Tensor):  # a fake one too: a captured step computes what an eager one does
-        output._keras_logits, output._keras_logits_of = logits, activation
+        output._keras_logits = logits  # type: ignore[attr-defined]
+        output._keras_logits_of = activation  # type: ignore[attr-defined]
     return output
 
 

@@ -163,7 +163,8 @@ class GPTQDTypePolicy(QuantizedDTypePolicy):
         source_name: As in `QuantizedDTypePolicy`.
     """
 
-    _method, _bits = "gptq", (2, 3, 4, 8)
+    _method = "gptq"
+    _bits: tuple[int, ...] = (2, 3, 4, 8)
 
     def _read_mode(self, mode: Any) -> str:
         bits, group_size = _mode_numbers(mode, self._method, "weight_bits", "group_size")
@@ -182,7 +183,8 @@ class AWQDTypePolicy(GPTQDTypePolicy):
         source_name: As in `QuantizedDTypePolicy`.
     """
 
-    _method, _bits = "awq", (4,)
+    _method = "awq"
+    _bits = (4,)
 
 
 class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):

@@ -162,7 +162,7 @@ _WINDOWS = {
 def _window(window: Any, length: int, periodic: bool) -> torch.Tensor:
     """A window in double precision; `window` is a name, `(name, parameters…)` or the values."""
     if isinstance(window, str) and window in _WINDOWS:
-        return _WINDOWS[window](length, sym=not periodic, dtype=torch.float64, device="cpu")
+        return _WINDOWS[window](length, sym=not periodic, dtype=torch.float64, device=torch.device("cpu"))
     if isinstance(window, str) or (isinstance(window, tuple) and isinstance(window[0], str)):
         try:
             from scipy import signal  # noqa: PLC0415  (an extra)

@@ -44,7 +44,7 @@ def abs_max_quantize(
     largest = inputs.abs().amax() if axis is None else inputs.abs().amax(dim=axis, keepdim=True)
     scale = value_range[1] / (largest + epsilon)
     outputs = torch.clamp(torch.round(inputs * scale), *value_range).to(dtypes.to_torch_dtype(dtype))
-    return (outputs.to(device), scale.to(device)) if to_numpy else (outputs, scale)
+    return outputs.to(device), scale.to(device)
 
 
 @op(promote="float")
@@ -87,8 +87,8 @@ def abs_max_quantize_grouped_with_zero_point(
     scale = (high - low + epsilon) / levels
     zero = torch.clamp(torch.round(-low / scale), 0, levels) - 2 ** (bits - 1)
     quantized = torch.clamp(torch.round(blocks / scale[:, None]) + zero[:, None], *value_range)
-    results = quantized.view(-1, columns)[:rows].to(dtypes.to_torch_dtype(dtype)), scale, zero.to(torch.int8)
-    return tuple(r.to(device) for r in results) if to_numpy else results
+    quantized = quantized.view(-1, columns)[:rows].to(dtypes.to_torch_dtype(dtype))
+    return quantized.to(device), scale.to(device), zero.to(device, torch.int8)
 
 
 @op(promote="float", args=("inputs",))
@@ -431,6 +431,9 @@ class Float8QuantizationConfig(QuantizationConfig):
 
 class _CalibratedConfig(QuantizationConfig):
     """One of a method that looks at data. The data and the tokenizer are not part of the config."""
+
+    weight_bits: int
+    group_size: int
 
     def _config_value(self, name: str) -> Any:
         return None if name in ("dataset", "tokenizer") else super()._config_value(name)

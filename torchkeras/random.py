@@ -218,8 +218,8 @@ def normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any 
         dtype: A floating type; `floatx()` without it.
         seed: An int (the same numbers at each call), a SeedGenerator, or `None` (torch's global generator).
     """
-    shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
     _check_positive("stddev", stddev, zero=True)
+    shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
     if state is None:
         x = torch.randn(shape, dtype=out, device=device)
     else:
@@ -247,8 +247,8 @@ def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: A
 
 def truncated_normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Seed = None) -> torch.Tensor:
     """Draws from a normal distribution without what is more than two standard deviations from the mean. See `normal`."""
-    shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
     _check_positive("stddev", stddev, zero=True)
+    shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
     work = work_dtype(out)
     if state is None:
         x = truncated_normal_(torch.empty(shape, dtype=work, device=device), 0.0, 1.0, None)
@@ -290,23 +290,27 @@ def randint(shape: Sequence[int], minval: Any, maxval: Any, dtype: Any = "int32"
     out = dtypes.to_torch_dtype(dtype)
     if not dtypes.is_int(out):
         raise ValueError(f"`dtype` must be an integer type. Received: dtype={dtype!r}")
-    bounds = [b if isinstance(b, torch.Tensor) else _whole(name, b) for name, b in (("minval", minval), ("maxval", maxval))]
-    shape, state, device = _shape(shape), _state_of(seed), rank.default_device()
-    low, high = bounds
-    numbers = isinstance(low, int) and isinstance(high, int)
-    if numbers and low >= high:
-        raise ValueError(f"`maxval` must be greater than `minval`. Received: minval={low}, maxval={high}")
-    if state is None and numbers:
-        return torch.randint(low, high, shape, dtype=torch.int64, device=device).to(out)
+    low, high = _whole("minval", minval), _whole("maxval", maxval)
+    shape, device = _shape(shape), rank.default_device()
+    if isinstance(low, int) and isinstance(high, int):
+        if low >= high:
+            raise ValueError(f"`maxval` must be greater than `minval`. Received: minval={low}, maxval={high}")
+        state = _state_of(seed)
+        if state is None:
+            return torch.randint(low, high, shape, dtype=torch.int64, device=device).to(out)
+    else:
+        state = _state_of(seed)
+        low, high = (torch.as_tensor(b, dtype=torch.int64, device=device) for b in (low, high))
     if state is None:
         bits = torch.randint(2**63 - 1, shape, device=device)
     else:
         bits = _top(_bits(math.prod(shape), state, device), 63).view(shape)
-    low, high = (b.to(device, torch.int64) if isinstance(b, torch.Tensor) else b for b in (low, high))
     return (bits % (high - low) + low).to(out)
 
 
-def _whole(name: str, value: Any) -> Any:
+def _whole(name: str, value: Any) -> int | torch.Tensor:
+    if isinstance(value, torch.Tensor):
+        return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
     array = np.asarray(value)
@@ -354,12 +358,12 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None =
     inputs = _tensor(inputs)
     if not inputs.is_floating_point():
         raise ValueError(f"`inputs` must be floating point, for what is kept is scaled. Received: {inputs.dtype}")
+    shape = tuple(inputs.shape) if noise_shape is None else _noise_shape(noise_shape, inputs)
     state = _state_of(seed)
     if state is None and noise_shape is None:
         return F.dropout(inputs, rate, training=True)
     if rate in (0, 1):
         return inputs if rate == 0 else torch.zeros_like(inputs)
-    shape = tuple(inputs.shape) if noise_shape is None else _noise_shape(noise_shape, inputs)
     if state is None:
         keep = torch.rand(shape, device=inputs.device) >= rate
     else:
@@ -368,13 +372,10 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None =
 
 
 def _noise_shape(noise_shape: Sequence[int | None], inputs: torch.Tensor) -> tuple[int, ...]:
-    shape = tuple(noise_shape)
-    if len(shape) == inputs.ndim:
-        shape = tuple(n if size is None else size for size, n in zip(shape, inputs.shape))
-    if len(shape) != inputs.ndim or any(size not in (1, n) for size, n in zip(shape, inputs.shape)):
-        raise ValueError(
-            f"`noise_shape` must have 1, None or its size for each axis of {tuple(inputs.shape)}. Received: {tuple(noise_shape)}"
-        )
+    given = tuple(noise_shape)
+    shape = tuple(n if size is None else size for size, n in zip(given, inputs.shape))
+    if len(given) != inputs.ndim or any(size not in (1, n) for size, n in zip(shape, inputs.shape)):
+        raise ValueError(f"`noise_shape` must have 1, None or its size for each axis of {tuple(inputs.shape)}. Received: {given}")
     return shape
 
 
