@@ -312,8 +312,9 @@ class _CustomGradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Any) -> Any:
-        parameters = inspect.signature(ctx.gradient).parameters.values()
-        if any(p.name == "upstream" or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
+        code = ctx.gradient.__code__  # torch.compile cannot trace inspect.signature
+        named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        if "upstream" in named or code.co_flags & inspect.CO_VARKEYWORDS:
             grads = ctx.gradient(*ctx.args, upstream=upstream[0] if len(upstream) == 1 else upstream)
         else:
             grads = ctx.gradient(*upstream)

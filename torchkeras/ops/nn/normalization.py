@@ -47,12 +47,16 @@ def batch_normalization(
                 f"Received: {name}.shape={tuple(value.shape)}, x.shape={tuple(x.shape)}"
             )
     mean, variance = mean.reshape(n), variance.reshape(n)
-    if x.dim() < 2:
-        y = (x - mean) * torch.rsqrt(variance + epsilon)
-        y = y if scale is None else y * scale.reshape(n)
-        return y if offset is None else y + offset.reshape(n)
     scale, offset = None if scale is None else scale.reshape(n), None if offset is None else offset.reshape(n)
-    return F.batch_norm(x.movedim(axis, 1), mean, variance, scale, offset, False, 0.0, epsilon).movedim(1, axis)
+    if x.dim() > 1 and not mean.requires_grad and not variance.requires_grad:
+        return F.batch_norm(x.movedim(axis, 1), mean, variance, scale, offset, False, 0.0, epsilon).movedim(1, axis)
+    # The fused kernel has no gradient for statistics, which those of the batch itself need.
+    gain = torch.rsqrt(variance + epsilon)
+    gain = gain if scale is None else gain * scale
+    shift = -mean * gain if offset is None else offset - mean * gain
+    shape = [1] * x.dim()
+    shape[axis] = n
+    return torch.addcmul(shift.reshape(shape), x, gain.reshape(shape))
 
 
 def _over_last_axes(
