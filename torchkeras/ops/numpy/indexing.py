@@ -22,7 +22,8 @@ def _get_item_spec(x: Any, key: Any) -> Any:
         raise ValueError(f"`key` must not hold more places than `x` has axes. Received: key={key}, x of shape {x.shape}")
     if Ellipsis not in keys:
         keys = (*keys, Ellipsis)
-    sizes, shape = list(x.shape), []
+    sizes: list[int | None] = list(x.shape)
+    shape: list[int | None] = []
     for k in keys:
         if k is None:
             shape.append(1)
@@ -156,7 +157,7 @@ def _diagonal_size(rows: int | None, columns: int | None, offset: int) -> int | 
 
 
 def _diag_spec(x: Any, k: int = 0) -> Any:
-    return KerasTensor((_diagonal_size(*x.shape, k),), x.dtype) if len(x.shape) == 2 else NotImplemented
+    return KerasTensor((_diagonal_size(x.shape[0], x.shape[1], k),), x.dtype) if len(x.shape) == 2 else NotImplemented
 
 
 def _diagonal_spec(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:

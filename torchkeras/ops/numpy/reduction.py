@@ -386,7 +386,7 @@ def _quantile(x: torch.Tensor, q: torch.Tensor, axis: Axis, method: str, keepdim
     nans = torch.isnan(ordered)
     count = (~nans).sum(-1, keepdim=True) if skip_nan else torch.full_like(ordered[..., :1], x.shape[-1], dtype=torch.int64)
     place = q.reshape(-1) * (count - 1).clamp(min=0).to(exact)  # (..., quantiles)
-    place = place if method in ("linear", "midpoint") else _BETWEEN[method](place)
+    place = _BETWEEN[method](place)
     below, above = torch.floor(place), torch.ceil(place)
     low, high = ordered.gather(-1, below.long()), ordered.gather(-1, above.long())
     if method == "midpoint":
@@ -400,7 +400,13 @@ def _quantile(x: torch.Tensor, q: torch.Tensor, axis: Axis, method: str, keepdim
     return result.reshape((*q.shape, *(shape if keepdims else result.shape[1:])))
 
 
-_BETWEEN = {"linear": None, "lower": torch.floor, "higher": torch.ceil, "midpoint": None, "nearest": torch.round}
+_BETWEEN = {
+    "linear": lambda place: place,
+    "lower": torch.floor,
+    "higher": torch.ceil,
+    "midpoint": lambda place: place,
+    "nearest": torch.round,
+}
 
 
 @op

@@ -127,7 +127,8 @@ def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> TensorLike:
 @op
 def moveaxis(x: TensorLike, source: int | Sequence[int], destination: int | Sequence[int]) -> TensorLike:
     """`x` with the axes `source` moved to the places `destination`."""
-    return torch.movedim(x, source, destination)
+    places = (tuple([axes] if isinstance(axes, int) else axes) for axes in (source, destination))
+    return torch.movedim(x, *places)
 
 
 @op
