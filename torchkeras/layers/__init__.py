@@ -1,13 +1,74 @@
 """Every Keras layer; each family in its own file."""
 
+from .conv import Conv1D as Conv1D
+from .conv import Conv1DTranspose as Conv1DTranspose
+from .conv import Conv2D as Conv2D
+from .conv import Conv2DTranspose as Conv2DTranspose
+from .conv import Conv3D as Conv3D
+from .conv import Conv3DTranspose as Conv3DTranspose
+from .conv import DepthwiseConv1D as DepthwiseConv1D
+from .conv import DepthwiseConv2D as DepthwiseConv2D
+from .conv import SeparableConv1D as SeparableConv1D
+from .conv import SeparableConv2D as SeparableConv2D
 from .core import Dense as Dense
+from .core import Embedding as Embedding
+from .core import Identity as Identity
+from .core import Input as Input
+from .core import InputLayer as InputLayer
+from .core import Masking as Masking
 from .input_spec import InputSpec as InputSpec
+from .lambda_layer import Lambda as Lambda
 from .layer import Layer as Layer
-from .rnn import GRU as GRU
-from .rnn import LSTM as LSTM
-from .rnn import RNN as RNN
-from .rnn import GRUCell as GRUCell
-from .rnn import LSTMCell as LSTMCell
-from .rnn import SimpleRNN as SimpleRNN
-from .rnn import SimpleRNNCell as SimpleRNNCell
-from .rnn import StackedRNNCells as StackedRNNCells
+from .normalization import BatchNormalization as BatchNormalization
+from .normalization import GroupNormalization as GroupNormalization
+from .normalization import LayerNormalization as LayerNormalization
+from .normalization import RMSNormalization as RMSNormalization
+from .normalization import UnitNormalization as UnitNormalization
+from .pooling import AdaptiveAveragePooling1D as AdaptiveAveragePooling1D
+from .pooling import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D
+from .pooling import AdaptiveAveragePooling3D as AdaptiveAveragePooling3D
+from .pooling import AdaptiveMaxPooling1D as AdaptiveMaxPooling1D
+from .pooling import AdaptiveMaxPooling2D as AdaptiveMaxPooling2D
+from .pooling import AdaptiveMaxPooling3D as AdaptiveMaxPooling3D
+from .pooling import AveragePooling1D as AveragePooling1D
+from .pooling import AveragePooling2D as AveragePooling2D
+from .pooling import AveragePooling3D as AveragePooling3D
+from .pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
+from .pooling import GlobalAveragePooling2D as GlobalAveragePooling2D
+from .pooling import GlobalAveragePooling3D as GlobalAveragePooling3D
+from .pooling import GlobalMaxPooling1D as GlobalMaxPooling1D
+from .pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
+from .pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
+from .pooling import MaxPooling1D as MaxPooling1D
+from .pooling import MaxPooling2D as MaxPooling2D
+from .pooling import MaxPooling3D as MaxPooling3D
+from .regularization import ActivityRegularization as ActivityRegularization
+from .regularization import AlphaDropout as AlphaDropout
+from .regularization import Dropout as Dropout
+from .regularization import GaussianDropout as GaussianDropout
+from .regularization import GaussianNoise as GaussianNoise
+from .regularization import SpatialDropout1D as SpatialDropout1D
+from .regularization import SpatialDropout2D as SpatialDropout2D
+from .regularization import SpatialDropout3D as SpatialDropout3D
+from .torch_module import TorchModuleWrapper as TorchModuleWrapper
+
+Convolution1D = Conv1D
+Convolution1DTranspose = Conv1DTranspose
+Convolution2D = Conv2D
+Convolution2DTranspose = Conv2DTranspose
+Convolution3D = Conv3D
+Convolution3DTranspose = Conv3DTranspose
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D
+AvgPool1D = AveragePooling1D
+AvgPool2D = AveragePooling2D
+AvgPool3D = AveragePooling3D
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D

@@ -381,7 +381,8 @@ class Layer(Weighted):
             shapes = self.compute_output_shape(**matched)
         dtype = self.compute_dtype
         if self._keeps_type:
-            dtype = next((t.dtype for t in tree.flatten((args, kwargs)) if isinstance(t, KerasTensor) and not dtypes.is_float(t.dtype)), dtype)
+            given = [t.dtype for t in tree.flatten((args, kwargs)) if isinstance(t, KerasTensor)]
+            dtype = next((d for d in given if not dtypes.is_float(d)), dtype)
         return map_shapes(lambda s: KerasTensor(s, dtype=dtype), shapes)
 
     def _call_for_shape(self, *args: Any, **kwargs: Any) -> Any:

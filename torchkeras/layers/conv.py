@@ -1,0 +1,589 @@
+"""Convolutions over one, two and three spatial axes, over torch's own modules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .. import activations, constraints, initializers, regularizers
+from ..ops.nn.spatial import conv_transpose_forward, conv_transpose_geometry, same_padding
+from ..variable import Layout
+from .input_spec import InputSpec
+from .lora import LoRA
+from .spatial import Spatial, spatial_tuple, standardize_padding, window_length
+
+_CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_CONV_TRANSPOSE = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_F_CONV_TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+# Keras: (*spatial, in, out); torch: (out, in, *spatial). Of a transposed convolution both swap in and out.
+_KERNEL = {rank: Layout((*range(2, rank + 2), 1, 0)) for rank in (1, 2, 3)}
+
+
+@dataclass(frozen=True)
+class DepthwiseLayout:
+    """Keras's `(*spatial, channels, multiplier)` in torch's `(channels * multiplier, 1, *spatial)`.
+
+    Args:
+        channels: The channels of the input.
+    """
+
+    channels: int
+
+    def to_keras(self, *stored: torch.Tensor) -> torch.Tensor:
+        kernel = stored[0].reshape(self.channels, -1, *stored[0].shape[2:])
+        return kernel.permute(*range(2, kernel.dim()), 0, 1)
+
+    def to_torch(self, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        rank = value.dim() - 2
+        return (value.permute(rank, rank + 1, *range(rank)).reshape(-1, 1, *value.shape[:rank]),)
+
+
+class _Windowed(Spatial):
+    """What every convolution has: a window with strides and dilation, padding, an activation and a bias."""
+
+    _float_input = True
+    _config_unless_none = ()
+    _per_axis = ("strides", "dilation_rate")
+    _causal = False
+
+    def _set_window(self, kernel_size: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any, activation: Any) -> None:
+        self.kernel_size = spatial_tuple(kernel_size, self.rank, "kernel_size")
+        self.strides = spatial_tuple(strides, self.rank, "strides")
+        self.padding = standardize_padding(padding, self._causal)
+        self._set_data_format(data_format)
+        self.dilation_rate = spatial_tuple(dilation_rate, self.rank, "dilation_rate")
+        self.activation = activations.get(activation)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def _check_counts(self, **counts: int | None) -> None:
+        for name, value in counts.items():
+            if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+
+    def _check_steps(self) -> None:
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                "`strides` and `dilation_rate` cannot both be above 1. "
+                f"Received: strides={self.strides}, dilation_rate={self.dilation_rate}"
+            )
+
+    def _set_bias(self, use_bias: bool, initializer: Any, regularizer: Any, constraint: Any) -> None:
+        self.use_bias = use_bias
+        self.bias_initializer = initializers.get(initializer)
+        self.bias_regularizer = regularizers.get(regularizer)
+        self.bias_constraint = constraints.get(constraint)
+        self.bias = None
+
+    def _wrap_bias(self, module: nn.Module) -> None:
+        if self.use_bias:
+            self.bias = self.wrap_weight(
+                module, "bias", "bias", self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint
+            )
+
+    def _plan_padding(self) -> tuple[int, ...]:
+        """The padding that the torch module applies itself: what does not depend on the input's size and is the same on both sides."""
+        extents = [d * (k - 1) for k, d in zip(self.kernel_size, self.dilation_rate)]
+        own = (0,) * self.rank
+        self.__dict__["_pads"] = self.padding != "valid"
+        if self.padding == "same" and max(self.strides) == 1 and not any(e % 2 for e in extents):
+            own = tuple(e // 2 for e in extents)
+            self.__dict__["_pads"] = False
+        return own
+
+    def _pad(self, x: torch.Tensor) -> torch.Tensor:
+        """Channels-first `x` with the zeros that the torch module does not add."""
+        if not self._pads:
+            return x
+        if self.padding == "causal":
+            return F.pad(x, (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0))
+        edges: list[int] = []
+        for n, k, s, d in zip(reversed(x.shape[2:]), reversed(self.kernel_size), reversed(self.strides), reversed(self.dilation_rate)):
+            edges += same_padding(n, k, s, d)
+        return F.pad(x, edges) if any(edges) else x
+
+    def _output_channels(self, channels: int) -> int:
+        raise NotImplementedError
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        sizes = [
+            window_length(n, k, s, d, self.padding, self.name, input_shape)
+            for n, k, s, d in zip(self._sizes(input_shape), self.kernel_size, self.strides, self.dilation_rate)
+        ]
+        return self._shape_of(input_shape[0], sizes, self._output_channels(input_shape[self._channel_axis]))
+
+    def _finish(self, x: torch.Tensor) -> torch.Tensor:
+        x = self._as_given(x)
+        return x if self.activation is None else self.activation(x)
+
+
+class _Convolution(LoRA, _Windowed):
+    """A convolution, over torch's: the base of Conv1D, Conv2D and Conv3D.
+
+    Input `(batch, *spatial, channels)` for `channels_last`, output `(batch, *smaller, filters)`; `kernel` is
+    `(*kernel_size, channels / groups, filters)`, `bias` `(filters,)`.
+
+    Args:
+        filters: How many channels the output has.
+        kernel_size: The window, one int or one per spatial axis.
+        strides: The step between windows, likewise.
+        padding: `"valid"` (none) or `"same"` (zeros around, evenly, the odd one after); Conv1D also `"causal"` (zeros before).
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        dilation_rate: The step within a window.
+        groups: The number of groups of channels that are convolved apart.
+        activation: By name, config, or any function of a tensor; `None` is linear.
+        use_bias: Whether a bias is added.
+        kernel_initializer: Fills the kernel.
+        bias_initializer: Fills the bias.
+        kernel_regularizer: Adds to the loss of the model.
+        bias_regularizer: Likewise.
+        activity_regularizer: A regularizer of the output.
+        kernel_constraint: Applied after every update.
+        bias_constraint: Likewise.
+        **kwargs: `lora_rank` and `lora_alpha`, as for `Dense`, and what `Layer` takes.
+
+    Raises:
+        ValueError: Arguments that do not fit each other or the input.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        rank, alpha = kwargs.pop("lora_rank", None), kwargs.pop("lora_alpha", None)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self._check_counts(filters=filters, groups=groups)
+        if filters % groups:
+            raise ValueError(f"`groups` must divide `filters`. Received: groups={groups}, filters={filters}")
+        self.filters, self.groups = filters, groups
+        self._set_window(kernel_size, strides, padding, data_format, dilation_rate, activation)
+        self._check_steps()
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self._set_bias(use_bias, bias_initializer, bias_regularizer, bias_constraint)
+        self._init_lora(rank, alpha)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        channels = self._known_channels(input_shape)
+        if channels % self.groups:
+            raise ValueError(
+                f"`groups` must divide the channels of the input of the layer {self.name!r}. "
+                f"Received: groups={self.groups}, input_shape={input_shape}"
+            )
+        self.compute_output_shape(input_shape)
+        self.conv = self.new_module(
+            _CONV[self.rank], channels, self.filters, self.kernel_size, stride=self.strides, padding=self._plan_padding(),
+            dilation=self.dilation_rate, groups=self.groups, bias=self.use_bias,
+        )  # fmt: skip
+        self.kernel = self.wrap_weight(
+            self.conv, "weight", "kernel", self.kernel_initializer, _KERNEL[self.rank], self.kernel_regularizer, self.kernel_constraint
+        )
+        self._wrap_bias(self.conv)
+        self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
+        self._build_lora()
+
+    def call(self, inputs: torch.Tensor) -> torch.Tensor:
+        x = self._pad(self._channels_first(inputs))
+        if self.lora_enabled:
+            delta = self.kernel.to_torch(self._lora_delta())[0]
+            return self._finish(self.conv._conv_forward(x, self.conv.weight + delta.to(self.conv.weight.dtype), self.conv.bias))
+        return self._finish(self.conv(x))
+
+    def _output_channels(self, channels: int) -> int:
+        return self.filters
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if self.lora_rank:
+            config.update(lora_rank=self.lora_rank, lora_alpha=self.lora_alpha)
+        return config
+
+
+class Conv1D(_Convolution):
+    """A convolution over sequences, over `nn.Conv1d`. See `_Convolution` for the arguments."""
+
+    rank = 1
+    _causal = True
+
+
+class Conv2D(_Convolution):
+    """A convolution over images, over `nn.Conv2d`. See `_Convolution` for the arguments."""
+
+    rank = 2
+
+
+class Conv3D(_Convolution):
+    """A convolution over volumes, over `nn.Conv3d`. See `_Convolution` for the arguments."""
+
+    rank = 3
+
+
+class _TransposedConvolution(_Windowed):
+    """A transposed convolution, over torch's: the base of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose.
+
+    It is the gradient of a convolution with respect to its input. `kernel` is `(*kernel_size, filters, channels)`.
+
+    Args:
+        filters: How many channels the output has.
+        kernel_size: The window, one int or one per spatial axis.
+        strides: How far neighbouring inputs lie apart in the output.
+        padding: `"valid"` keeps everything; `"same"` gives `size * stride` outputs.
+        output_padding: Extra length, one int or one per spatial axis; `None` is Keras's default.
+        data_format: As in `_Convolution`, and so are the others.
+        dilation_rate: The step within a window.
+        activation: As in `_Convolution`.
+        use_bias: As in `_Convolution`.
+        kernel_initializer: As in `_Convolution`.
+        bias_initializer: As in `_Convolution`.
+        kernel_regularizer: As in `_Convolution`.
+        bias_regularizer: As in `_Convolution`.
+        activity_regularizer: As in `_Convolution`.
+        kernel_constraint: As in `_Convolution`.
+        bias_constraint: As in `_Convolution`.
+        **kwargs: As for `Layer`.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        output_padding: int | Sequence[int] | None = None,
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self._check_counts(filters=filters)
+        self.filters = filters
+        self._set_window(kernel_size, strides, padding, data_format, dilation_rate, activation)
+        self._check_steps()
+        self.output_padding = None if output_padding is None else _extra_lengths(output_padding, self.strides)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self._set_bias(use_bias, bias_initializer, bias_regularizer, bias_constraint)
+
+    def _geometry(self, sizes: Sequence[int]) -> list[tuple[int, int]]:
+        extra = self.output_padding or (None,) * self.rank
+        return [
+            conv_transpose_geometry(n, k, s, d, self.padding, e)
+            for n, k, s, d, e in zip(sizes, self.kernel_size, self.strides, self.dilation_rate, extra)
+        ]
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        channels = self._known_channels(input_shape)
+        # torch cuts `crop` at both ends and gives `restore` back at the end, both whatever the input's size is; it takes no other
+        # `restore` than one below stride or dilation, and never a negative one.
+        plans = self._geometry((1,) * self.rank)
+        crops = tuple(crop for crop, _ in plans)
+        restore = tuple(
+            length - (d * (k - 1) + 1 - 2 * crop) for (crop, length), k, d in zip(plans, self.kernel_size, self.dilation_rate)
+        )
+        self.__dict__["_cut"] = tuple(min(r, 0) for r in restore)
+        self.__dict__["_plain"] = all(r < max(s, d) for r, s, d in zip(restore, self.strides, self.dilation_rate))
+        self.conv = self.new_module(
+            _CONV_TRANSPOSE[self.rank], channels, self.filters, self.kernel_size, stride=self.strides, padding=crops,
+            output_padding=tuple(max(r, 0) for r in restore) if self._plain else 0, dilation=self.dilation_rate, bias=self.use_bias,
+        )  # fmt: skip
+        self.kernel = self.wrap_weight(
+            self.conv, "weight", "kernel", self.kernel_initializer, _KERNEL[self.rank], self.kernel_regularizer, self.kernel_constraint
+        )
+        self._wrap_bias(self.conv)
+        self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
+
+    def call(self, inputs: torch.Tensor) -> torch.Tensor:
+        x = self._channels_first(inputs)
+        if not self._plain:
+            y = conv_transpose_forward(
+                _F_CONV_TRANSPOSE[self.rank], x, self.conv.weight, self.conv.bias, self.strides, self.padding, self.output_padding,
+                self.dilation_rate,
+            )  # fmt: skip
+            return self._finish(y)
+        y = self.conv(x)
+        if any(self._cut):
+            y = y[(slice(None), slice(None), *(slice(c or None) for c in self._cut))]
+        return self._finish(y)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        sizes = self._sizes(input_shape)
+        lengths = [None if n is None else length for n, (_, length) in zip(sizes, self._geometry([1 if n is None else n for n in sizes]))]
+        return self._shape_of(input_shape[0], lengths, self.filters)
+
+
+def _extra_lengths(output_padding: int | Sequence[int], strides: tuple[int, ...]) -> tuple[int, ...]:
+    values = (output_padding,) * len(strides) if isinstance(output_padding, int) else tuple(output_padding)
+    if len(values) != len(strides) or any(not isinstance(v, int) or v < 0 or v >= s for v, s in zip(values, strides)):
+        raise ValueError(
+            f"`output_padding` must be an int, or {len(strides)} of them, each from 0 to below its stride. "
+            f"Received: output_padding={output_padding!r}, strides={strides}"
+        )
+    return values
+
+
+class Conv1DTranspose(_TransposedConvolution):
+    """A transposed convolution over sequences, over `nn.ConvTranspose1d`. See `_TransposedConvolution` for the arguments."""
+
+    rank = 1
+
+
+class Conv2DTranspose(_TransposedConvolution):
+    """A transposed convolution over images, over `nn.ConvTranspose2d`. See `_TransposedConvolution` for the arguments."""
+
+    rank = 2
+
+
+class Conv3DTranspose(_TransposedConvolution):
+    """A transposed convolution over volumes, over `nn.ConvTranspose3d`. Arguments as in `_TransposedConvolution`, two in another order."""
+
+    rank = 3
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        output_padding: int | Sequence[int] | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation, use_bias, kernel_initializer,
+            bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, **kwargs,
+        )  # fmt: skip
+
+
+class _DepthwiseConvolution(_Windowed):
+    """Every channel convolved with its own filters, over torch's grouped convolution: the base of DepthwiseConv1D and DepthwiseConv2D.
+
+    `kernel` is `(*kernel_size, channels, depth_multiplier)`; the output has `channels * depth_multiplier` channels, those of one input
+    channel together.
+
+    Args:
+        kernel_size: The window, one int or one per spatial axis.
+        strides: The step between windows, likewise.
+        padding: `"valid"` or `"same"`.
+        depth_multiplier: How many filters each channel has.
+        data_format: As in `_Convolution`, and so are the others.
+        dilation_rate: The step within a window.
+        activation: As in `_Convolution`.
+        use_bias: As in `_Convolution`.
+        depthwise_initializer: Fills the kernel.
+        bias_initializer: As in `_Convolution`.
+        depthwise_regularizer: Of the kernel.
+        bias_regularizer: As in `_Convolution`.
+        activity_regularizer: As in `_Convolution`.
+        depthwise_constraint: Of the kernel.
+        bias_constraint: As in `_Convolution`.
+        **kwargs: As for `Layer`.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self._check_counts(depth_multiplier=depth_multiplier)
+        self.depth_multiplier = depth_multiplier
+        self._set_window(kernel_size, strides, padding, data_format, dilation_rate, activation)
+        self._check_steps()
+        self.depthwise_initializer = initializers.get(depthwise_initializer)
+        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
+        self.depthwise_constraint = constraints.get(depthwise_constraint)
+        self._set_bias(use_bias, bias_initializer, bias_regularizer, bias_constraint)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        channels = self._known_channels(input_shape)
+        self.compute_output_shape(input_shape)
+        self.conv = self.new_module(
+            _CONV[self.rank], channels, channels * self.depth_multiplier, self.kernel_size, stride=self.strides,
+            padding=self._plan_padding(), dilation=self.dilation_rate, groups=channels, bias=self.use_bias,
+        )  # fmt: skip
+        self.kernel = self.wrap_weight(
+            self.conv, "weight", "kernel", self.depthwise_initializer, DepthwiseLayout(channels), self.depthwise_regularizer,
+            self.depthwise_constraint,
+        )  # fmt: skip
+        self._wrap_bias(self.conv)
+        self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
+
+    @property
+    def depthwise_kernel(self) -> Any:
+        """The same as `kernel`."""
+        return self.kernel
+
+    def call(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self._finish(self.conv(self._pad(self._channels_first(inputs))))
+
+    def _output_channels(self, channels: int) -> int:
+        return channels * self.depth_multiplier
+
+
+class DepthwiseConv1D(_DepthwiseConvolution):
+    """A depthwise convolution over sequences, over `nn.Conv1d`. See `_DepthwiseConvolution` for the arguments."""
+
+    rank = 1
+
+
+class DepthwiseConv2D(_DepthwiseConvolution):
+    """A depthwise convolution over images, over `nn.Conv2d`. See `_DepthwiseConvolution` for the arguments."""
+
+    rank = 2
+
+
+class _SeparableConvolution(_Windowed):
+    """A depthwise convolution, then one that mixes channels only: the base of SeparableConv1D and SeparableConv2D.
+
+    `depthwise_kernel` is `(*kernel_size, channels, depth_multiplier)`, `pointwise_kernel` `(*ones, channels * depth_multiplier, filters)`.
+
+    Args:
+        filters: How many channels the output has.
+        kernel_size: The window of the depthwise step, one int or one per spatial axis.
+        strides: The step between windows, likewise.
+        padding: `"valid"` or `"same"`.
+        data_format: As in `_Convolution`, and so are the others.
+        dilation_rate: The step within a window.
+        depth_multiplier: How many filters each channel has in the depthwise step.
+        activation: As in `_Convolution`.
+        use_bias: As in `_Convolution`.
+        depthwise_initializer: Fills the depthwise kernel.
+        pointwise_initializer: Fills the pointwise kernel.
+        bias_initializer: As in `_Convolution`.
+        depthwise_regularizer: Of the depthwise kernel.
+        pointwise_regularizer: Of the pointwise kernel.
+        bias_regularizer: As in `_Convolution`.
+        activity_regularizer: As in `_Convolution`.
+        depthwise_constraint: Of the depthwise kernel.
+        pointwise_constraint: Of the pointwise kernel.
+        bias_constraint: As in `_Convolution`.
+        **kwargs: As for `Layer`.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+        depth_multiplier: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        pointwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        pointwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        pointwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self._check_counts(filters=filters, depth_multiplier=depth_multiplier)
+        self.filters, self.depth_multiplier = filters, depth_multiplier
+        self._set_window(kernel_size, strides, padding, data_format, dilation_rate, activation)
+        self.depthwise_initializer = initializers.get(depthwise_initializer)
+        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
+        self.depthwise_constraint = constraints.get(depthwise_constraint)
+        self.pointwise_initializer = initializers.get(pointwise_initializer)
+        self.pointwise_regularizer = regularizers.get(pointwise_regularizer)
+        self.pointwise_constraint = constraints.get(pointwise_constraint)
+        self._set_bias(use_bias, bias_initializer, bias_regularizer, bias_constraint)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        channels = self._known_channels(input_shape)
+        self.compute_output_shape(input_shape)
+        between = channels * self.depth_multiplier
+        self.depthwise = self.new_module(
+            _CONV[self.rank], channels, between, self.kernel_size, stride=self.strides, padding=self._plan_padding(),
+            dilation=self.dilation_rate, groups=channels, bias=False,
+        )  # fmt: skip
+        self.pointwise = self.new_module(_CONV[self.rank], between, self.filters, 1, bias=self.use_bias)
+        self.depthwise_kernel = self.wrap_weight(
+            self.depthwise, "weight", "depthwise_kernel", self.depthwise_initializer, DepthwiseLayout(channels),
+            self.depthwise_regularizer, self.depthwise_constraint,
+        )  # fmt: skip
+        self.pointwise_kernel = self.wrap_weight(
+            self.pointwise, "weight", "pointwise_kernel", self.pointwise_initializer, _KERNEL[self.rank], self.pointwise_regularizer,
+            self.pointwise_constraint,
+        )  # fmt: skip
+        self._wrap_bias(self.pointwise)
+        self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
+
+    def call(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self._finish(self.pointwise(self.depthwise(self._pad(self._channels_first(inputs)))))
+
+    def _output_channels(self, channels: int) -> int:
+        return self.filters
+
+
+class SeparableConv1D(_SeparableConvolution):
+    """A separable convolution over sequences, over two `nn.Conv1d`. See `_SeparableConvolution` for the arguments."""
+
+    rank = 1
+
+
+class SeparableConv2D(_SeparableConvolution):
+    """A separable convolution over images, over two `nn.Conv2d`. See `_SeparableConvolution` for the arguments."""
+
+    rank = 2

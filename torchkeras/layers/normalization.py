@@ -1,0 +1,465 @@
+"""Normalization over the batch, over features, over groups of channels, and to unit length."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .. import config, constraints, initializers, regularizers
+from ..distribution import rank
+from ..dtypes import TORCH_DTYPES
+from ..ops.nn.normalization import layer_normalization, moments, normalize
+from .input_spec import InputSpec
+from .layer import Layer
+
+_BATCH_NORM = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
+
+
+class _Affine(Layer):
+    """What the normalizations with a scale and an offset share."""
+
+    _float_input = True
+
+    def _init_affine(
+        self, center: bool, scale: bool, beta: tuple[Any, Any, Any], gamma: tuple[Any, Any, Any]
+    ) -> None:
+        """`beta` and `gamma` are each an initializer, a regularizer and a constraint."""
+        self.center, self.scale = center, scale
+        self.beta_initializer, self.gamma_initializer = initializers.get(beta[0]), initializers.get(gamma[0])
+        self.beta_regularizer, self.gamma_regularizer = regularizers.get(beta[1]), regularizers.get(gamma[1])
+        self.beta_constraint, self.gamma_constraint = constraints.get(beta[2]), constraints.get(gamma[2])
+        self.beta = self.gamma = None
+        self.supports_masking = True
+
+    def _wrap_affine(self, module: nn.Module, scale: bool, center: bool) -> None:
+        """Make `gamma` and `beta` of the torch module's weight and bias, or take them away."""
+        if scale:
+            self.gamma = self.wrap_weight(
+                module, "weight", "gamma", self.gamma_initializer, regularizer=self.gamma_regularizer, constraint=self.gamma_constraint
+            )
+        else:
+            module.weight = None
+        if center:
+            self.beta = self.wrap_weight(
+                module, "bias", "beta", self.beta_initializer, regularizer=self.beta_regularizer, constraint=self.beta_constraint
+            )
+        else:
+            module.bias = None
+
+    def _size_of(self, input_shape: Sequence[int | None], axis: int) -> int:
+        if not -len(input_shape) <= axis < len(input_shape):
+            raise ValueError(f"`axis` must be an axis of the input of the layer {self.name!r}. Received: axis={axis}, shape {input_shape}")
+        size = input_shape[axis]
+        if size is None:
+            raise ValueError(
+                f"The size of axis {axis} of the input of the layer {self.name!r} must be known. Received: input_shape={input_shape}"
+            )
+        return size
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        for axis in (self.axis,) if isinstance(self.axis, int) else self.axis:
+            if not -len(input_shape) <= axis < len(input_shape):
+                raise ValueError(
+                    f"`axis` must be an axis of the input of the layer {self.name!r}. Received: axis={axis}, shape {tuple(input_shape)}"
+                )
+        return input_shape
+
+
+class BatchNormalization(_Affine):
+    """Zero mean and unit variance of each feature over the batch, over `nn.BatchNorm1d`, `2d` or `3d` (Ioffe, Szegedy 2015).
+
+    In training it uses the statistics of the batch and moves the stored ones towards them; in inference, or when frozen
+    (`trainable = False`), it uses the stored ones. A mask leaves time steps out of the statistics.
+
+    Args:
+        axis: The axis of the features.
+        momentum: How much of the stored statistics stays at each step.
+        epsilon: Keeps the root from zero.
+        center: Whether `beta` is added.
+        scale: Whether `gamma` multiplies.
+        beta_initializer: Fills the offset.
+        gamma_initializer: Fills the scale.
+        moving_mean_initializer: Fills the stored mean.
+        moving_variance_initializer: Fills the stored variance.
+        beta_regularizer: Adds to the loss of the model.
+        gamma_regularizer: Likewise.
+        beta_constraint: Applied after every update.
+        gamma_constraint: Likewise.
+        renorm: Whether to correct towards the stored statistics in training too (Ioffe 2017).
+        renorm_clipping: Bounds of that correction: `rmin`, `rmax`, `dmax`.
+        renorm_momentum: The momentum of the statistics that it corrects towards.
+        synchronized: Whether the statistics are those of the batches of all processes.
+        **kwargs: As for `Layer`.
+
+    Raises:
+        ValueError: A momentum outside 0 to 1, or unknown bounds.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        renorm: bool = False,
+        renorm_clipping: Mapping[str, float] | None = None,
+        renorm_momentum: float = 0.99,
+        synchronized: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if isinstance(axis, (list, tuple)) and len(axis) == 1:  # as Keras 2's files have it
+            axis = axis[0]
+        if not isinstance(axis, int):
+            raise ValueError(f"`axis` must be one axis, an int. Received: axis={axis!r}")
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"`momentum` must be from 0 to 1. Received: momentum={momentum!r}")
+        self.axis, self.momentum, self.epsilon = axis, float(momentum), epsilon
+        self._init_affine(
+            center, scale, (beta_initializer, beta_regularizer, beta_constraint), (gamma_initializer, gamma_regularizer, gamma_constraint)
+        )
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.renorm, self.renorm_momentum = renorm, renorm_momentum
+        self.renorm_clipping = _checked_clipping(renorm_clipping) if renorm else renorm_clipping
+        self.synchronized = synchronized
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        features, ndim = self._size_of(input_shape, self.axis), len(input_shape)
+        axis = self.axis % ndim
+        self.__dict__["_feature_axis"] = axis
+        # Time steps of (batch, steps, features) are rows of (batch * steps, features), which torch normalizes faster; of 4 and 5 axes
+        # the permuted view is torch's channels_last memory format.
+        self.__dict__["_as_rows"] = (axis == ndim - 1 and ndim == 3) or ndim > 5 or axis == 0
+        self.norm = self.new_module(
+            nn.BatchNorm1d if self._as_rows else _BATCH_NORM[ndim], features, eps=self.epsilon, momentum=1.0 - self.momentum
+        )
+        self._wrap_affine(self.norm, self.scale, self.center)
+        self.moving_mean = self.wrap_weight(self.norm, "running_mean", "moving_mean", self.moving_mean_initializer, trainable=False)
+        self.moving_variance = self.wrap_weight(
+            self.norm, "running_var", "moving_variance", self.moving_variance_initializer, trainable=False
+        )
+        with torch.no_grad():
+            self.norm.num_batches_tracked.zero_()
+        self.hide_weight(self.norm, "num_batches_tracked")
+        if self.renorm:
+            root = self.moving_variance.value.detach().sqrt()
+            for name, value in (("moving_stddev", root), ("renorm_mean", self.moving_mean.value.detach()), ("renorm_stddev", root)):
+                weight = self.add_weight((features,), lambda shape, dtype, v=value: v.clone(), trainable=False, autocast=False, name=name)
+                setattr(self, name, weight)
+        self.input_spec = InputSpec(ndim=ndim, axes={self.axis: features})
+
+    def call(self, inputs: torch.Tensor, training: bool | None = None, mask: torch.Tensor | None = None) -> torch.Tensor:
+        norm = self.norm
+        if not norm.training:  # also where a program froze the torch module with `.eval()`
+            return self._through(norm, inputs)
+        if not self._trainable:
+            return self._through(self._in_inference, inputs)
+        count = inputs.numel() // inputs.shape[self._feature_axis]
+        if mask is not None or self.renorm or count < 2 or (self.synchronized and rank.world_size() > 1):
+            return self._normalize(inputs, mask)
+        # torch moves the variance towards the unbiased one of the batch, Keras towards the biased one: the same in another scale.
+        # `.data`, because backward holds the buffer (and does not read it).
+        scale = count / (count - 1)
+        variance = norm.running_var.data
+        variance.mul_(scale)
+        outputs = self._through(norm, inputs)
+        variance.mul_(1.0 / scale)
+        return outputs
+
+    def _in_inference(self, x: torch.Tensor) -> torch.Tensor:
+        norm = self.norm
+        return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps)
+
+    def _through(self, normalize: Any, x: torch.Tensor) -> torch.Tensor:
+        """`normalize`, which wants features second, on views of `x`."""
+        axis = self._feature_axis
+        if self._as_rows:
+            moved = x.movedim(axis, -1)
+            return normalize(moved.reshape(-1, moved.shape[-1])).view(moved.shape).movedim(-1, axis)
+        if axis == 1:
+            return normalize(x)
+        ndim = x.dim()
+        if axis == ndim - 1:
+            return normalize(x.permute(0, ndim - 1, *range(1, ndim - 1))).permute(0, *range(2, ndim), 1)
+        return normalize(x.movedim(axis, 1)).movedim(1, axis)
+
+    def _normalize(self, inputs: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """The training step that torch's module cannot do: with a mask, over processes, of one sample, or with renorm."""
+        x = inputs.float() if inputs.dtype in (torch.float16, torch.bfloat16) else inputs
+        axes = tuple(a for a in range(x.dim()) if a != self._feature_axis)
+        shape = [1] * x.dim()
+        shape[self._feature_axis] = -1
+        if mask is None:
+            mean, variance = moments(x, axes, synchronized=self.synchronized)
+        else:
+            mean, variance = self._masked_moments(x, axes, mask)
+        scale, offset = self.norm.weight, self.norm.bias
+        if self.renorm:
+            scale, offset = self._corrected(mean.detach(), variance.detach(), scale, offset)
+        self._move_towards(mean.detach(), variance.detach())
+        factor = torch.rsqrt(variance + self.epsilon)
+        factor = factor if scale is None else factor * scale
+        outputs = (x - mean.view(shape)) * factor.view(shape)
+        outputs = outputs if offset is None else outputs + offset.view(shape)
+        return outputs.to(inputs.dtype)
+
+    def _masked_moments(self, x: torch.Tensor, axes: tuple[int, ...], mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if mask.dim() != x.dim() - 1:
+            raise ValueError(
+                f"`mask` must have one axis less than the input of the layer {self.name!r}. "
+                f"Received: mask.shape={tuple(mask.shape)}, inputs.shape={tuple(x.shape)}"
+            )
+        kept = mask.to(torch.bool).unsqueeze(-1).expand_as(x)
+        count = kept.to(x.dtype).sum(axes, keepdim=True) + config.epsilon()
+        mean = torch.where(kept, x, 0).sum(axes, keepdim=True) / count
+        variance = torch.where(kept, x - mean, 0).square().sum(axes, keepdim=True) / count
+        return mean.reshape(-1), variance.reshape(-1)
+
+    def _corrected(self, mean: torch.Tensor, variance: torch.Tensor, scale: Any, offset: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scale and offset with the correction r and d of batch renormalization in them."""
+        stored = self.renorm_stddev.clamp(min=self.epsilon**0.5)
+        clip = self.renorm_clipping
+        r = torch.sqrt(variance + self.epsilon) / stored
+        if clip.get("rmin") is not None or clip.get("rmax") is not None:
+            r = r.clamp(clip.get("rmin"), clip.get("rmax"))
+        d = (mean - self.renorm_mean) / stored
+        if clip.get("dmax") is not None:
+            d = d.clamp(-clip["dmax"], clip["dmax"])
+        offset = (d if scale is None else d * scale) + (0.0 if offset is None else offset)
+        return (r if scale is None else r * scale), offset
+
+    @torch.no_grad()
+    def _move_towards(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
+        step = 1.0 - self.momentum
+        norm = self.norm
+        norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), step)
+        if not self.renorm:
+            norm.running_var.lerp_(variance.to(norm.running_var.dtype), step)
+            return
+        deviation = torch.sqrt(variance + self.epsilon)
+        self.renorm_mean.lerp_(mean, 1.0 - self.renorm_momentum)
+        self.renorm_stddev.lerp_(deviation, 1.0 - self.renorm_momentum)
+        self.moving_stddev.lerp_(deviation, step)
+        norm.running_var.copy_(torch.relu(self.moving_stddev.square() - self.epsilon))
+
+
+def _checked_clipping(value: Mapping[str, float] | None) -> dict[str, float]:
+    bounds = dict(value or {})
+    unknown = set(bounds) - {"rmin", "rmax", "dmax"}
+    low, high, shift = (bounds.get(k) for k in ("rmin", "rmax", "dmax"))
+    if unknown or (low is not None and high is not None and high < low) or (shift is not None and shift < 0):
+        raise ValueError(
+            "`renorm_clipping` must be a dict with some of rmin, rmax and dmax, where rmin <= rmax and dmax >= 0. "
+            f"Received: renorm_clipping={value!r}"
+        )
+    return bounds
+
+
+class LayerNormalization(_Affine):
+    """Zero mean and unit variance of each sample over some axes, over `nn.LayerNorm` (Ba et al. 2016).
+
+    Args:
+        axis: The axis, or several.
+        epsilon: Keeps the root from zero.
+        center: Whether `beta` is added.
+        scale: Whether `gamma` multiplies.
+        beta_initializer: Fills the offset.
+        gamma_initializer: Fills the scale.
+        beta_regularizer: Adds to the loss of the model.
+        gamma_regularizer: Likewise.
+        beta_constraint: Applied after every update.
+        gamma_constraint: Likewise.
+        **kwargs: `rms_scaling=True`, Keras's deprecated spelling of a division by the deviation alone, and what `Layer` takes.
+
+    Raises:
+        TypeError: An axis that is no int.
+    """
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        rms_scaling = kwargs.pop("rms_scaling", False)
+        super().__init__(**kwargs)
+        if rms_scaling:
+            warnings.warn("`rms_scaling` is deprecated: use `RMSNormalization`.", DeprecationWarning, stacklevel=2)
+        self.axis = _axes(axis)
+        self.epsilon, self.rms_scaling = epsilon, rms_scaling
+        self._init_affine(
+            center, scale, (beta_initializer, beta_regularizer, beta_constraint), (gamma_initializer, gamma_regularizer, gamma_constraint)
+        )
+        self.autocast = False  # computed in the type of the weights, then cast
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        axes, moved = _sorted_axes(self.axis, len(input_shape))
+        self.norm = self.new_module(nn.LayerNorm, [self._size_of(input_shape, a) for a in axes], eps=self.epsilon)
+        self._wrap_affine(self.norm, self.scale or self.rms_scaling, self.center and not self.rms_scaling)
+        self.axis = axes
+        self.__dict__["_moved"] = moved
+
+    def call(self, inputs: torch.Tensor) -> torch.Tensor:
+        norm = self.norm
+        x = _widened(inputs, self.variable_dtype)
+        if self.rms_scaling:
+            x = layer_normalization(x, norm.weight, None, self.axis, self.epsilon, rms_scaling=True)
+        elif self._moved is None:
+            x = norm(x)
+        else:
+            x = norm(x.movedim(self._moved[0], self._moved[1])).movedim(self._moved[1], self._moved[0])
+        return x if x.dtype is self._compute else x.to(self._compute)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rms_scaling": self.rms_scaling}
+
+
+def _widened(x: torch.Tensor, dtype: str) -> torch.Tensor:
+    """Half-precision `x` in the type of the weights: statistics need the bits, and CUDA wants one type."""
+    return x.to(TORCH_DTYPES[dtype]) if x.dtype in (torch.float16, torch.bfloat16) and TORCH_DTYPES[dtype] is not x.dtype else x
+
+
+def _axes(axis: Any) -> int | list[int]:
+    if isinstance(axis, int):
+        return axis
+    if isinstance(axis, (list, tuple)) and all(isinstance(a, int) for a in axis):
+        return list(axis)
+    raise TypeError(f"`axis` must be an int or a list of ints. Received: axis={axis!r}")
+
+
+def _sorted_axes(axis: int | list[int], ndim: int) -> tuple[list[int], tuple[list[int], list[int]] | None]:
+    """The axes as a sorted list, and from where to where they move for torch, which normalizes the last ones (`None`: they are)."""
+    axes = [axis] if isinstance(axis, int) else sorted(axis)
+    last = list(range(ndim - len(axes), ndim))
+    places = [a % ndim if -ndim <= a < ndim else a for a in axes]
+    return axes, None if places == last else (places, last)
+
+
+class GroupNormalization(_Affine):
+    """Zero mean and unit variance over groups of channels of each sample, over `nn.GroupNorm` (Wu, He 2018).
+
+    Args:
+        groups: How many groups; it divides the channels. -1 gives each channel its own (instance normalization).
+        axis: The axis of the channels.
+        epsilon: Keeps the root from zero.
+        center: Whether `beta` is added.
+        scale: Whether `gamma` multiplies.
+        beta_initializer: Fills the offset.
+        gamma_initializer: Fills the scale.
+        beta_regularizer: Adds to the loss of the model.
+        gamma_regularizer: Likewise.
+        beta_constraint: Applied after every update.
+        gamma_constraint: Likewise.
+        **kwargs: As for `Layer`.
+
+    Raises:
+        ValueError: Groups that do not divide the channels.
+    """
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(groups, int) or (groups <= 0 and groups != -1):
+            raise ValueError(f"`groups` must be a positive integer, or -1 for one per channel. Received: groups={groups!r}")
+        self.groups, self.axis, self.epsilon = groups, axis, epsilon
+        self._init_affine(
+            center, scale, (beta_initializer, beta_regularizer, beta_constraint), (gamma_initializer, gamma_regularizer, gamma_constraint)
+        )
+        self.autocast = False
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        channels = self._size_of(input_shape, self.axis)
+        groups = channels if self.groups == -1 else self.groups
+        if channels % groups:
+            raise ValueError(
+                f"`groups` must divide the channels of the input of the layer {self.name!r}. "
+                f"Received: groups={groups}, input_shape={input_shape}"
+            )
+        self.groups = groups
+        self.norm = self.new_module(nn.GroupNorm, groups, channels, eps=self.epsilon)
+        self._wrap_affine(self.norm, self.scale, self.center)
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
+
+    def call(self, inputs: torch.Tensor) -> torch.Tensor:
+        x = _widened(inputs, self.variable_dtype)
+        x = self.norm(x.movedim(self.axis, 1)).movedim(1, self.axis)
+        return x if x.dtype is self._compute else x.to(self._compute)
+
+
+class RMSNormalization(_Affine):
+    """Division by the root of the mean square over some axes, over `nn.RMSNorm` (Zhang, Sennrich 2019).
+
+    Args:
+        axis: The axis, or several.
+        epsilon: Keeps the root from zero.
+        **kwargs: As for `Layer`.
+    """
+
+    def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis, self.epsilon = _axes(axis), epsilon
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        axes, moved = _sorted_axes(self.axis, len(input_shape))
+        self.norm = self.new_module(nn.RMSNorm, [self._size_of(input_shape, a) for a in axes], eps=self.epsilon)
+        self.scale = self.wrap_weight(self.norm, "weight", "scale", initializers.get("ones"))
+        self.axis = axes
+        self.__dict__["_moved"] = moved
+
+    def call(self, inputs: torch.Tensor) -> torch.Tensor:
+        if self._moved is None:
+            return self.norm(inputs)
+        return self.norm(inputs.movedim(self._moved[0], self._moved[1])).movedim(self._moved[1], self._moved[0])
+
+
+class UnitNormalization(_Affine):
+    """Division by the Euclidean length over some axes.
+
+    Args:
+        axis: The axis, or several.
+        **kwargs: As for `Layer`.
+    """
+
+    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = _axes(axis)
+        self.supports_masking = True
+
+    def call(self, inputs: torch.Tensor) -> torch.Tensor:
+        return normalize(inputs, self.axis, 2, 1e-12)
