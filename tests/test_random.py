@@ -11,6 +11,7 @@ from scipy import stats
 
 from tests.oracle import keras
 from torchkeras import random
+from torchkeras.graph import KerasTensor, symbolic
 from torchkeras.random import SeedGenerator
 
 N = 20_000
@@ -207,6 +208,23 @@ def test_seeded_draws_trace_without_a_break_and_equal_eager():
     traced = [compiled(x) for _ in range(2)]
     generator.state.assign([3, 0])
     assert all(torch.equal(t, draw(x)) for t in traced) and generator.state.tolist() == [3, 4]
+
+
+def test_seeded_draws_are_captured_as_a_graph_that_goes_on():
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    generator, x = SeedGenerator(3), torch.ones(50)
+    graph = make_fx(lambda x: random.dropout(x, 0.5, seed=generator))(x)
+    generator.state.assign([3, 0])
+    captured = [graph(x) for _ in range(2)]
+    generator.state.assign([3, 0])
+    assert all(torch.equal(c, random.dropout(x, 0.5, seed=generator)) for c in captured)
+
+
+def test_symbolic_inference_does_not_draw():
+    generator = SeedGenerator(3)
+    assert symbolic.infer_spec(lambda x: random.dropout(x, 0.5, seed=generator), (KerasTensor((None, 3)),), {}, "f").shape == (None, 3)
+    assert generator.state.tolist() == [3, 0]
 
 
 @pytest.mark.slow

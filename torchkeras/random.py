@@ -52,19 +52,28 @@ class SeedGenerator(Configurable):
             raise ValueError(f"`seed` must be a whole number or None. Received: seed={seed!r} of type {type(seed).__name__}")
         self.seed = None if seed is None else int(seed)
         self.name = name or registry.unique_name("seed_generator")
-        self._state = None if seed is None else self._new_state(int(seed))
+        self._state: Variable | None = None
+        if seed is not None:
+            self._start(int(seed))
 
-    def _new_state(self, seed: int) -> Variable:
+    def _start(self, seed: int) -> Variable:
         state = Variable(torch.tensor([_signed(seed), 0], device=rank.default_device()), trainable=False, name="seed_generator_state")
         state.path = f"{self.name}/seed_generator_state"
+        self.__setstate__({"_state": state})
         return state
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_numbers"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._state is not None:
+            self._numbers = self._state.detach()  # the same memory as a plain tensor: tracing knows no subclasses
 
     @property
     def state(self) -> Variable:
         """The seed and the number of draws so far, an integer variable of shape `(2,)`."""
-        if self._state is None:
-            self._state = self._new_state(draw_seed())
-        return self._state
+        return self._start(draw_seed()) if self._state is None else self._state
 
     def next(self, ordered: bool = True) -> torch.Tensor:
         """The state as it is, as a new tensor; the number of draws goes up by one.
@@ -72,10 +81,11 @@ class SeedGenerator(Configurable):
         Args:
             ordered: Kept for Keras's signature; operations on one state always run in order here.
         """
-        state = self.state
+        if self._state is None:
+            self._start(draw_seed())
         with torch.no_grad():
-            now = state.detach().clone()
-            state.detach()[1].add_(1)
+            now = self._numbers.clone()
+            self._numbers[1].add_(1)
         return now
 
     def get_config(self) -> dict[str, Any]:
