@@ -224,17 +224,22 @@ def test_low_precision(cls, name):
             np.testing.assert_allclose(a.detach().float().numpy(), b.detach().numpy(), atol=0.03)
 
 
-@pytest.mark.parametrize("options", [dict(), dict(unroll=True), dict(return_sequences=True, return_state=True)])
+@pytest.mark.parametrize("backend", ["eager", pytest.param("aot_eager", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("cls", "name"), KINDS)
-def test_compiles_in_one_graph(cls, name, options):
-    layer = cls(6, **options)
+def test_compiles_in_one_graph(cls, name, backend):
+    layer = cls(6, return_sequences=True, return_state=True)
     layer.build(X.shape)
     torch.compiler.reset()
-    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(layer, fullgraph=True, backend=backend)
     x = torch.tensor(X)
     for mask in (None, torch.tensor(MASKS["any"], dtype=torch.bool)):
-        for a, b in zip(flat(compiled(x, mask=mask)), flat(layer(x, mask=mask))):
-            np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), atol=1e-5)
+        for gradients in (True, False):
+            with torch.set_grad_enabled(gradients):
+                outputs = flat(compiled(x, mask=mask))
+            for a, b in zip(outputs, flat(layer(x, mask=mask))):
+                np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), atol=1e-5)
+            if gradients:
+                outputs[0].sum().backward()
 
 
 def test_bad_arguments():
