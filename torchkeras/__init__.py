@@ -15,6 +15,7 @@ from . import ops as ops
 from . import optimizers as optimizers
 from . import random as random
 from . import regularizers as regularizers
+from . import saving as saving
 from . import tree as tree
 from .dtype_policies import DTypePolicy as DTypePolicy
 from .dtype_policies import FloatDTypePolicy as FloatDTypePolicy

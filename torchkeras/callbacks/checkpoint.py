@@ -47,7 +47,7 @@ class ModelCheckpoint(MonitorCallback):
         if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
             raise ValueError(f"`save_freq` must be 'epoch' or a positive number of batches. Received: save_freq={save_freq!r}")
         self.save_freq = save_freq
-        known = (".weights.h5", ".safetensors") if save_weights_only else (".keras", ".h5")
+        known = (".weights.h5", ".safetensors") if save_weights_only else (".keras",)
         if not self.filepath.endswith(known):
             raise ValueError(
                 f"`filepath` must end in {' or '.join(known)} with save_weights_only={save_weights_only}. Received: filepath={self.filepath!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 import time
 from typing import Any
@@ -58,7 +59,7 @@ class ProgbarLogger(Callback):
         self._bar = None
         if moving:
             layout = _FORMAT if self._steps else _FORMAT_OPEN
-            self._bar = tqdm(total=self._steps, bar_format=layout, leave=True, file=sys.stdout, mininterval=0, miniters=1, dynamic_ncols=True)
+            self._bar = tqdm(total=self._steps, bar_format=layout, leave=True, file=sys.stdout, mininterval=0, miniters=1, ncols=None if shutil.get_terminal_size((0, 0)).columns else 100, dynamic_ncols=bool(shutil.get_terminal_size((0, 0)).columns))
 
     def _step(self, logs: dict[str, Any] | None) -> None:
         self._seen += 1

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import dtypes, registry, tree
+from .. import dtypes, registry, saving, tree
 from ..configurable import serialize_keras_object
 from ..graph import KerasTensor, Node, Operation, any_symbolic, convert_to_tensor
 from ..graph.function import Plan, check_tensors, nodes_between, order_by_depth, replay, run_symbolically
@@ -348,6 +348,18 @@ class Model(Trainer, Layer):
             inputs, outputs = graph_config.deserialize(config)
             given = {k: config[k] for k in ("name", "trainable") if config.get(k) is not None}
             return (Functional if cls is Model else cls)(inputs, outputs, **given)
+
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Write the whole model to a `.keras` file. See `saving.save_model`."""
+        saving.save_model(self, filepath, overwrite, zipped, **kwargs)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the weights to a `.weights.h5` or `.safetensors` file. See `saving.save_weights`."""
+        saving.save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
+        """Take the weights from a file. See `saving.load_weights`."""
+        saving.load_weights(self, filepath, skip_mismatch)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
