@@ -392,7 +392,7 @@ def istft(
 
     signal = overlap(flat * values)
     weight = overlap(values.square().expand(1, count, fft_length))
-    signal = torch.where(weight > torch.finfo(weight.dtype).tiny, signal / weight, signal)
+    signal = signal / torch.where(weight > torch.finfo(weight.dtype).tiny, weight, 1)
     start = fft_length // 2 if center else 0
     end = size if length is None and not center else size - start if length is None else start + length
     signal = signal[:, start:end]
