@@ -1,5 +1,11 @@
 """Every Keras layer; each family in its own file."""
 
+from .activation import ELU as ELU
+from .activation import Activation as Activation
+from .activation import LeakyReLU as LeakyReLU
+from .activation import PReLU as PReLU
+from .activation import ReLU as ReLU
+from .activation import Softmax as Softmax
 from .conv import Conv1D as Conv1D
 from .conv import Conv1DTranspose as Conv1DTranspose
 from .conv import Conv2D as Conv2D
@@ -19,6 +25,22 @@ from .core import Masking as Masking
 from .input_spec import InputSpec as InputSpec
 from .lambda_layer import Lambda as Lambda
 from .layer import Layer as Layer
+from .merging import Add as Add
+from .merging import Average as Average
+from .merging import Concatenate as Concatenate
+from .merging import Dot as Dot
+from .merging import Maximum as Maximum
+from .merging import Minimum as Minimum
+from .merging import Multiply as Multiply
+from .merging import Subtract as Subtract
+from .merging import add as add
+from .merging import average as average
+from .merging import concatenate as concatenate
+from .merging import dot as dot
+from .merging import maximum as maximum
+from .merging import minimum as minimum
+from .merging import multiply as multiply
+from .merging import subtract as subtract
 from .normalization import BatchNormalization as BatchNormalization
 from .normalization import GroupNormalization as GroupNormalization
 from .normalization import LayerNormalization as LayerNormalization
@@ -50,6 +72,19 @@ from .regularization import GaussianNoise as GaussianNoise
 from .regularization import SpatialDropout1D as SpatialDropout1D
 from .regularization import SpatialDropout2D as SpatialDropout2D
 from .regularization import SpatialDropout3D as SpatialDropout3D
+from .reshaping import Cropping1D as Cropping1D
+from .reshaping import Cropping2D as Cropping2D
+from .reshaping import Cropping3D as Cropping3D
+from .reshaping import Flatten as Flatten
+from .reshaping import Permute as Permute
+from .reshaping import RepeatVector as RepeatVector
+from .reshaping import Reshape as Reshape
+from .reshaping import UpSampling1D as UpSampling1D
+from .reshaping import UpSampling2D as UpSampling2D
+from .reshaping import UpSampling3D as UpSampling3D
+from .reshaping import ZeroPadding1D as ZeroPadding1D
+from .reshaping import ZeroPadding2D as ZeroPadding2D
+from .reshaping import ZeroPadding3D as ZeroPadding3D
 from .torch_module import TorchModuleWrapper as TorchModuleWrapper
 
 Convolution1D = Conv1D

@@ -1,0 +1,319 @@
+"""Layers that join several inputs, and their functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import torch
+
+from ..ops.nn.normalization import normalize
+from .layer import Layer
+
+
+class _Merge(Layer):
+    """A layer over a list of tensors: the base of those that join them element by element.
+
+    Inputs of fewer axes get axes of size one after the batch; then they broadcast.
+
+    Args:
+        **kwargs: As for `Layer`.
+
+    Raises:
+        ValueError: No list, another number of inputs, or shapes that do not broadcast.
+    """
+
+    _keeps_type = True
+    _count: ClassVar[int | None] = None  # how many inputs it takes; any number without one
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape: Sequence[Any]) -> None:
+        self.compute_output_shape(input_shape)
+
+    def _checked_shapes(self, shapes: Any) -> list[tuple[int | None, ...]]:
+        if not isinstance(shapes, (list, tuple)) or not shapes or not all(isinstance(s, (list, tuple)) for s in shapes):
+            raise ValueError(f"The layer {self.name!r} must be called on a list of inputs. Received: input_shape={shapes}")
+        if self._count is not None and len(shapes) != self._count:
+            raise ValueError(f"The layer {self.name!r} takes {self._count} inputs. Received: {len(shapes)}, of shapes {list(shapes)}")
+        sizes = {s[0] for s in shapes if len(s)} - {None}
+        if len(sizes) > 1:
+            raise ValueError(f"The inputs of the layer {self.name!r} must have one batch size. Received: shapes {list(shapes)}")
+        return [tuple(s) for s in shapes]
+
+    def _merge(self, inputs: list[torch.Tensor]) -> torch.Tensor:
+        raise NotImplementedError
+
+    def call(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        ranks = [x.dim() for x in inputs]
+        top = max(ranks)
+        if min(ranks) != top:
+            inputs = [_expanded(x, top) for x in inputs]
+        return self._merge(list(inputs))
+
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> tuple[int | None, ...]:
+        shapes = self._checked_shapes(input_shape)
+        top = max(map(len, shapes))
+        expanded = [(s[0], *(1,) * (top - len(s)), *s[1:]) for s in shapes]
+        output: list[int | None] = []
+        for sizes in zip(*expanded):
+            known = {n for n in sizes if n not in (None, 1)}
+            if len(known) > 1:
+                raise ValueError(f"The inputs of the layer {self.name!r} must have shapes that broadcast. Received: shapes {shapes}")
+            output.append(known.pop() if known else None if None in sizes else 1)
+        return tuple(output)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        if not isinstance(previous_mask, (list, tuple)) or any(m is None for m in previous_mask):
+            return None
+        mask = previous_mask[0]
+        for other in previous_mask[1:]:
+            mask = mask | other
+        return mask
+
+
+def _expanded(x: torch.Tensor, rank: int) -> torch.Tensor:
+    return x.reshape(x.shape[0], *(1,) * (rank - x.dim()), *x.shape[1:])
+
+
+def _masks_of(inputs: Sequence[torch.Tensor]) -> list[torch.Tensor | None]:
+    """The masks of the inputs, with an axis for the features."""
+    masks = [getattr(x, "_keras_mask", None) for x in inputs]
+    return [None if m is None else m.unsqueeze(-1) for m in masks]
+
+
+class Add(_Merge):
+    """The sum of its inputs. See `_Merge`."""
+
+    def _merge(self, inputs: list[torch.Tensor]) -> torch.Tensor:
+        output = inputs[0]
+        for x in inputs[1:]:
+            output = output + x
+        return output
+
+
+class Subtract(_Merge):
+    """The first input less the second. See `_Merge`."""
+
+    _count = 2
+
+    def _merge(self, inputs: list[torch.Tensor]) -> torch.Tensor:
+        return inputs[0] - inputs[1]
+
+
+class Multiply(_Merge):
+    """The product of its inputs; a masked step of one input counts as ones. See `_Merge`."""
+
+    def _merge(self, inputs: list[torch.Tensor]) -> torch.Tensor:
+        output = None
+        for x, mask in zip(inputs, _masks_of(inputs)):
+            x = x if mask is None else torch.where(mask, x, 1)
+            output = x if output is None else output * x
+        return output
+
+
+class Average(_Merge):
+    """The mean of its inputs. See `_Merge`."""
+
+    _keeps_type = False
+
+    def _merge(self, inputs: list[torch.Tensor]) -> torch.Tensor:
+        output = inputs[0]
+        for x in inputs[1:]:
+            output = output + x
+        return output / len(inputs)
+
+
+class _Extreme(_Merge):
+    """The larger or smaller of its inputs; a masked step of one input does not take part."""
+
+    _choose: ClassVar[Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]
+
+    def _merge(self, inputs: list[torch.Tensor]) -> torch.Tensor:
+        output, output_mask = None, None
+        for x, mask in zip(inputs, _masks_of(inputs)):
+            if output is None:
+                output, output_mask = x, mask
+                continue
+            if mask is not None:
+                x = torch.where(mask, x, output)
+            if output_mask is not None:
+                output = torch.where(output_mask, output, x)
+            output_mask = output_mask | mask if mask is not None and output_mask is not None else None
+            output = self._choose(output, x)
+        return output
+
+
+class Maximum(_Extreme):
+    """The largest of its inputs, element by element. See `_Merge`."""
+
+    _choose = staticmethod(torch.maximum)
+
+
+class Minimum(_Extreme):
+    """The smallest of its inputs, element by element. See `_Merge`."""
+
+    _choose = staticmethod(torch.minimum)
+
+
+class Concatenate(_Merge):
+    """Its inputs one after the other along an axis.
+
+    Args:
+        axis: The axis; the others must agree.
+        **kwargs: As for `Layer`.
+
+    Raises:
+        ValueError: Inputs that differ along another axis.
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def call(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        return torch.cat(tuple(inputs), self.axis)
+
+    def _checked_shapes(self, shapes: Any) -> list[tuple[int | None, ...]]:
+        if isinstance(shapes, (list, tuple)) and shapes and all(isinstance(s, (list, tuple)) for s in shapes):
+            ranks = {len(s) for s in shapes}
+            rank = next(iter(ranks))
+            if len(ranks) > 1 or not -rank <= self.axis < rank:
+                raise ValueError(
+                    f"The inputs of the layer {self.name!r} must have one number of axes, `axis` among them. "
+                    f"Received: axis={self.axis}, shapes {list(shapes)}"
+                )
+            return [tuple(s) for s in shapes]
+        return super()._checked_shapes(shapes)
+
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> tuple[int | None, ...]:
+        shapes = self._checked_shapes(input_shape)
+        axis = self.axis % len(shapes[0])
+        output: list[int | None] = []
+        for i, sizes in enumerate(zip(*shapes)):
+            if i == axis:
+                output.append(None if None in sizes else sum(sizes))
+                continue
+            known = {n for n in sizes if n is not None}
+            if len(known) > 1:
+                raise ValueError(
+                    f"The inputs of the layer {self.name!r} must agree along every axis but {self.axis}. Received: shapes {shapes}"
+                )
+            output.append(known.pop() if known else None)
+        return tuple(output)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        if not isinstance(previous_mask, (list, tuple)) or all(m is None for m in previous_mask):
+            return None
+        parts = []
+        for x, mask in zip(inputs, previous_mask):
+            if mask is None:
+                mask = torch.ones((1,) * x.dim(), dtype=torch.bool, device=x.device)
+            elif mask.dim() < x.dim():
+                mask = mask.unsqueeze(-1)
+            parts.append(mask.expand(x.shape))
+        return torch.cat(parts, self.axis).any(-1)
+
+
+class Dot(_Merge):
+    """The dot products of two inputs along one axis of each.
+
+    `(batch, ..., n, ...)` and `(batch, n, ...)` give the axes that are left of the first, then those of the second; `(batch, 1)` for
+    two vectors.
+
+    Args:
+        axes: The axis of both, or that of each.
+        normalize: Whether to scale to unit length along the axes first (cosine similarity).
+        **kwargs: As for `Layer`.
+
+    Raises:
+        TypeError: No axes.
+        ValueError: Axes of different sizes.
+    """
+
+    _count = 2
+    _keeps_type = False
+
+    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(axes, int) and not isinstance(axes, (list, tuple)):
+            raise TypeError(f"`axes` must be an int or two of them. Received: axes={axes!r}")
+        if not isinstance(axes, int) and (len(axes) != 2 or not all(isinstance(a, int) for a in axes)):
+            raise ValueError(f"`axes` must be an int or two of them. Received: axes={axes!r}")
+        self.axes, self.normalize = axes, normalize
+
+    def _places(self, shapes: Sequence[Sequence[Any]]) -> tuple[int, int]:
+        """The two axes, counted from the front."""
+        axes = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        ranks = [len(s) for s in shapes]
+        if any(r < 2 for r in ranks) or any(not -r <= a < r or a % r == 0 for a, r in zip(axes, ranks)):
+            raise ValueError(
+                f"`axes` must be axes of the inputs of the layer {self.name!r} after the batch. "
+                f"Received: axes={self.axes}, shapes {[tuple(s) for s in shapes]}"
+            )
+        return axes[0] % ranks[0], axes[1] % ranks[1]
+
+    def call(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        x, y = inputs
+        i, j = self._places((x.shape, y.shape))
+        if self.normalize:
+            x, y = normalize(x, i), normalize(y, j)
+        x, y = x.movedim(i, -1), y.movedim(j, 1)
+        left, right = x.shape[1:-1], y.shape[2:]
+        output = torch.bmm(x.reshape(x.shape[0], -1, x.shape[-1]), y.reshape(y.shape[0], y.shape[1], -1))
+        return output.reshape(x.shape[0], *((*left, *right) or (1,)))
+
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> tuple[int | None, ...]:
+        first, second = (list(s) for s in self._checked_shapes(input_shape))
+        i, j = self._places((first, second))
+        if None not in (first[i], second[j]) and first[i] != second[j]:
+            raise ValueError(
+                f"The inputs of the layer {self.name!r} must have one size along `axes`. "
+                f"Received: axes={self.axes}, shapes {tuple(first)} and {tuple(second)}"
+            )
+        return (first[0], *((*first[1:i], *first[i + 1 :], *second[1:j], *second[j + 1 :]) or (1,)))
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        return None
+
+
+def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """The sum of a list of tensors; see `Add`."""
+    return Add(**kwargs)(inputs)
+
+
+def subtract(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """The first of two tensors less the second; see `Subtract`."""
+    return Subtract(**kwargs)(inputs)
+
+
+def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """The product of a list of tensors; see `Multiply`."""
+    return Multiply(**kwargs)(inputs)
+
+
+def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """The mean of a list of tensors; see `Average`."""
+    return Average(**kwargs)(inputs)
+
+
+def maximum(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """The largest of a list of tensors; see `Maximum`."""
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """The smallest of a list of tensors; see `Minimum`."""
+    return Minimum(**kwargs)(inputs)
+
+
+def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
+    """A list of tensors one after the other; see `Concatenate`."""
+    return Concatenate(axis=axis, **kwargs)(inputs)
+
+
+def dot(inputs: Sequence[Any], axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
+    """The dot products of two tensors; see `Dot`."""
+    return Dot(axes=axes, **kwargs)(inputs)
