@@ -93,14 +93,13 @@ class _Confusion(Metric):
             labels, y_pred = labels.reshape(-1), y_pred.reshape(-1)
             weight = None if weight is None else weight.reshape(-1)
         if self._even and len(self._edges) > 2:
-            positives = _count_even(labels, y_pred, weight, len(self._edges))
+            positives = _count_even(labels, y_pred, weight, self._edges)
         else:
             positives = _count_above(labels, y_pred, weight, self._edges)
         true_positives, false_positives = positives
         if self._wants_negatives:
-            ones = labels.to(y_pred.dtype) if weight is None else labels * weight
-            all_true = ones.sum(0)
-            all_false = (labels.shape[0] if weight is None else weight.sum(0)) - all_true
+            all_true = labels.sum(0) if weight is None else (labels * weight).sum(0)
+            all_false = labels.shape[0] - all_true if weight is None else (~labels * weight).sum(0)
         for name in self._counts:
             count = getattr(self, name)
             if name == "true_positives":
@@ -129,14 +128,19 @@ def _count_above(labels: Tensor, y_pred: Tensor, weight: Tensor | None, edges: t
     return (above * (labels * weight)).sum(1), (above * (~labels * weight)).sum(1)
 
 
-def _count_even(labels: Tensor, y_pred: Tensor, weight: Tensor | None, thresholds: int) -> tuple[Tensor, Tensor]:
-    """As `_count_above` for evenly spaced thresholds, in time that does not grow with their number."""
-    bucket = (y_pred * (thresholds - 1)).ceil_().sub_(1.0).to(torch.int64).clamp_(0, thresholds - 1)
+def _count_even(labels: Tensor, y_pred: Tensor, weight: Tensor | None, edges: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    """As `_count_above` for thresholds evenly spaced from 0 to 1, in time that does not grow with their number.
+
+    The first threshold may lie just below 0 and the last just above 1.
+    """
+    thresholds = len(edges)
+    # a prediction in bucket i lies above the first i thresholds
+    bucket = (y_pred * (thresholds - 1)).ceil_().to(torch.int64).clamp_(1 if edges[0] < 0 else 0, thresholds)
     weight = torch.ones_like(y_pred) if weight is None else weight
-    sums = y_pred.new_zeros((2, thresholds, *y_pred.shape[1:]))
+    sums = y_pred.new_zeros((2, thresholds + 1, *y_pred.shape[1:]))
     hits = labels * weight
     sums.scatter_add_(1, bucket.expand(2, *bucket.shape), torch.stack([hits, weight - hits]))
-    above = sums.flip(1).cumsum(1).flip(1)
+    above = sums.flip(1).cumsum(1).flip(1)[:, 1:]
     return above[0], above[1]
 
 

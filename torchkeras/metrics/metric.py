@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import dtypes, registry
+from .. import dtypes, registry, tree
 from ..configurable import Configurable, get_from
 from ..distribution import rank, reduce
 from ..variable import Variable
@@ -190,7 +190,7 @@ class Metric(Configurable):
             with torch.no_grad():
                 for variable, value in zip(variables, given):
                     variable.copy_(torch.as_tensor(value, device=variable.device))
-            outcome = run()
+            outcome = tree.map_structure(lambda t: t.detach().clone() if isinstance(t, Tensor) else t, run())  # not the state itself
             return [v.detach().clone() for v in variables], outcome
         finally:
             with torch.no_grad():

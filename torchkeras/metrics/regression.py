@@ -11,7 +11,7 @@ from ..graph import TensorLike
 from ..losses import cosine_similarity as cosine_loss
 from ..losses import log_cosh, mean_absolute_error, mean_absolute_percentage_error, mean_squared_error, mean_squared_logarithmic_error
 from ..losses.loss import pair
-from .metric import Metric, divide_no_nan
+from .metric import Metric
 from .reduction import FunctionMetric, Mean, MeanMetricWrapper, _with_weight
 
 
@@ -197,7 +197,7 @@ class R2Score(Metric):
         if self.class_aggregation == "uniform_average":
             score = raw.mean()
         elif self.class_aggregation == "variance_weighted_average":
-            score = divide_no_nan((raw * total).sum(), total.sum())
+            score = (raw * total).sum() / total.sum()
         else:
             score = raw
         if self.num_regressors:
