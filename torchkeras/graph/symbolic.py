@@ -504,9 +504,17 @@ def op(
             value = given[i]
             if numbers and value.__class__ in (float, int) and dtype is not None and dtype.is_floating_point:
                 continue
-            if value.__class__ is not torch.Tensor or (dtype is not None and value.dtype is not dtype):
+            if value.__class__ is torch.Tensor:
+                if dtype is not None and value.dtype is not dtype:
+                    return False
+                dtype = value.dtype
+            elif value.__class__ in (list, tuple) and value:
+                for part in value:
+                    if part.__class__ is not torch.Tensor or (dtype is not None and part.dtype is not dtype):
+                        return False
+                    dtype = part.dtype
+            else:
                 return False
-            dtype = value.dtype
         return dtype is not None and (promote != "float" or dtype.is_floating_point)
 
     def standardize(given: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
