@@ -85,8 +85,11 @@ def reduction(name, data):
     axis = data.draw(st.one_of(st.none(), st.integers(-x.ndim, x.ndim - 1) if x.ndim else st.none()))
     if name not in PLACES + CUMULATIVE and x.ndim and data.draw(st.booleans()):
         axis = data.draw(st.permutations(range(x.ndim)).map(lambda p: tuple(p[: max(1, len(p) - 1)])))
-    if name.startswith("nancum") and x.is_floating_point():  # Keras takes infinities for the greatest finite numbers
+    # Keras takes infinities for the greatest finite numbers in one family, and the median of infinities for NaN.
+    if name.startswith(("nancum", "median", "nanmedian")) and x.is_floating_point():
         x = torch.where(torch.isinf(x), 1, x)
+    if "prod" in name and x.dtype is torch.int64:  # whose products Keras truncates
+        x = x.to(torch.int32)
     arguments = {"axis": axis}
     # Keras loses `keepdims` without an axis, and axes of count_nonzero: see KERAS_IS_WRONG.
     if name not in (*CUMULATIVE, "count_nonzero") and axis is not None:

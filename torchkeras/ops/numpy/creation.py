@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from ... import dtypes
@@ -27,7 +28,7 @@ def array(x: Any, dtype: Any = None) -> TensorLike:
         dtype: The type; without it the values', Python floats as `floatx()` and integers as int32.
     """
     tensor = convert_to_tensor(x, dtype)
-    return tensor.clone() if tensor is x else tensor
+    return tensor.clone() if tensor is x or isinstance(x, np.ndarray) else tensor
 
 
 @op
@@ -95,12 +96,12 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
         start: The first number; with nothing else, the end of a range from 0.
         stop: The end.
         step: The difference of neighbours, 1 without it.
-        dtype: The type; without it, that of the arguments.
+        dtype: The type; without it, that of the arguments, int32 or `floatx()` for 64-bit ones.
     """
     given = [v for v in (start, stop, step) if v is not None]
     if dtype is None:
         dtype = dtypes.result_type(*(getattr(v, "dtype", type(v)) for v in given))
-        dtype = {"int64": "int32", "bool": "int32"}.get(dtype, dtype)
+        dtype = {"int64": "int32", "bool": "int32", "float64": dtypes.standardize_dtype(None)}.get(dtype, dtype)
     start, stop = (0, start) if stop is None else (start, stop)
     target = dtypes.to_torch_dtype(dtype)
     made = torch.int32 if target is torch.bool else target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -400,7 +400,7 @@ def _quantile(x: torch.Tensor, q: torch.Tensor, axis: Axis, method: str, keepdim
     return result.reshape((*q.shape, *(shape if keepdims else result.shape[1:])))
 
 
-_BETWEEN = {
+_BETWEEN: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "linear": lambda place: place,
     "lower": torch.floor,
     "higher": torch.ceil,

@@ -261,7 +261,13 @@ def _places(indices_or_sections: Any) -> int | list[int]:
     return indices_or_sections if isinstance(indices_or_sections, int) else [int(i) for i in indices_or_sections]
 
 
-@op
+def _split_spec(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    if not isinstance(indices_or_sections, int) or x.shape[_axis(axis, len(x.shape))] is not None:
+        return NotImplemented
+    return [KerasTensor(x.shape, x.dtype) for _ in range(indices_or_sections)]
+
+
+@op(spec=_split_spec)
 def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[TensorLike]:
     """`x` cut along an axis.
 
