@@ -26,22 +26,19 @@ def children(owner: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(owner, (list, tuple, dict)):
         yield from _named(owner.values() if isinstance(owner, dict) else owner)
         return
-    own = getattr(owner, "_saved_children", None)
-    if own is not None:
-        yield from own()
+    if not isinstance(owner, Layer):
         return
     attributes: dict[str, Any] = {}
-    for name, module in getattr(owner, "_modules", {}).items():
+    for name, module in owner._modules.items():
         attributes[name] = owner.__dict__.get(name, module)
     for name, value in vars(owner).items():
         if isinstance(value, (TrackedList, TrackedDict, Layer)) and name not in _SKIPPED and not name.startswith("_inbound"):
             attributes[name] = value
-    graph = owner.__dict__.get("_plan") is not None or "_chain" in owner.__dict__ if hasattr(owner, "__dict__") else False
-    if graph:
+    if isinstance(owner, Layer) and (owner.__dict__.get("_plan") is not None or "_chain" in owner.__dict__):
         in_graph = list(owner.layers)
         attributes = {k: v for k, v in attributes.items() if not any(v is layer for layer in in_graph)}
         attributes["layers"] = in_graph
-    optimizer = owner.__dict__.get("optimizer") if hasattr(owner, "__dict__") else None
+    optimizer = owner.__dict__.get("optimizer")
     if hasattr(optimizer, "save_own_variables"):
         attributes["optimizer"] = optimizer
     yield from sorted(attributes.items())
