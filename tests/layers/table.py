@@ -1,0 +1,219 @@
+"""The one table of layers: how each is made and what it is called on. It drives `test_conformance.py`; add a row for every new layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to make and call a layer.
+
+    Args:
+        layer: Its name in `keras.layers`.
+        arguments: Constructor arguments, or a function of the `layers` module (this library's or Keras's) that gives them.
+        shapes: The shape of the input with its batch axis, or a list of shapes for a layer over a list of inputs.
+        variant: What tells this row from others of the layer.
+        high: Inputs are whole numbers below it; normal numbers without it.
+        mask: The shape of a mask to pass with the input (the first input of a list).
+        random: Whether training draws random numbers, so that only inference is compared.
+        call: Further arguments of the call.
+        differs: Keys of the config in which Keras's own is left aside.
+        kinks: Whether gradients at single points are a matter of taste (maxima of equal numbers).
+    """
+
+    layer: str
+    arguments: dict[str, Any] | Callable[[Any], dict[str, Any]]
+    shapes: Any
+    variant: str = ""
+    high: int | None = None
+    mask: tuple[int, ...] | None = None
+    random: bool = False
+    call: Any = None
+    differs: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"{self.layer}-{self.variant}" if self.variant else self.layer
+
+    @property
+    def many(self) -> bool:
+        return isinstance(self.shapes, list)
+
+    def make(self, layers: Any, **kwargs: Any) -> Any:
+        arguments = self.arguments(layers) if callable(self.arguments) else self.arguments
+        return getattr(layers, self.layer)(**{"name": "the_layer", **arguments, **kwargs})
+
+    def inputs(self, seed: int = 0) -> Any:
+        rng = np.random.default_rng(seed)
+        arrays = [self._array(rng, shape) for shape in (self.shapes if self.many else [self.shapes])]
+        return arrays if self.many else arrays[0]
+
+    def _array(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        if self.high is not None:
+            return rng.integers(0, self.high, shape).astype("int32")
+        return rng.normal(size=shape).astype("float32")
+
+    def mask_array(self) -> np.ndarray | None:
+        if self.mask is None:
+            return None
+        mask = np.random.default_rng(1).random(self.mask) < 0.6
+        mask[..., 0] = True
+        return mask
+
+
+SEQUENCE, IMAGE, VOLUME = (3, 9, 4), (3, 8, 7, 4), (2, 5, 6, 5, 2)
+FIRST = {1: (3, 4, 9), 2: (3, 4, 8, 7), 3: (2, 2, 5, 6, 5)}
+LAST = {1: SEQUENCE, 2: IMAGE, 3: VOLUME}
+_L2 = {"class_name": "L2", "config": {"l2": 0.01}, "module": "keras.regularizers", "registered_name": None}
+
+
+def _both_formats(layer: str, rank: int, arguments: dict[str, Any], variant: str = "", **kwargs: Any) -> list[Row]:
+    return [
+        Row(layer, arguments, LAST[rank], variant, **kwargs),
+        Row(layer, {**arguments, "data_format": "channels_first"}, FIRST[rank], f"{variant}-first".strip("-"), **kwargs),
+    ]
+
+
+_CORE = [
+    Row("Dense", dict(units=5, activation="relu"), (3, 4)),
+    Row("Dense", dict(units=5, use_bias=False, kernel_regularizer="l2", activation="softmax"), (3, 6, 4), "regularized"),
+    Row("Dense", dict(units=5, lora_rank=2, lora_alpha=3.0), (3, 4), "lora"),
+    Row("Activation", dict(activation="tanh"), (3, 4)),
+    Row("Embedding", dict(input_dim=7, output_dim=3), (3, 5), high=7),
+    Row("Embedding", dict(input_dim=7, output_dim=3, mask_zero=True), (3, 5), "masked", high=7),
+    Row("Embedding", dict(input_dim=7, output_dim=3, lora_rank=2), (3, 5), "lora", high=7),
+    Row("Identity", {}, (3, 4)),
+    Row("Masking", dict(mask_value=0.0), (3, 5, 2), high=2),
+    Row("EinsumDense", dict(equation="abc,cd->abd", output_shape=(None, 5), bias_axes="d", activation="relu"), (3, 6, 4)),
+    Row("EinsumDense", dict(equation="...x,xy->...y", output_shape=5, bias_axes="y"), (3, 6, 4), "left"),
+    Row("EinsumDense", dict(equation="ab...,bcd->acd...", output_shape=(2, 5), bias_axes="cd"), (3, 4, 6), "right"),
+    Row("EinsumDense", dict(equation="abc,cde->abde", output_shape=(None, 2, 5), lora_rank=2), (3, 6, 4), "lora"),
+]
+
+_CONV = [
+    *_both_formats("Conv1D", 1, dict(filters=6, kernel_size=3, activation="tanh")),
+    *_both_formats("Conv1D", 1, dict(filters=6, kernel_size=2, padding="causal", dilation_rate=2), "causal"),
+    *_both_formats("Conv2D", 2, dict(filters=6, kernel_size=3)),
+    *_both_formats("Conv2D", 2, dict(filters=6, kernel_size=3, padding="same", use_bias=False), "same"),
+    *_both_formats("Conv2D", 2, dict(filters=6, kernel_size=(2, 4), padding="same"), "even"),
+    *_both_formats("Conv2D", 2, dict(filters=6, kernel_size=3, strides=2, padding="same", groups=2), "strided"),
+    *_both_formats("Conv2D", 2, dict(filters=6, kernel_size=(2, 3), dilation_rate=(1, 2), padding="SAME"), "dilated"),
+    Row("Conv2D", dict(filters=6, kernel_size=3, lora_rank=2), IMAGE, "lora"),
+    *_both_formats("Conv3D", 3, dict(filters=4, kernel_size=(2, 3, 1), strides=(1, 2, 1), padding="same")),
+    *_both_formats("Conv1DTranspose", 1, dict(filters=6, kernel_size=3, strides=2, padding="same")),
+    *_both_formats("Conv2DTranspose", 2, dict(filters=6, kernel_size=3, strides=2, padding="same")),
+    *_both_formats("Conv2DTranspose", 2, dict(filters=6, kernel_size=(2, 3), strides=(3, 2)), "valid"),
+    Row("Conv2DTranspose", dict(filters=6, kernel_size=3, strides=3, output_padding=1), IMAGE, "extra"),
+    Row("Conv2DTranspose", dict(filters=6, kernel_size=4, strides=2, padding="same"), IMAGE, "even"),
+    Row("Conv2DTranspose", dict(filters=6, kernel_size=3, dilation_rate=2, padding="same"), IMAGE, "dilated"),
+    *_both_formats("Conv3DTranspose", 3, dict(filters=4, kernel_size=2, strides=2)),
+    *_both_formats("DepthwiseConv1D", 1, dict(kernel_size=3, depth_multiplier=2, padding="same")),
+    *_both_formats("DepthwiseConv2D", 2, dict(kernel_size=3, depth_multiplier=2, strides=2, padding="same")),
+    Row("DepthwiseConv2D", dict(kernel_size=3, dilation_rate=2, activation="relu"), IMAGE, "dilated"),
+    *_both_formats("SeparableConv1D", 1, dict(filters=5, kernel_size=3, depth_multiplier=2)),
+    *_both_formats("SeparableConv2D", 2, dict(filters=5, kernel_size=3, strides=2, padding="same")),
+]
+
+_POOLING = [
+    row
+    for rank in (1, 2, 3)
+    for row in [
+        *_both_formats(f"MaxPooling{rank}D", rank, dict(pool_size=2)),
+        *_both_formats(f"MaxPooling{rank}D", rank, dict(pool_size=3, strides=2, padding="same"), "same"),
+        *_both_formats(f"AveragePooling{rank}D", rank, dict(pool_size=2)),
+        *_both_formats(f"AveragePooling{rank}D", rank, dict(pool_size=3, strides=2, padding="same"), "same"),
+        *_both_formats(f"GlobalMaxPooling{rank}D", rank, {}),
+        *_both_formats(f"GlobalAveragePooling{rank}D", rank, dict(keepdims=True)),
+        *_both_formats(f"AdaptiveAveragePooling{rank}D", rank, dict(output_size=2)),
+        *_both_formats(f"AdaptiveMaxPooling{rank}D", rank, dict(output_size=2)),
+    ]
+] + [Row("GlobalAveragePooling1D", {}, SEQUENCE, "masked", mask=(3, 9))]
+
+_NORMALIZATION = [
+    Row("BatchNormalization", dict(momentum=0.9), (16, 4)),
+    Row("BatchNormalization", dict(momentum=0.9), SEQUENCE, "sequence"),
+    Row("BatchNormalization", dict(momentum=0.9), IMAGE, "image"),
+    Row("BatchNormalization", dict(momentum=0.9, axis=1, scale=False), FIRST[2], "first"),
+    Row("BatchNormalization", dict(momentum=0.9, axis=2, center=False), IMAGE, "middle"),
+    Row("BatchNormalization", dict(momentum=0.9), VOLUME, "volume"),
+    Row("BatchNormalization", dict(momentum=0.9), SEQUENCE, "masked", mask=(3, 9)),
+    Row("BatchNormalization", dict(momentum=0.9), (1, 4), "one-sample"),
+    Row("BatchNormalization", dict(renorm=True, renorm_clipping={"rmin": 0.5, "rmax": 2.0, "dmax": 1.0}), IMAGE, "renorm"),
+    Row("BatchNormalization", dict(trainable=False), IMAGE, "frozen"),
+    Row("LayerNormalization", {}, (3, 4)),
+    Row("LayerNormalization", dict(axis=[1, 2], center=False), SEQUENCE, "last-two"),
+    Row("LayerNormalization", dict(axis=1), IMAGE, "first"),
+    Row("LayerNormalization", dict(axis=[1, 3], scale=False), IMAGE, "apart"),
+    Row("GroupNormalization", dict(groups=2), IMAGE),
+    Row("GroupNormalization", dict(groups=-1, axis=1), FIRST[2], "instance"),
+    Row("RMSNormalization", {}, (3, 4)),
+    Row("RMSNormalization", dict(axis=1), SEQUENCE, "first"),
+    Row("UnitNormalization", {}, (3, 4)),
+    Row("UnitNormalization", dict(axis=[1, 2]), SEQUENCE, "two"),
+]
+
+_REGULARIZATION = [
+    Row("Dropout", dict(rate=0.5), (3, 4), random=True),
+    Row("Dropout", dict(rate=0.5, noise_shape=(None, 1, 4), seed=3), SEQUENCE, "noise-shape", random=True),
+    Row("Dropout", dict(rate=0.0), (3, 4), "zero"),
+    Row("SpatialDropout1D", dict(rate=0.5), SEQUENCE, random=True),
+    Row("SpatialDropout2D", dict(rate=0.5, seed=3), IMAGE, random=True),
+    Row("SpatialDropout2D", dict(rate=0.5, data_format="channels_first"), FIRST[2], "first", random=True),
+    Row("SpatialDropout3D", dict(rate=0.5), VOLUME, random=True),
+    Row("GaussianNoise", dict(stddev=0.5), (3, 4), random=True),
+    Row("GaussianNoise", dict(stddev=0.5, seed=3), (3, 4), "seed", random=True),
+    Row("GaussianDropout", dict(rate=0.5), (3, 4), random=True),
+    Row("AlphaDropout", dict(rate=0.5, seed=3), (3, 4), random=True),
+    Row("ActivityRegularization", dict(l1=0.1, l2=0.2), (3, 4)),
+]
+
+_RESHAPING = [
+    Row("Flatten", {}, IMAGE),
+    Row("Flatten", dict(data_format="channels_first"), FIRST[2], "first"),
+    Row("Reshape", dict(target_shape=(2, -1)), SEQUENCE),
+    Row("Permute", dict(dims=(3, 1, 2)), IMAGE),
+    Row("RepeatVector", dict(n=3), (3, 4)),
+    *_both_formats("ZeroPadding1D", 1, dict(padding=(1, 2))),
+    *_both_formats("ZeroPadding2D", 2, dict(padding=((1, 2), (0, 3)))),
+    Row("ZeroPadding2D", {}, IMAGE, "default"),
+    *_both_formats("ZeroPadding3D", 3, dict(padding=(1, 0, 2))),
+    Row("Cropping1D", dict(cropping=(1, 2)), SEQUENCE),
+    *_both_formats("Cropping2D", 2, dict(cropping=((1, 0), (0, 2)))),
+    *_both_formats("Cropping3D", 3, dict(cropping=1)),
+    Row("UpSampling1D", dict(size=3), SEQUENCE),
+    *_both_formats("UpSampling2D", 2, dict(size=(2, 3))),
+    *_both_formats("UpSampling2D", 2, dict(size=2, interpolation="bilinear"), "bilinear"),
+    Row("UpSampling2D", dict(interpolation="bicubic"), IMAGE, "bicubic"),
+    *_both_formats("UpSampling3D", 3, dict(size=2)),
+]
+
+_TWO = [(3, 5, 4), (3, 5, 4)]
+_MERGING = [
+    *(Row(name, {}, [*_TWO, (3, 5, 4)]) for name in ("Add", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")),
+    Row("Subtract", {}, _TWO),
+    Row("Add", {}, [(3, 5, 4), (3, 1, 4), (3, 4)], "broadcast"),
+    Row("Concatenate", dict(axis=1), [(3, 2, 4), (3, 5, 4)], "axis"),
+    Row("Dot", dict(axes=1), [(3, 4), (3, 4)]),
+    Row("Dot", dict(axes=-1, normalize=True), [(3, 5, 4), (3, 6, 4)], "cosine"),
+    Row("Dot", dict(axes=(1, 2)), [(3, 4, 5), (3, 6, 4)], "two"),
+    Row("Dot", dict(axes=(2, 1)), [(3, 5, 4), (3, 4)], "vector"),
+]
+
+_ACTIVATION = [
+    Row("ReLU", {}, (3, 4)),
+    Row("ReLU", dict(max_value=1.0, negative_slope=0.1, threshold=0.2), (3, 4), "bent"),
+    Row("LeakyReLU", {}, (3, 4)),
+    Row("ELU", dict(alpha=0.5), (3, 4)),
+    Row("PReLU", dict(alpha_initializer="uniform"), (3, 4)),
+    Row("PReLU", dict(alpha_initializer="uniform", shared_axes=[1, 2]), IMAGE, "shared"),
+    Row("Softmax", {}, (3, 4)),
+    Row("Softmax", dict(axis=[1, 2]), SEQUENCE, "two"),
+    Row("Softmax", {}, (3, 4), "masked", mask=(3, 4)),
+]
+
+ROWS = [*_CORE, *_CONV, *_POOLING, *_NORMALIZATION, *_REGULARIZATION, *_RESHAPING, *_MERGING, *_ACTIVATION]

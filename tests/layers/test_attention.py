@@ -1,0 +1,227 @@
+"""Attention layers against real Keras: outputs, scores and gradients under all masks, configs and weights."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from tests.oracle import keras
+from torchkeras.graph import KerasTensor
+from torchkeras.layers import AdditiveAttention, Attention, GroupedQueryAttention, MultiHeadAttention
+
+RNG = np.random.default_rng(0)
+Q, V, K = (RNG.normal(size=(2, n, f)).astype("float32") for n, f in ((4, 5), (6, 5), (6, 3)))
+Q4, V4 = (RNG.normal(size=(2, n, 3, 5)).astype("float32") for n in (4, 6))
+MASK = np.array(RNG.integers(0, 2, size=(2, 4, 6)), bool)
+MASK[0, 1] = False  # a query that may look nowhere
+CALLS = {
+    "plain": {},
+    "mask": {"attention_mask": MASK},
+    "causal": {"use_causal_mask": True},
+    "causal and mask": {"use_causal_mask": True, "attention_mask": MASK},
+    "scores": {"return_attention_scores": True},
+    "masked scores": {"return_attention_scores": True, "attention_mask": MASK, "use_causal_mask": True},
+}
+
+
+def with_weights(ours, theirs, *inputs, **kwargs):
+    """Both layers, built on the inputs, with the same weights."""
+    ours(*inputs, **kwargs)
+    theirs(*inputs, **kwargs)
+    weights = [RNG.normal(size=w.shape).astype("float32") for w in theirs.weights]
+    ours.set_weights(weights)
+    theirs.set_weights(weights)
+    assert [w.path.partition("/")[2] for w in ours.weights] == [w.path.partition("/")[2] for w in theirs.weights]
+    return ours, theirs
+
+
+def agree(ours, theirs, *inputs, **kwargs):
+    """Same outputs and gradients."""
+    results = []
+    for layer in (ours, theirs):
+        args = [torch.tensor(x, requires_grad=True) for x in inputs]
+        outputs = layer(*args, **kwargs) if not isinstance(ours, Attention) else layer(args, **kwargs)
+        outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
+        loss = sum((o * torch.cos(torch.arange(o.numel(), dtype=torch.float32)).reshape(o.shape)).sum() for o in outputs)
+        weights = ours.trainable_weights if layer is ours else [w.value for w in theirs.trainable_weights]
+        results.append((outputs, torch.autograd.grad(loss, [*args, *weights], allow_unused=True)))
+    for mine, reference in zip(results[0], results[1]):
+        assert len(mine) == len(reference)
+        for a, b in zip(mine, reference):
+            np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"dropout": 0.5}, {"value_dim": 4, "output_shape": (2, 3), "use_bias": False}, {"use_gate": True, "output_shape": 7}, {"sliding_window": 2}],
+    ids=str,
+)
+def test_multi_head_attention(options, call):
+    if "dropout" in options and "attention_mask" not in call and call.get("use_causal_mask"):
+        call = {**call, "attention_mask": np.ones_like(MASK)}
+    kwargs = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in call.items()}
+    layers = with_weights(MultiHeadAttention(2, 3, **options), keras.layers.MultiHeadAttention(2, 3, **options), Q, V, K)
+    agree(*layers, Q, V, K, **kwargs)
+
+
+@pytest.mark.parametrize("axes", [None, (1,), (2,), (1, 2)])
+@pytest.mark.parametrize("scores", [True, False])
+def test_attention_axes(axes, scores):
+    layers = with_weights(MultiHeadAttention(2, 3, attention_axes=axes), keras.layers.MultiHeadAttention(2, 3, attention_axes=axes), Q4, V4[:, :4])
+    agree(*layers, Q4, V4[:, :4], return_attention_scores=scores)
+    shape = {(1,): (2, 3, 4, 4), (2,): (2, 4, 3, 3)}.get(axes, (2, 4, 3, 4, 3))
+    mask = torch.tensor(RNG.integers(0, 2, size=shape), dtype=torch.bool)
+    agree(*layers, Q4, V4[:, :4], return_attention_scores=scores, attention_mask=mask)
+
+
+def test_causal_and_window_need_one_axis():
+    with pytest.raises(ValueError, match="need one axis"):
+        MultiHeadAttention(2, 3)(Q4, V4, use_causal_mask=True)
+
+
+@pytest.mark.parametrize("scores", [True, False])
+def test_keras_masks_of_the_inputs(scores):
+    masks = [RNG.integers(0, 2, size=n) > 0 for n in ((2, 4), (2, 6), (2, 6))]
+    theirs = keras.layers.MultiHeadAttention(2, 3)
+    ours, theirs = with_weights(MultiHeadAttention(2, 3), theirs, Q, V, K)
+    inputs = []
+    for x, m in zip((Q, V, K), masks):
+        inputs.append(torch.tensor(x))
+        inputs[-1]._keras_mask = torch.tensor(m)
+    mine = ours(*inputs, return_attention_scores=scores)
+    reference = theirs(*inputs, return_attention_scores=scores)
+    if scores:
+        np.testing.assert_allclose(mine[1].detach(), reference[1].detach(), atol=1e-5)
+        mine, reference = mine[0], reference[0]
+    np.testing.assert_allclose(mine.detach(), reference.detach(), atol=1e-5)
+    assert (mine._keras_mask.numpy() == masks[0]).all()
+
+
+def test_the_kernel_and_the_formula_agree():
+    layer = MultiHeadAttention(2, 3)
+    full = torch.tensor(MASK)
+    full[0, 1, 0] = True
+    for kwargs in ({}, {"use_causal_mask": True}, {"attention_mask": full}):
+        np.testing.assert_allclose(layer(Q, V, **kwargs).detach(), layer(Q, V, return_attention_scores=True, **kwargs)[0].detach(), atol=1e-6)
+
+
+def test_dropout():
+    x = torch.randn(2, 64, 5)
+    for options in ({}, {"seed": 1}):
+        layer = MultiHeadAttention(2, 3, dropout=0.5, **options)
+        still = layer(x, x)
+        assert torch.equal(layer(x, x), still)
+        assert not torch.equal(layer(x, x, training=True), layer(x, x, training=True))
+        assert (layer(x, x, training=True) - still).abs().mean() < still.abs().mean() + 1
+    scores = layer(x, x, training=True, return_attention_scores=True)[1]
+    np.testing.assert_allclose(scores.sum(-1).detach(), 1.0, atol=1e-5)  # the scores before dropout
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("options", [{}, {"use_gate": True, "use_bias": False}, {"sliding_window": 3}], ids=str)
+def test_grouped_query_attention(options, call):
+    kwargs = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in call.items()}
+    layers = with_weights(GroupedQueryAttention(3, 4, 2, **options), keras.layers.GroupQueryAttention(3, 4, 2, **options), Q, V, K)
+    agree(*layers, Q, V, K, **kwargs)
+
+
+@pytest.mark.parametrize("options", [{}, {"use_scale": True}, {"score_mode": "concat"}, {"score_mode": "concat", "use_scale": True}], ids=str)
+def test_attention(options):
+    layers = with_weights(Attention(**options), keras.layers.Attention(**options), [Q, V])
+    check_attention(*layers)
+
+
+@pytest.mark.parametrize("options", [{}, {"use_scale": False}], ids=str)
+def test_additive_attention(options):
+    layers = with_weights(AdditiveAttention(**options), keras.layers.AdditiveAttention(**options), [Q, V])
+    check_attention(*layers)
+
+
+def check_attention(ours, theirs):
+    masks = [torch.tensor([[1, 1, 0, 1], [0, 1, 1, 1]], dtype=torch.bool), torch.tensor(MASK[:, 1])]
+    for kwargs in ({}, {"use_causal_mask": True}, {"mask": masks}, {"mask": [None, masks[1]]}, {"mask": masks, "use_causal_mask": True}):
+        agree(ours, theirs, Q, V, **kwargs)
+        agree(ours, theirs, Q, V, return_attention_scores=True, **kwargs)
+    agree(ours, theirs, Q, V[..., :2], V)
+    assert ours.compute_mask([Q, V], masks) is masks[0]
+    with pytest.raises(ValueError, match="must be a list"):
+        ours(Q)
+
+
+CONFIGS = [
+    (MultiHeadAttention, "MultiHeadAttention", (2, 3), dict(dropout=0.1, seed=3, name="m", kernel_regularizer="l2", output_shape=(2, 4))),
+    (GroupedQueryAttention, "GroupQueryAttention", (3, 4, 2), dict(dropout=0.1, use_gate=True, name="m", bias_constraint="non_neg")),
+    (Attention, "Attention", (), dict(dropout=0.1, seed=3, name="m", score_mode="concat")),
+    (AdditiveAttention, "AdditiveAttention", (), dict(dropout=0.1, seed=3, name="m")),
+]
+
+
+@pytest.mark.parametrize(("cls", "name", "args", "options"), CONFIGS, ids=[c[1] for c in CONFIGS])
+def test_configs(cls, name, args, options):
+    ours, theirs = cls(*args, **options), getattr(keras.layers, name)(*args, **options)
+    assert ours.get_config() == theirs.get_config()
+    inputs = ([Q, V],) if issubclass(cls, Attention) else (Q, V)
+    y = ours(*inputs)
+    theirs(*inputs)
+    assert ours.get_config() == theirs.get_config()
+    assert ours.get_build_config() == theirs.get_build_config()
+    again = cls.from_config(ours.get_config())
+    again.build_from_config(ours.get_build_config())
+    again.set_weights(ours.get_weights())
+    assert torch.equal(again(*inputs), y)
+    assert torch.equal(pickle.loads(pickle.dumps(ours))(*inputs), y)
+    symbolic = [KerasTensor((None, None, 5)), KerasTensor((None, None, 5))]
+    symbolic = (symbolic,) if issubclass(cls, Attention) else symbolic
+    fresh = cls.from_config(ours.get_config())
+    output, scores = fresh(*symbolic, return_attention_scores=True)
+    reference, reference_scores = theirs(
+        *(([keras.Input((None, 5)), keras.Input((None, 5))],) if issubclass(cls, Attention) else [keras.Input((None, 5)), keras.Input((None, 5))]),
+        return_attention_scores=True,
+    )
+    assert output.shape == reference.shape and scores.shape == reference_scores.shape
+    assert fresh(*symbolic).shape == reference.shape
+
+
+def test_projections_are_linear_modules():
+    layer = MultiHeadAttention(2, 3, use_gate=True)
+    layer(Q, V)
+    assert sum(isinstance(m, torch.nn.Linear) for m in layer.modules()) == 5
+    assert sorted(layer.state_dict())[0] == "_gate_dense.linear.bias"
+    before = layer(Q, V)
+    layer.query_dense.linear = torch.nn.Sequential(layer.query_dense.linear, torch.nn.Identity())
+    assert torch.equal(layer(Q, V), before)
+    assert layer.query_dense(torch.tensor(Q)).shape == (2, 4, 2, 3)
+
+
+def test_low_precision_and_compile():
+    layer = MultiHeadAttention(2, 3, dtype="mixed_bfloat16")
+    assert layer(Q, V).dtype is torch.bfloat16
+    layer = MultiHeadAttention(2, 3, dropout=0.1)
+    layer(Q, V)
+    torch.compiler.reset()
+    compiled = torch.compile(layer, fullgraph=True, backend="eager")
+    q, v = torch.tensor(Q), torch.tensor(V)
+    for kwargs in ({}, {"use_causal_mask": True}, {"attention_mask": torch.tensor(MASK)}, {"return_attention_scores": True}):
+        a, b = compiled(q, v, **kwargs), layer(q, v, **kwargs)
+        np.testing.assert_allclose((a[0] if isinstance(a, tuple) else a).detach(), (b[0] if isinstance(b, tuple) else b).detach(), atol=1e-6)
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match="`num_heads` must be a positive integer. Received: num_heads=0"):
+        MultiHeadAttention(0, 3)
+    with pytest.raises(ValueError, match="Dropout is not supported"):
+        MultiHeadAttention(2, 3, dropout=0.5, flash_attention=True)
+    with pytest.raises(ValueError, match="keeps no scores"):
+        MultiHeadAttention(2, 3, flash_attention=True)(Q, V, return_attention_scores=True)
+    with pytest.raises(ValueError, match="`value` and `key` must have the same axes"):
+        MultiHeadAttention(2, 3)(Q, V, K[:, :2])
+    with pytest.raises(ValueError, match="`output_shape` must be"):
+        MultiHeadAttention(2, 3, output_shape="a")
+    with pytest.raises(ValueError, match="`attention_axes` must lie between"):
+        MultiHeadAttention(2, 3, attention_axes=(-1,))(Q, V)
+    with pytest.raises(ValueError, match="must divide"):
+        GroupedQueryAttention(3, 4, 3)
+    with pytest.raises(ValueError, match="`score_mode` must be"):
+        Attention(score_mode="x")
