@@ -59,6 +59,7 @@ def run(namespace: Any, name: str, args: Any, kwargs: dict[str, Any]) -> tuple[l
         made = torch.tensor(array)
         if made.is_floating_point():
             inputs.append(made.requires_grad_())
+            return made.clone()  # Keras changes some of its arguments in place, which leaves of the graph do not allow
         return made
 
     with warnings.catch_warnings():

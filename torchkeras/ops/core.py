@@ -107,6 +107,7 @@ def saturate_cast(x: TensorLike, dtype: Any) -> TensorLike:
         return x.clamp(low, high).to(target)
     if target.is_floating_point:
         return x.clamp(ends.min, ends.max).to(target)
+    x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x  # which do not hold the ends
     # The largest int64 is no float: what reaches it is set afterwards.
     y = torch.where(x.isnan(), 0, x.clamp(ends.min, ends.max)).to(target)
     return y.masked_fill(x >= float(ends.max), int(ends.max))
