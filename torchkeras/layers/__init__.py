@@ -6,6 +6,10 @@ from .activation import LeakyReLU as LeakyReLU
 from .activation import PReLU as PReLU
 from .activation import ReLU as ReLU
 from .activation import Softmax as Softmax
+from .attention import AdditiveAttention as AdditiveAttention
+from .attention import Attention as Attention
+from .attention import GroupQueryAttention as GroupQueryAttention
+from .attention import MultiHeadAttention as MultiHeadAttention
 from .conv import Conv1D as Conv1D
 from .conv import Conv1DTranspose as Conv1DTranspose
 from .conv import Conv2D as Conv2D
@@ -85,6 +89,14 @@ from .reshaping import UpSampling3D as UpSampling3D
 from .reshaping import ZeroPadding1D as ZeroPadding1D
 from .reshaping import ZeroPadding2D as ZeroPadding2D
 from .reshaping import ZeroPadding3D as ZeroPadding3D
+from .rnn import GRU as GRU
+from .rnn import LSTM as LSTM
+from .rnn import RNN as RNN
+from .rnn import GRUCell as GRUCell
+from .rnn import LSTMCell as LSTMCell
+from .rnn import SimpleRNN as SimpleRNN
+from .rnn import SimpleRNNCell as SimpleRNNCell
+from .rnn import StackedRNNCells as StackedRNNCells
 from .torch_module import TorchModuleWrapper as TorchModuleWrapper
 
 Convolution1D = Conv1D
