@@ -1,8 +1,7 @@
-"""What convolution and pooling share: argument tuples, NHWC views, "same" padding and the geometry of transposed convolution.
+"""What convolution and pooling share: argument tuples, NHWC views, "same" padding and the geometry of transposed convolution."""
 
-Shared names: `spatial_tuple`, `to_channels_first`, `to_channels_last`, `same_padding`, `pad_same`, `conv_transpose_geometry`,
-`conv_transpose_forward`.
-"""
+# The layers use spatial_tuple, to_channels_first, to_channels_last, same_padding, pad_same, conv_transpose_geometry and
+# conv_transpose_forward.
 
 from __future__ import annotations
 
