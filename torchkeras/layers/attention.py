@@ -547,8 +547,8 @@ class Attention(Layer):
             before = torch.ones(q.shape[1], k.shape[1], dtype=torch.bool, device=q.device).tril()
             seen = before if seen is None else seen & before
         logits = self._logits(q, k)
-        if seen is not None:
-            logits = logits.masked_fill(~seen, torch.finfo(logits.dtype).min)
+        if seen is not None:  # added, so that a query that may look nowhere still has a gradient, as in Keras
+            logits = logits - (~seen).to(logits.dtype) * (6e4 if logits.dtype is torch.float16 else 1e9)
         weights = torch.softmax(logits, -1)
         if training and self.dropout:
             weights = random.dropout(weights, self.dropout, seed=self.seed_generator)
