@@ -26,6 +26,7 @@ from .core import Identity as Identity
 from .core import Input as Input
 from .core import InputLayer as InputLayer
 from .core import Masking as Masking
+from .einsum_dense import EinsumDense as EinsumDense
 from .input_spec import InputSpec as InputSpec
 from .lambda_layer import Lambda as Lambda
 from .layer import Layer as Layer

@@ -1,0 +1,184 @@
+"""A dense layer whose sum is an Einstein sum."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from .. import activations, constraints, initializers, regularizers
+from .input_spec import InputSpec
+from .layer import Layer
+from .lora import LoRA
+
+_EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
+
+
+@dataclass(frozen=True)
+class _Shapes:
+    """What an equation says about shapes, and which axes of the kernel are summed over and which come out."""
+
+    kernel: tuple[int, ...]
+    bias: tuple[int, ...] | None
+    output: tuple[int | None, ...]
+    input_axes: list[int]
+    output_axes: list[int]
+
+
+class EinsumDense(LoRA, Layer):
+    """`activation(einsum(equation, inputs, kernel) + bias)`.
+
+    Args:
+        equation: An Einstein sum of the inputs and the kernel, such as `"abc,cd->abd"`; `...` on one side stands for further axes.
+        output_shape: The shape of the output without the batch axis and those of `...`; `None` is a size that the input has.
+        activation: By name, config, or any function of a tensor; `None` is linear.
+        bias_axes: The letters of the output that the bias has; no bias without them.
+        kernel_initializer: Fills the kernel.
+        bias_initializer: Fills the bias.
+        kernel_regularizer: Adds to the loss of the model.
+        bias_regularizer: Likewise.
+        kernel_constraint: Applied after every update.
+        bias_constraint: Likewise.
+        lora_rank: Freezes the kernel and trains a product of two factors of this rank, which is added to it.
+        lora_alpha: The product is scaled by `lora_alpha / lora_rank`; `lora_rank` without it.
+        gptq_unpacked_column_size: Must be `None`.
+        quantization_config: Must be `None`.
+        **kwargs: As for `Layer`.
+
+    Raises:
+        ValueError: An equation that is none, or does not fit the shapes.
+    """
+
+    _float_input = True
+    _config_unless_none = ("lora_rank", "lora_alpha", "gptq_unpacked_column_size")
+
+    def __init__(
+        self,
+        equation: str,
+        output_shape: int | Sequence[int | None],
+        activation: Any = None,
+        bias_axes: str | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        gptq_unpacked_column_size: int | None = None,
+        quantization_config: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(equation, str) or _EQUATION.fullmatch(equation) is None:
+            raise ValueError(f"`equation` must be an Einstein sum of two tensors, such as 'ab,bc->ac'. Received: equation={equation!r}")
+        if gptq_unpacked_column_size is not None:
+            raise ValueError(f"`gptq_unpacked_column_size` must be None. Received: {gptq_unpacked_column_size!r}")
+        self.equation = equation
+        self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
+        self.activation = activations.get(activation)
+        self.bias_axes = bias_axes
+        self.gptq_unpacked_column_size = None
+        self.kernel_initializer, self.bias_initializer = initializers.get(kernel_initializer), initializers.get(bias_initializer)
+        self.kernel_regularizer, self.bias_regularizer = regularizers.get(kernel_regularizer), regularizers.get(bias_regularizer)
+        self.kernel_constraint, self.bias_constraint = constraints.get(kernel_constraint), constraints.get(bias_constraint)
+        self._init_lora(lora_rank, lora_alpha, quantization_config)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        shapes = self._shapes(input_shape)
+        fill = self.kernel_initializer
+        if isinstance(fill, initializers.VarianceScaling) and None in (fill.input_axes, fill.output_axes):
+            fill = type(fill).from_config(
+                {**fill.get_config(), "seed": fill.seed, "input_axes": shapes.input_axes, "output_axes": shapes.output_axes}
+            )
+        self.kernel = self.add_weight(
+            shapes.kernel, fill, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint, name="kernel"
+        )
+        self.bias = None
+        if shapes.bias is not None:
+            self.bias = self.add_weight(
+                shapes.bias, self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint, name="bias"
+            )
+        self.input_spec = InputSpec(ndim=len(input_shape))
+        self._build_lora()
+
+    def call(self, inputs: torch.Tensor) -> torch.Tensor:
+        kernel = self.kernel
+        if self.lora_enabled:
+            kernel = kernel + self._lora_delta().to(kernel.dtype)
+        outputs = torch.einsum(self.equation, inputs, kernel)
+        if self.bias is not None:
+            outputs = outputs + self.bias
+        return self.activation(outputs)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        return self._shapes(input_shape).output
+
+    def _refuse(self, why: str, input_shape: Sequence[int | None]) -> None:
+        raise ValueError(
+            f"`equation` {why} in the layer {self.name!r}. Received: equation={self.equation!r}, bias_axes={self.bias_axes!r}, "
+            f"output_shape={self.partial_output_shape}, input of shape {tuple(input_shape)}"
+        )
+
+    def _shapes(self, input_shape: Sequence[int | None]) -> _Shapes:
+        left, given, right, weight, out_left, made, out_right = _EQUATION.fullmatch(self.equation).groups()
+        if (left, right) != (out_left, out_right) or (left and right):
+            self._refuse("must have `...` on one side, and on the same of input and output", input_shape)
+        further = len(input_shape) - len(given)
+        if further < 0 or (further and not left and not right):
+            self._refuse("must have a letter, or `...`, for each axis of the input", input_shape)
+        partial = self.partial_output_shape
+        if left:
+            sizes = dict(zip(given, input_shape[further:]))
+            output = [*input_shape[:further], *partial] if further else [input_shape[0], *partial]
+            letters = dict(zip(made, output[further:]))
+        else:
+            sizes = dict(zip(given, input_shape))
+            output = [input_shape[0], *partial, *input_shape[len(given) :]]
+            letters = dict(zip(made, output))
+        if len(output) != len(made) + further:
+            self._refuse("must have a letter for each axis of `output_shape`", input_shape)
+        for letter, size in letters.items():
+            if letter not in given and letter not in weight:
+                self._refuse(f"has {letter!r} in its output only", input_shape)
+            if letter in sizes:
+                if None not in (size, sizes[letter]) and size != sizes[letter]:
+                    self._refuse(f"has {letter!r} of two sizes, {sizes[letter]} and {size},", input_shape)
+                letters[letter] = sizes[letter] if size is None else size
+        kernel = []
+        for letter in weight:
+            if letter not in letters and letter not in sizes:
+                self._refuse(f"has {letter!r} in its kernel only", input_shape)
+            size = letters.get(letter) if letters.get(letter) is not None else sizes.get(letter)
+            if size is None:
+                self._refuse(f"needs a known size for {letter!r}", input_shape)
+            kernel.append(size)
+        start = further if left else 0
+        full = [*output[:start], *(letters[c] for c in made), *output[start + len(made) :]]
+        return _Shapes(
+            tuple(kernel),
+            self._bias_shape(made, letters, further if right else 0, input_shape),
+            tuple(full),
+            [i for i, c in enumerate(weight) if c not in made],
+            [i for i, c in enumerate(weight) if c in made],
+        )
+
+    def _bias_shape(
+        self, made: str, letters: dict[str, int | None], trailing: int, input_shape: Sequence[int | None]
+    ) -> tuple[int, ...] | None:
+        if self.bias_axes is None:
+            return None
+        if not self.bias_axes or any(c not in made for c in self.bias_axes):
+            self._refuse("must have each letter of `bias_axes` in its output", input_shape)
+        tail = made[min(made.find(c) for c in self.bias_axes) :]
+        shape = [letters[c] if c in self.bias_axes else 1 for c in tail]
+        if None in shape:
+            self._refuse("needs a known size for each letter of `bias_axes`", input_shape)
+        return (*shape, *(1,) * trailing)
+
+    def _config_value(self, name: str) -> Any:
+        return self.partial_output_shape if name == "output_shape" else super()._config_value(name)
