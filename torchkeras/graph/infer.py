@@ -51,6 +51,8 @@ def output_spec(
     Raises:
         ValueError: `fn` failed; the message names the method to write.
     """
+    # Intermediate results are cut from their graph, or the fake mode reads their gradient and torch warns.
+    args, kwargs = tree.map_structure(lambda t: t.detach() if isinstance(t, torch.Tensor) and not t.is_leaf else t, (args, kwargs))
     leaves = [d for d in map(describe, tree.flatten((args, kwargs))) if d is not None]
     sizes = _SIZES if any(None in shape for shape, _ in leaves) else _SIZES[:1]
     runs = [_run(fn, args, kwargs, describe, name, device, size) for size in sizes]

@@ -426,9 +426,14 @@ def convert_to_tensor(x: Any, dtype: Any = None, device: torch.device | None = N
         raise ValueError(f"Cannot make a tensor of {type(x).__name__}: {error}. Pass numbers, an array or a tensor.") from None
 
 
+_UNSIGNED = {"uint16": "int32", "uint32": "int64"}  # torch stores the types of the left and computes nothing with them
+
+
 def _native(array: np.ndarray) -> np.ndarray:
     if array.dtype.name == "bfloat16":  # ml_dtypes
         return array.astype("float32")
+    if array.dtype.name in _UNSIGNED:
+        return array.astype(_UNSIGNED[array.dtype.name])
     if not array.dtype.isnative or any(s < 0 for s in array.strides) or not array.flags.writeable:
         return array.astype(array.dtype.newbyteorder("="), copy=True)
     return array
@@ -560,7 +565,7 @@ def op(
     return wrapper
 
 
-_SHAPE_ERROR = re.compile(r"\b(sizes?|shapes?|dimensions?|Dimension|dims?|numel)\b")
+_SHAPE_ERROR = re.compile(r"\b(sizes?|shapes?|dimensions?|Dimension|dims?|numel|[0-9]D)\b")
 
 
 def _kinds(value: Any) -> list[Any]:
@@ -572,7 +577,7 @@ def _kinds(value: Any) -> list[Any]:
         if any(isinstance(v, (torch.Tensor, np.ndarray)) or hasattr(v, "value") for v in value):
             return [k for v in value for k in _kinds(v)]
         return [_python_dtype(value)]
-    return [value.dtype]
+    return [_UNSIGNED.get(value.dtype.name, value.dtype) if isinstance(value, np.ndarray) else value.dtype]
 
 
 def _device_of(values: Any) -> torch.device | None:
