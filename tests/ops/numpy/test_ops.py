@@ -120,6 +120,22 @@ def test_arrays_numbers_lists_tensors_and_variables_are_taken():
     assert variable.grad.tolist() == [2.0, 4.0]
 
 
+def test_numpy_integers_are_numbers():
+    one, x = np.int64(1), torch.arange(6.0).reshape(2, 3)
+    assert ops.sum(x, axis=one).tolist() == [3, 12] and ops.roll(x, one, axis=one).tolist() == [[2, 0, 1], [5, 3, 4]]
+    assert ops.expand_dims(x, one).shape == (2, 1, 3) and ops.reshape(x, np.array([3, 2])).shape == (3, 2) and ops.zeros(one).shape == (1,)
+
+
+def test_unsigned_arrays_that_torch_cannot_compute_with_grow():
+    assert ops.add(np.array([65535], "uint16"), 1).tolist() == [65536]
+    assert ops.add(np.array([2**32 - 1], "uint32"), 1).tolist() == [2**32]
+
+
+def test_weights_join_symbolic_calls():
+    weights = Variable([[1.0, 2.0], [3.0, 4.0]], trainable=True)
+    assert ops.einsum("bi,io->bo", KerasTensor((None, 2)), weights * 2).shape == (None, 2)
+
+
 def test_size_and_ndim():
     assert ops.size(np.zeros((2, 3))) == ops.size([[1, 2, 3], [4, 5, 6]]) == 6 and ops.ndim(3) == 0
     assert ops.size(KerasTensor((None, 3))) is None and ops.ndim(KerasTensor((None, 3))) == 2

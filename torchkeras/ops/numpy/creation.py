@@ -16,7 +16,7 @@ Sizes = Any  # a shape: a size, or a sequence of sizes
 
 
 def _sizes(shape: Sizes) -> tuple[int, ...]:
-    return tuple(int(s) for s in shape) if isinstance(shape, (Sequence, torch.Tensor)) else (int(shape),)
+    return tuple(int(s) for s in shape) if isinstance(shape, (Sequence, torch.Tensor, np.ndarray)) else (int(shape),)
 
 
 @op

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from ... import dtypes
@@ -18,6 +20,11 @@ def as_float(x: torch.Tensor) -> torch.Tensor:
 def as_wide_float(x: torch.Tensor) -> torch.Tensor:
     """As `as_float`, but int64 becomes float64 (where the device has it), as Keras does for a few functions."""
     return x.to(torch.float64) if x.dtype is torch.int64 and x.device.type != "mps" else as_float(x)
+
+
+def as_tuple(places: int | Sequence[int]) -> tuple[Any, ...]:
+    """An axis or axes, a size or sizes, as a tuple."""
+    return (places,) if isinstance(places, (int, np.integer)) else tuple(places)
 
 
 # -- signs and magnitudes --------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from ...graph import KerasTensor, TensorLike, convert_to_tensor, op
+from ...graph import KerasTensor, TensorLike, any_symbolic, convert_to_tensor, op
+from ...graph.symbolic import OpNode
 from .creation import Sizes
 
 
@@ -235,6 +236,8 @@ def vectorize(pyfunc: Callable, *, excluded: set[int | str] | None = None, signa
         taken = [len([n for n in axes.split(",") if n.strip()]) for axes in re.findall(r"\(([^()]*)\)", match[1])]
 
     def vectorized(*args: Any, **kwargs: Any) -> Any:
+        if any_symbolic(args, kwargs):
+            return OpNode(vectorized).symbolic_call(*args, **kwargs)
         places = [i for i in range(len(args)) if i not in left]
         core = [0] * len(places) if taken is None else taken
         if len(core) != len(places):

@@ -10,7 +10,7 @@ import torch
 
 from ... import dtypes
 from ...graph import TensorLike, op
-from .elementwise import as_float
+from .elementwise import as_float, as_tuple
 
 Axis: TypeAlias = "int | Sequence[int] | None"
 _SMALL = (torch.bool, torch.uint8, torch.int8, torch.int16)
@@ -24,7 +24,7 @@ def axes_of(x: torch.Tensor, axis: Axis) -> tuple[int, ...]:
     """
     if axis is None:
         return tuple(range(x.ndim))
-    given = (axis,) if isinstance(axis, int) else tuple(int(a) for a in axis)
+    given = as_tuple(axis)
     found = tuple(a + x.ndim if a < 0 else a for a in given)
     if builtins.any(not 0 <= a < x.ndim for a in found) or len(set(found)) < len(found):
         raise ValueError(f"`axis` must name different axes of `x`, which has {x.ndim}. Received: axis={axis}, x of shape {tuple(x.shape)}")
@@ -50,7 +50,7 @@ def _widened(x: torch.Tensor) -> torch.dtype:
 
 def _whole(x: torch.Tensor, axis: Axis) -> bool:
     """Whether nothing is reduced: `()` means no axis in NumPy and every axis in torch; a tensor of no axes has none."""
-    return not isinstance(axis, (int, type(None))) and len(axis) == 0
+    return axis is not None and len(as_tuple(axis)) == 0
 
 
 # -- sums and products -----------------------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def argmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Te
 
 
 def _place(find: Any, x: torch.Tensor, axis: int | None, keepdims: bool) -> torch.Tensor:
-    if x.shape[axis] == 0 if axis is not None else x.numel() == 0:
+    if builtins.any(x.shape[a] == 0 for a in axes_of(x, axis)):
         raise ValueError(f"`x` must have elements along `axis`. Received: x of shape {tuple(x.shape)}, axis={axis}")
     x = x.to(torch.uint8) if x.dtype is torch.bool else x
     return find(x, axis, keepdim=keepdims).to(torch.int32)

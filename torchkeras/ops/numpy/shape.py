@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from ... import dtypes
 from ...graph import KerasTensor, TensorLike, op
 from .creation import Sizes
+from .elementwise import as_tuple
 
 
 def _axis(axis: int, ndim: int) -> int:
@@ -47,8 +48,7 @@ def size(x: TensorLike) -> int | None:
 
 
 def _reshape_spec(x: Any, newshape: Sizes) -> Any:
-    shape = [newshape] if isinstance(newshape, int) else [None if n in (-1, None) else n for n in newshape]
-    shape = [None if n == -1 else n for n in shape]
+    shape = [None if n in (-1, None) else n for n in as_tuple(newshape)]
     if None in x.shape:
         return KerasTensor(shape, x.dtype)
     count, known = math.prod(x.shape), math.prod(n for n in shape if n is not None)
@@ -68,7 +68,7 @@ def reshape(x: TensorLike, newshape: Sizes) -> TensorLike:
     Raises:
         ValueError: The numbers of elements differ.
     """
-    shape = (newshape,) if isinstance(newshape, int) else tuple(-1 if n is None else n for n in newshape)
+    shape = tuple(-1 if n is None else n for n in as_tuple(newshape))
     return torch.reshape(x, shape)
 
 
@@ -87,7 +87,7 @@ def squeeze(x: TensorLike, axis: int | Sequence[int] | None = None) -> TensorLik
     """
     if axis is None:
         return torch.squeeze(x)
-    axes = tuple(_axis(a, x.ndim) for a in ((axis,) if isinstance(axis, int) else axis))
+    axes = tuple(_axis(a, x.ndim) for a in as_tuple(axis))
     if any(x.shape[a] != 1 for a in axes):
         raise ValueError(f"`axis` must name axes of size 1. Received: axis={axis}, x of shape {tuple(x.shape)}")
     return torch.squeeze(x, axes)
@@ -101,7 +101,7 @@ def expand_dims(x: TensorLike, axis: int | Sequence[int]) -> TensorLike:
         x: The tensor.
         axis: Where they stand in the result.
     """
-    given = (axis,) if isinstance(axis, int) else tuple(axis)
+    given = as_tuple(axis)
     for a in sorted(_axis(a, x.ndim + len(given)) for a in given):
         x = torch.unsqueeze(x, a)
     return x
@@ -127,8 +127,7 @@ def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> TensorLike:
 @op
 def moveaxis(x: TensorLike, source: int | Sequence[int], destination: int | Sequence[int]) -> TensorLike:
     """`x` with the axes `source` moved to the places `destination`."""
-    places = (tuple([axes] if isinstance(axes, int) else axes) for axes in (source, destination))
-    return torch.movedim(x, *places)
+    return torch.movedim(x, as_tuple(source), as_tuple(destination))
 
 
 @op
@@ -138,7 +137,7 @@ def swapaxes(x: TensorLike, axis1: int, axis2: int) -> TensorLike:
 
 
 def _broadcast_to_spec(x: Any, shape: Sizes) -> Any:
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    sizes = as_tuple(shape)
     if len(sizes) < len(x.shape) or any(n not in (None, 1, m) for n, m in zip(reversed(x.shape), reversed(sizes))):
         raise ValueError(f"`shape` must be one to which `x` broadcasts. Received: shape={shape}, x of shape {x.shape}")
     return KerasTensor(sizes, x.dtype)
@@ -147,7 +146,7 @@ def _broadcast_to_spec(x: Any, shape: Sizes) -> Any:
 @op(spec=_broadcast_to_spec)
 def broadcast_to(x: TensorLike, shape: Sizes) -> TensorLike:
     """`x` repeated along axes of size 1, and along new first axes, so that it has `shape`."""
-    return torch.broadcast_to(x, (shape,) if isinstance(shape, int) else tuple(shape))
+    return torch.broadcast_to(x, as_tuple(shape))
 
 
 @op
@@ -162,7 +161,7 @@ def view(x: TensorLike, dtype: Any = None) -> TensorLike:
 @op
 def flip(x: TensorLike, axis: int | Sequence[int] | None = None) -> TensorLike:
     """`x` reversed along axes, all without `axis`."""
-    return torch.flip(x, tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis))
+    return torch.flip(x, tuple(range(x.ndim)) if axis is None else as_tuple(axis))
 
 
 @op
@@ -187,9 +186,9 @@ def roll(x: TensorLike, shift: int | Sequence[int], axis: int | Sequence[int] | 
         axis: The axis or axes; without it, `x` is rolled as if it were flat.
     """
     if axis is None:
-        return torch.roll(x, shift if isinstance(shift, int) else builtins.sum(shift))
-    axes = (axis,) if isinstance(axis, int) else tuple(axis)
-    return torch.roll(x, (shift,) * len(axes) if isinstance(shift, int) else tuple(shift), axes)
+        return torch.roll(x, builtins.sum(as_tuple(shift)))
+    shifts, axes = as_tuple(shift), as_tuple(axis)
+    return torch.roll(x, shifts * len(axes) if len(shifts) == 1 else shifts, axes)
 
 
 @op
@@ -258,7 +257,7 @@ def append(x1: TensorLike, x2: TensorLike, axis: int | None = None) -> TensorLik
 def _places(indices_or_sections: Any) -> int | list[int]:
     if isinstance(indices_or_sections, (torch.Tensor, np.ndarray)):
         indices_or_sections = indices_or_sections.tolist()
-    return indices_or_sections if isinstance(indices_or_sections, int) else [int(i) for i in indices_or_sections]
+    return int(indices_or_sections) if isinstance(indices_or_sections, (int, np.integer)) else [int(i) for i in indices_or_sections]
 
 
 def _split_spec(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
@@ -323,7 +322,7 @@ def tile(x: TensorLike, repeats: Any) -> TensorLike:
         repeats: How often along each axis, the last one last; a number is for the last axis.
     """
     counts = _places(repeats)
-    return torch.tile(x, (counts,) if isinstance(counts, int) else tuple(counts))
+    return torch.tile(x, as_tuple(counts))
 
 
 @op
@@ -379,8 +378,8 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
 def _pairs(width: Any, ndim: int) -> list[tuple[int, int]]:
     """`(before, after)` for each axis."""
     width = width.tolist() if isinstance(width, (torch.Tensor, np.ndarray)) else width
-    if isinstance(width, int):
-        return [(width, width)] * ndim
+    if isinstance(width, (int, np.integer)):
+        return [(int(width), int(width))] * ndim
     rows = [tuple(width)] if all(isinstance(n, int) for n in width) else [tuple(row) for row in width]
     rows = [row * 2 if len(row) == 1 else row for row in rows]
     rows = rows * ndim if len(rows) == 1 else rows
