@@ -103,11 +103,11 @@ def unique(
     size: int | None = None,
     fill_value: Any = None,
 ) -> Any:
-    """The distinct elements in ascending order, and what else is asked for, in a tuple.
+    """The distinct elements, and what else is asked for, in a tuple.
 
     Args:
         x: The tensor.
-        sorted: Kept for NumPy's signature: whether the order matters. It is ascending in any case.
+        sorted: Whether they must come in ascending order; they may come in any without it.
         return_index: Whether to return the place of the first of each.
         return_inverse: Whether to return, for each element of `x`, its place among the distinct ones.
         return_counts: Whether to return how often each occurs.
@@ -115,7 +115,7 @@ def unique(
         size: How many to return: surplus ones are left out, missing ones filled in, so that the shape does not depend on the values.
         fill_value: What is filled in, 0 without it; places are filled with the first one, counts with 0.
     """
-    values, inverse, counts = torch.unique(x, return_inverse=True, return_counts=True, dim=axis)
+    values, inverse, counts = torch.unique(x, sorted=sorted, return_inverse=True, return_counts=True, dim=axis)
     along = 0 if axis is None else axis
     flat = inverse.flatten()
     order = torch.arange(flat.shape[0], device=x.device)
