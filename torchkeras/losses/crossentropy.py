@@ -121,7 +121,7 @@ def sparse_categorical_crossentropy(
     valid = labels != ignore_class
     values = _pick(_log_probabilities(y_pred, from_logits, axis), torch.where(valid, labels, 0), axis)
     values = torch.where(valid, values, 0.0)
-    values._keras_mask = valid
+    values._keras_mask = valid  # type: ignore[attr-defined]
     return values
 
 

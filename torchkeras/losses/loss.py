@@ -88,8 +88,8 @@ class Loss(Configurable):
         if sample_weight is None and self._averages:
             mean = self._fast(y_true, y_pred)
             if mean is not None:
-                count = self._value_count(y_pred)
-                return mean * count, count
+                rows = self._value_count(y_pred)
+                return mean * rows, rows
         values, weight, count = self._weighted(y_true, y_pred, sample_weight)
         total = values.sum()
         if not self._averages:

@@ -82,7 +82,7 @@ def tversky(
 
 
 def _dims(axis: int | Sequence[int] | None) -> int | tuple[int, ...] | None:
-    return tuple(axis) if isinstance(axis, (list, tuple)) else axis
+    return axis if axis is None or isinstance(axis, int) else tuple(axis)
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:
@@ -129,7 +129,7 @@ def circle(
     push = torch.logsumexp(push.masked_fill(~different, -torch.inf), dim=1)
     partners = same.any(dim=1) & different.any(dim=1)
     values = torch.where(partners, F.softplus(torch.where(partners, pull + push, 0.0)), 0.0)
-    values._keras_mask = partners
+    values._keras_mask = partners  # type: ignore[attr-defined]
     return values
 
 

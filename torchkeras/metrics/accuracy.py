@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -41,9 +42,7 @@ def sparse_categorical_accuracy(y_true: TensorLike, y_pred: TensorLike) -> Tenso
 
 def top_k_categorical_accuracy(y_true: TensorLike, y_pred: TensorLike, k: int = 5) -> Tensor:
     """1 where the one-hot label is among the `k` largest predictions, else 0; ties count as inside."""
-    y_pred = convert_to_tensor(y_pred)
-    y_true = _same_shape(_near(y_true, y_pred), y_pred)
-    return _floats(_in_top_k(y_true.argmax(-1), y_pred, k))
+    return _floats(_top_k_hits(y_true, y_pred, k))
 
 
 def sparse_top_k_categorical_accuracy(y_true: TensorLike, y_pred: TensorLike, k: int = 5, from_sorted_ids: bool = False) -> Tensor:
@@ -55,11 +54,28 @@ def sparse_top_k_categorical_accuracy(y_true: TensorLike, y_pred: TensorLike, k:
         k: How many predictions count.
         from_sorted_ids: Whether `y_pred` holds classes.
     """
+    return _floats(_sparse_top_k_hits(y_true, y_pred, k, from_sorted_ids))
+
+
+def _top_k_hits(y_true: TensorLike, y_pred: TensorLike, k: int) -> Tensor:
+    y_pred = convert_to_tensor(y_pred)
+    y_true = _same_shape(_near(y_true, y_pred), y_pred)
+    return _in_top_k(y_true.argmax(-1), y_pred, k)
+
+
+def _sparse_top_k_hits(y_true: TensorLike, y_pred: TensorLike, k: int, from_sorted_ids: bool) -> Tensor:
     y_pred = convert_to_tensor(y_pred)
     labels = _labels(_near(y_true, y_pred), y_pred)
     if from_sorted_ids:
-        return _floats((labels.unsqueeze(-1) == y_pred[..., :k]).any(-1))
-    return _floats(_in_top_k(labels, y_pred, k))
+        return (labels.unsqueeze(-1) == y_pred[..., :k]).any(-1)
+    known = labels.to(torch.int64).clamp(0, y_pred.shape[-1] - 1)
+    return _in_top_k(known, y_pred, k) & (known == labels)
+
+
+def _in_top_k(labels: Tensor, y_pred: Tensor, k: int) -> Tensor:
+    """Whether fewer than `k` predictions exceed the label's; a NaN of the label's never is."""
+    own = y_pred.gather(-1, labels.unsqueeze(-1))
+    return (y_pred <= own).sum(-1) > y_pred.shape[-1] - k
 
 
 def _equal(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
@@ -121,20 +137,13 @@ def _floats(hits: Tensor) -> Tensor:
     return hits.to(dtypes.to_torch_dtype(config.floatx()))
 
 
-def _in_top_k(labels: Tensor, y_pred: Tensor, k: int) -> Tensor:
-    labels = labels.to(torch.int64)
-    inside = (labels >= 0) & (labels < y_pred.shape[-1])
-    own = y_pred.gather(-1, torch.where(inside, labels, 0).unsqueeze(-1))
-    return ((y_pred > own).sum(-1) < k) & inside & own.squeeze(-1).isfinite()
-
-
 # -- classes --------------------------------------------------------------------------------------------------------------------------
 
 
-class _Hits:
+class _Hits(MeanMetricWrapper):
     """Counts hits without making numbers of them first, where nothing weighs them."""
 
-    _hits: Any
+    _hits: ClassVar[Callable]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if sample_weight is None and getattr(y_pred, "_keras_mask", None) is None:
@@ -156,7 +165,7 @@ class Accuracy(_Hits, FunctionMetric):
     _name = "accuracy"
 
 
-class BinaryAccuracy(_Hits, MeanMetricWrapper):
+class BinaryAccuracy(_Hits):
     """How often predictions are on the label's side of a threshold.
 
     Args:
@@ -203,7 +212,7 @@ class SparseCategoricalAccuracy(_Hits, FunctionMetric):
     _name = "sparse_categorical_accuracy"
 
 
-class TopKCategoricalAccuracy(MeanMetricWrapper):
+class TopKCategoricalAccuracy(_Hits):
     """How often the one-hot label is among the `k` largest predictions.
 
     Args:
@@ -211,6 +220,8 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
         name: Its name.
         dtype: The type of the state.
     """
+
+    _hits = staticmethod(_top_k_hits)
 
     def __init__(self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None) -> None:
         super().__init__(top_k_categorical_accuracy, name, dtype, k=_check_k(k))
@@ -220,7 +231,7 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
         return {"name": self.name, "dtype": self.dtype, "k": self.k}
 
 
-class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
+class SparseTopKCategoricalAccuracy(_Hits):
     """How often the integer label is among the `k` largest predictions.
 
     Args:
@@ -229,6 +240,8 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
         dtype: The type of the state.
         from_sorted_ids: Whether predictions are classes, best first, instead of scores.
     """
+
+    _hits = staticmethod(_sparse_top_k_hits)
 
     def __init__(
         self, k: int = 5, name: str | None = "sparse_top_k_categorical_accuracy", dtype: Any = None, from_sorted_ids: bool = False

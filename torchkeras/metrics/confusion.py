@@ -12,6 +12,7 @@ from torch import Tensor
 from .. import config
 from ..graph import convert_to_tensor
 from ..losses.loss import align, match_ranks
+from ..variable import Variable
 from .metric import Metric, divide_no_nan
 
 _TOLERANCE = 1e-3  # how far rounding may carry a probability out of [0, 1]
@@ -24,6 +25,10 @@ class _Confusion(Metric):
     """
 
     _counts: ClassVar[tuple[str, ...]]
+    true_positives: Variable
+    false_positives: Variable
+    true_negatives: Variable
+    false_negatives: Variable
     _state_name: ClassVar[str | None] = None  # what the only count is called, where it is not its own name
 
     def _make_state(self, thresholds: Sequence[float], shape: Sequence[int], even: bool = False) -> None:
@@ -93,43 +98,32 @@ class _Confusion(Metric):
             labels, y_pred = labels.reshape(-1), y_pred.reshape(-1)
             weight = None if weight is None else weight.reshape(-1)
         if self._even and len(self._edges) > 2:
-            positives = _count_even(labels, y_pred, weight, self._edges)
+            found = _count_even(labels, y_pred, weight, self._edges)
         else:
-            positives = _count_above(labels, y_pred, weight, self._edges)
-        true_positives, false_positives = positives
-        if self._wants_negatives:
-            all_true = labels.sum(0) if weight is None else (labels * weight).sum(0)
-            all_false = labels.shape[0] - all_true if weight is None else (~labels * weight).sum(0)
+            found = _count_above(labels, y_pred, weight, self._edges, self._counts)
         for name in self._counts:
-            count = getattr(self, name)
-            if name == "true_positives":
-                count.add_(true_positives)
-            elif name == "false_positives":
-                count.add_(false_positives)
-            elif name == "true_negatives":
-                count.add_(all_false - false_positives)
-            else:
-                count.add_(all_true - true_positives)
-
-    @property
-    def _wants_negatives(self) -> bool:
-        return "true_negatives" in self._counts or "false_negatives" in self._counts
+            getattr(self, name).add_(found[name])
 
 
-def _count_above(labels: Tensor, y_pred: Tensor, weight: Tensor | None, edges: tuple[float, ...]) -> tuple[Tensor, Tensor]:
-    """The weights of true and of false samples predicted above each threshold, `(thresholds, ...)`."""
+def _count_above(
+    labels: Tensor, y_pred: Tensor, weight: Tensor | None, edges: tuple[float, ...], names: tuple[str, ...]
+) -> dict[str, Tensor]:
+    """The counts of these names: weights of samples predicted above each threshold or not, by label."""
     if len(edges) == 1:
-        above = (y_pred > edges[0]).unsqueeze(0)
+        above, axis = y_pred > edges[0], 0
     else:
         thresholds = torch.tensor(edges, dtype=y_pred.dtype, device=y_pred.device)
-        above = y_pred.unsqueeze(0) > thresholds.view(-1, *[1] * y_pred.ndim)
-    if weight is None:
-        return (above & labels).sum(1), (above & ~labels).sum(1)
-    return (above * (labels * weight)).sum(1), (above * (~labels * weight)).sum(1)
+        above, axis = y_pred.unsqueeze(0) > thresholds.view(-1, *[1] * y_pred.ndim), 1
+    found = {}
+    for name in names:
+        right, positive = name.startswith("true"), name.endswith("positives")
+        chosen = (above if positive else ~above) & (labels if right == positive else ~labels)
+        found[name] = (chosen if weight is None else chosen * weight).sum(axis)
+    return found
 
 
-def _count_even(labels: Tensor, y_pred: Tensor, weight: Tensor | None, edges: tuple[float, ...]) -> tuple[Tensor, Tensor]:
-    """As `_count_above` for thresholds evenly spaced from 0 to 1, in time that does not grow with their number.
+def _count_even(labels: Tensor, y_pred: Tensor, weight: Tensor | None, edges: tuple[float, ...]) -> dict[str, Tensor]:
+    """As `_count_above`, all four counts, for thresholds evenly spaced from 0 to 1, in time that does not grow with their number.
 
     The first threshold may lie just below 0 and the last just above 1.
     """
@@ -140,8 +134,15 @@ def _count_even(labels: Tensor, y_pred: Tensor, weight: Tensor | None, edges: tu
     sums = y_pred.new_zeros((2, thresholds + 1, *y_pred.shape[1:]))
     hits = labels * weight
     sums.scatter_add_(1, bucket.expand(2, *bucket.shape), torch.stack([hits, weight - hits]))
-    above = sums.flip(1).cumsum(1).flip(1)[:, 1:]
-    return above[0], above[1]
+    above = sums.flip(1).cumsum_(1).flip(1)
+    all_true, all_false = above[:, :1].unbind(0)
+    true_positives, false_positives = above[:, 1:].unbind(0)
+    return {
+        "true_positives": true_positives,
+        "false_positives": false_positives,
+        "true_negatives": all_false - false_positives,
+        "false_negatives": all_true - true_positives,
+    }
 
 
 def _check_thresholds(thresholds: Any, default: float) -> list[float]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .. import config
 from ..losses.loss import pair
+from ..variable import Variable
 from .metric import Metric
 from .reduction import _with_weight
 
@@ -29,6 +30,11 @@ class FBetaScore(Metric):
     Raises:
         ValueError: A value out of range.
     """
+
+    true_positives: Variable
+    false_positives: Variable
+    false_negatives: Variable
+    intermediate_weights: Variable
 
     def __init__(
         self,

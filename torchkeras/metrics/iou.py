@@ -48,8 +48,8 @@ class _IoUBase(Metric):
         self.sparse_y_pred = sparse_y_pred
         self.axis = axis
         self.total_confusion_matrix = self.add_variable((num_classes, num_classes), "zeros", name="total_confusion_matrix")
-        self._lowest = self._add_check(0, "min", "lowest")
-        self._highest = self._add_check(num_classes - 1, "max", "highest")
+        self._lowest = self._add_check(0, "min", "lowest", torch.int64)
+        self._highest = self._add_check(num_classes - 1, "max", "highest", torch.int64)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch.
@@ -86,17 +86,17 @@ class _IoUBase(Metric):
         self._count(y_true, y_pred, weight)
 
     def _count(self, y_true: Tensor, y_pred: Tensor, weight: Tensor | None) -> None:
-        matrix, classes = self.total_confusion_matrix, self.num_classes
+        matrix, side = self.total_confusion_matrix, self.num_classes + 2  # a border takes what is out of range
+        both = torch.stack([y_true, y_pred])
         if y_true.numel():
-            both = torch.stack([y_true, y_pred])
             low, high = torch.aminmax(both)
-            self._lowest.clamp_(max=low.to(self._lowest.dtype))
-            self._highest.clamp_(min=high.to(self._highest.dtype))
-        inside = (y_true >= 0) & (y_true < classes) & (y_pred >= 0) & (y_pred < classes)
-        place = torch.where(inside, y_true * classes + y_pred, classes * classes)
-        weight = torch.ones_like(place, dtype=matrix.dtype) if weight is None else weight.to(matrix.dtype)
-        counts = torch.zeros(classes * classes + 1, dtype=matrix.dtype, device=matrix.device).index_add_(0, place, weight)
-        matrix.add_(counts[:-1].view(classes, classes))
+            self._lowest.clamp_(max=low)
+            self._highest.clamp_(min=high)
+        rows, columns = both.clamp_(-1, self.num_classes).add_(1).unbind(0)
+        weight = torch.ones_like(y_true, dtype=matrix.dtype) if weight is None else weight.to(matrix.dtype)
+        counts = torch.zeros(side * side, dtype=matrix.dtype, device=matrix.device)
+        counts.index_add_(0, torch.add(columns, rows, alpha=side), weight)
+        matrix.add_(counts.view(side, side)[1:-1, 1:-1])
 
     def check(self) -> None:
         low, high = int(self._lowest), int(self._highest)

@@ -40,6 +40,7 @@ class Metric(Configurable):
     """
 
     _keras_module: ClassVar[str] = "keras.metrics"
+    _states: list[_State]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls, *args, **kwargs)
@@ -94,9 +95,9 @@ class Metric(Configurable):
         self._states.append(_State(variable, reduction, initializer))
         return variable
 
-    def _add_check(self, initializer: float, reduce: str, name: str) -> Variable:
+    def _add_check(self, initializer: float, reduce: str, name: str, dtype: torch.dtype | None = None) -> Variable:
         """A state beside `variables`, in which updates note what `check` complains about later."""
-        variable = self.add_variable((), lambda shape, dtype: initializer, name=name, reduce=reduce)
+        variable = self.add_variable((), lambda shape, dtype: initializer, dtype=dtype, name=name, reduce=reduce)
         self._states[-1].check = True
         return variable
 
@@ -229,8 +230,8 @@ class Metric(Configurable):
                     f"`metrics` must be {type(self).__name__} metrics with state of the shapes {shapes}. "
                     f"Received: {type(metric).__name__} with {others}"
                 )
-        for variable, reduction, *others in zip(own, self.reductions, *(m.state for m in metrics)):
-            reduce.combine_(variable, others, reduction)
+        for i, (variable, reduction) in enumerate(zip(own, self.reductions)):
+            reduce.combine_(variable, [metric.state[i] for metric in metrics], reduction)
 
     def sync(self) -> None:
         """Replace the state, in place, by that of all processes together. Every process must call it, and reset before the next update."""

@@ -176,14 +176,14 @@ class R2Score(Metric):
         y_pred, weight = _with_weight(y_pred, sample_weight, self._torch_dtype, mask)
         self._follow(y_pred)
         y_true = y_true.to(y_pred.dtype)
-        if weight is None:
-            weight = torch.ones((), dtype=y_pred.dtype, device=y_pred.device)
-        weight = weight.expand_as(y_true)
-        weighted = y_true * weight
-        self.sum.add_(weighted.sum(0))
-        self.squared_sum.add_((y_true * weighted).sum(0))
-        self.residual.add_((torch.square(y_true - y_pred) * weight).sum(0))
-        self.count.add_(weight.sum(0))
+        errors = torch.square(y_true - y_pred)
+        squares = torch.square(y_true)
+        if weight is not None:
+            y_true, errors, squares = y_true * weight, errors * weight, squares * weight
+        self.sum.add_(y_true.sum(0))
+        self.squared_sum.add_(squares.sum(0))
+        self.residual.add_(errors.sum(0))
+        self.count.add_(y_true.shape[0] if weight is None else weight.sum(0))
         self.num_samples.add_(y_true.shape[0])
 
     def result(self) -> Tensor:
