@@ -65,7 +65,7 @@ def _run(layer: Any, row: Row, training: bool, weights: list[Any]) -> tuple[list
     return shown, [np.zeros(tuple(w.shape), "float32") if g is None else g.detach().numpy() for g, w in zip(grads, given)]
 
 
-@every_row
+@pytest.mark.parametrize("row", [r for r in ROWS if r.parity], ids=lambda r: r.id)
 @pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
 def test_outputs_gradients_and_state_are_keras(row: Row, training: bool) -> None:
     if row.random and training:
@@ -97,8 +97,7 @@ def test_config_is_keras_and_round_trips(row: Row) -> None:
     ours, theirs = _built(row), row.make(keras.layers)
     theirs.build([(None, *s[1:]) for s in row.shapes] if row.many else (None, *row.shapes[1:]))
     config = ours.get_config()
-    as_data = lambda c: json.loads(json.dumps({k: v for k, v in c.items() if k not in row.differs}))  # noqa: E731
-    assert as_data(config) == as_data(theirs.get_config())
+    assert json.loads(json.dumps(config)) == json.loads(json.dumps(theirs.get_config()))
 
     again = type(ours).from_config(json.loads(json.dumps(config)))
     assert json.dumps(again.get_config()) == json.dumps(config)

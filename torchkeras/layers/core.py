@@ -186,9 +186,10 @@ class Embedding(LoRA, Layer):
         return (*input_shape, self.output_dim)
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        del config["weights"]
-        return config
+        return {k: v for k, v in super().get_config().items() if k != "weights"}
+
+    def _config_value(self, name: str) -> Any:
+        return None if name == "weights" else super()._config_value(name)
 
 
 class Identity(Layer):
@@ -217,10 +218,15 @@ class Masking(Layer):
         **kwargs: As for `Layer`.
     """
 
+    _keeps_type = True
+
     def __init__(self, mask_value: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.mask_value = mask_value
         self.supports_masking = True
+
+    def _makes_mask(self) -> bool:
+        return True
 
     def compute_mask(self, inputs: torch.Tensor, previous_mask: Any = None) -> torch.Tensor:
         return (inputs != self.mask_value).any(-1)

@@ -338,8 +338,8 @@ class LayerNormalization(_Affine):
 
 
 def _widened(x: torch.Tensor, dtype: str) -> torch.Tensor:
-    """Half-precision `x` in the type of the weights: statistics need the bits, and CUDA wants one type."""
-    return x.to(TORCH_DTYPES[dtype]) if x.dtype in (torch.float16, torch.bfloat16) and TORCH_DTYPES[dtype] is not x.dtype else x
+    """`x` in the type of the weights: statistics of half-precision numbers need its bits, and torch wants one type."""
+    return x if x.dtype is TORCH_DTYPES[dtype] else x.to(TORCH_DTYPES[dtype])
 
 
 def _axes(axis: Any) -> int | list[int]:
@@ -434,6 +434,7 @@ class RMSNormalization(_Affine):
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis, self.epsilon = _axes(axis), epsilon
+        self.autocast = False
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         axes, moved = _sorted_axes(self.axis, len(input_shape))
@@ -443,9 +444,12 @@ class RMSNormalization(_Affine):
         self.__dict__["_moved"] = moved
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
+        x = _widened(inputs, self.variable_dtype)
         if self._moved is None:
-            return self.norm(inputs)
-        return self.norm(inputs.movedim(self._moved[0], self._moved[1])).movedim(self._moved[1], self._moved[0])
+            x = self.norm(x)
+        else:
+            x = self.norm(x.movedim(self._moved[0], self._moved[1])).movedim(self._moved[1], self._moved[0])
+        return x if x.dtype is self._compute else x.to(self._compute)
 
 
 class UnitNormalization(_Affine):

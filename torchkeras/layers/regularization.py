@@ -116,6 +116,12 @@ class _SpatialDropout(_Noise, Spatial):
         self.input_spec = InputSpec(ndim=self.rank + 2)
         self.dropout = {1: nn.Dropout1d, 2: nn.Dropout2d, 3: nn.Dropout3d}[self.rank](rate)
 
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if self.compute_dtype == self.variable_dtype:  # Keras writes the bare name, which cannot tell a mixed policy
+            config["dtype"] = self.dtype
+        return config
+
     def call(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
         if not training or self.rate == 0:
             return inputs

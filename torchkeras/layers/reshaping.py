@@ -70,7 +70,7 @@ class Reshape(Layer):
         """The target for features of these sizes."""
         if None in sizes:
             return tuple(None if d == -1 else d for d in self.target_shape)
-        total, known = math.prod(sizes), math.prod(d for d in self.target_shape if d != -1)
+        total, known = math.prod(sizes), math.prod([d for d in self.target_shape if d != -1])
         free = -1 in self.target_shape
         if (not free and total != known) or (free and (known == 0 or total % known)):
             raise ValueError(
