@@ -94,7 +94,7 @@ def saturate_cast(x: TensorLike, dtype: Any) -> TensorLike:
         dtype: The type.
     """
     target = dtypes.to_torch_dtype(dtype)
-    if x.dtype in (target, torch.bool) or target.is_complex:
+    if x.dtype is torch.bool or x.dtype.is_complex or target.is_complex:
         return x.to(target)
     if target is torch.bool:
         return x.clamp(0, 1).to(target)
@@ -105,9 +105,9 @@ def saturate_cast(x: TensorLike, dtype: Any) -> TensorLike:
         own = torch.iinfo(x.dtype)
         low, high = max(own.min, int(ends.min)), min(own.max, int(ends.max))
         return x.clamp(low, high).to(target)
+    x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x  # which do not hold the ends
     if target.is_floating_point:
         return x.clamp(ends.min, ends.max).to(target)
-    x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x  # which do not hold the ends
     # The largest int64 is no float: what reaches it is set afterwards.
     y = torch.where(x.isnan(), 0, x.clamp(ends.min, ends.max)).to(target)
     return y.masked_fill(x >= float(ends.max), int(ends.max))

@@ -75,7 +75,8 @@ def cdist(x: TensorLike, y: TensorLike) -> TensorLike:
         raise ValueError(
             f"`x` and `y` must be matrices with rows of one length. Received: x.shape={tuple(x.shape)}, y.shape={tuple(y.shape)}"
         )
-    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
+    wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    return torch.cdist(wide, y.to(wide.dtype), compute_mode="donot_use_mm_for_euclid_dist").to(x.dtype)
 
 
 # -- segments --------------------------------------------------------------------------------------------------------------------------
@@ -408,8 +409,8 @@ def view_as_complex(x: TensorLike) -> TensorLike:
     """
     if not x.dim() or x.shape[-1] != 2:
         raise ValueError(f"`x` must have a last axis of size 2, for the real and the imaginary part. Received: x.shape={tuple(x.shape)}")
-    if not x.dtype.is_floating_point:
-        x = x.to(dtypes.to_torch_dtype(None))
+    if x.dtype not in (torch.float32, torch.float64):
+        x = x.to(torch.float32)
     return torch.complex(x[..., 0], x[..., 1])
 
 

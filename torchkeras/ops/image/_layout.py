@@ -53,6 +53,11 @@ def working(x: torch.Tensor) -> torch.Tensor:
     return x if x.dtype.is_floating_point else x.to(dtypes.to_torch_dtype(None))
 
 
+def precise(x: torch.Tensor) -> torch.Tensor:
+    """`x` in a type that holds fractions of large coordinates, and that torch's kernels on the CPU take."""
+    return x if x.dtype in (torch.float32, torch.float64) else x.to(torch.float32)
+
+
 def restore(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """`x` in the type of the images; of an integer type rounded, and without wrapping around."""
     if x.dtype is dtype:

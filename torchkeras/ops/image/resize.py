@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from ...graph import KerasTensor, TensorLike, op
-from ._layout import channels_first, restore, working
+from ._layout import channels_first, precise, restore, working
 
 
 def _triangle(x: torch.Tensor) -> torch.Tensor:
@@ -70,7 +70,7 @@ def _interpolate(x: torch.Tensor, size: tuple[int, int], interpolation: str, ant
     """`(n, channels, height, width)` in another size."""
     if interpolation == "nearest":
         return _nearest(_nearest(x, 2, size[0]), 3, size[1])
-    y = working(x)
+    y = precise(x) if antialias or interpolation.startswith("lanczos") else working(x)
     if interpolation in ("lanczos3", "lanczos5"):
         for axis, n in zip((2, 3), size):
             y = _resample(y, axis, n, n / y.shape[axis], 0.0, interpolation, antialias)
@@ -177,7 +177,7 @@ def scale_and_translate(
             f"`scale` and `translation` must have one number per axis in `spatial_dims`. Received: scale.shape={tuple(scale.shape)}, "
             f"translation.shape={tuple(translation.shape)}, spatial_dims={tuple(spatial_dims)}"
         )
-    x = working(images)
+    x = precise(images)
     scale, translation = scale.to(x.dtype), translation.to(x.dtype)
     for i, axis in enumerate(axes):
         x = _resample(x, axis, output_shape[axis], scale[i], translation[i], method, antialias)

@@ -202,7 +202,7 @@ def threshold(x: TensorLike, threshold: float, default_value: float) -> TensorLi
         threshold: The limit; `x` equal to it is replaced.
         default_value: What replaces.
     """
-    return torch.where(x > threshold, x, default_value)
+    return torch.where(x > threshold, x, default_value).to(x.dtype)
 
 
 def _over_axes(x: torch.Tensor, axis: int | Sequence[int] | None, fn: Callable[..., torch.Tensor]) -> torch.Tensor:

@@ -12,8 +12,13 @@ from ...graph import KerasTensor, TensorLike, op
 from .._values import check_labels
 
 
+def _wide(dtype: Any) -> torch.dtype:
+    """The type to sum log probabilities in: float32, or what is wider."""
+    return dtypes.to_torch_dtype(dtypes.result_type(dtype, "float32"))
+
+
 def _ctc_loss_spec(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> KerasTensor:
-    return KerasTensor((output.shape[0],), dtypes.result_type(output.dtype, float))
+    return KerasTensor((output.shape[0],), _wide(output.dtype))
 
 
 @op(promote="float", args=("output",), spec=_ctc_loss_spec)
@@ -41,7 +46,7 @@ def ctc_loss(
             f"Received: target.shape={tuple(target.shape)}, output.shape={tuple(output.shape)}"
         )
     check_labels(target, output.shape[-1], "target", allow_negative=True)
-    log_probability = torch.log_softmax(output, -1).transpose(0, 1)
+    log_probability = torch.log_softmax(output, -1, dtype=_wide(output.dtype)).transpose(0, 1)
     lengths = output_length.to(torch.int64), target_length.to(torch.int64)
     return F.ctc_loss(log_probability, target.to(torch.int64), *lengths, blank=mask_index, reduction="none")
 
@@ -51,7 +56,7 @@ def _ctc_decode_spec(
 ) -> tuple[KerasTensor, KerasTensor]:
     batch, steps, _classes = inputs.shape
     paths = 1 if strategy == "greedy" else top_paths
-    return KerasTensor((paths, batch, steps), "int32"), KerasTensor((batch, paths), dtypes.result_type(inputs.dtype, float))
+    return KerasTensor((paths, batch, steps), "int32"), KerasTensor((batch, paths), _wide(inputs.dtype))
 
 
 @op(promote="float", args=("inputs",), spec=_ctc_decode_spec)
@@ -84,6 +89,7 @@ def ctc_decode(
     """
     if inputs.dim() != 3:
         raise ValueError(f"`inputs` must be (batch, steps, classes). Received: inputs.shape={tuple(inputs.shape)}")
+    inputs = inputs.to(_wide(inputs.dtype))
     if strategy == "greedy":
         return _greedy(inputs, sequence_lengths, merge_repeated, mask_index)
     if strategy == "beam_search":

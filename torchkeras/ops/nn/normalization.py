@@ -223,4 +223,6 @@ def polar(abs_: TensorLike, angle: TensorLike) -> TensorLike:
         abs_: The lengths.
         angle: The angles, in radians.
     """
+    if abs_.dtype in (torch.float16, torch.bfloat16):  # torch has no complex numbers that small
+        abs_, angle = abs_.float(), angle.float()
     return torch.polar(abs_, angle)
