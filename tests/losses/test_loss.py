@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from tests.oracle import keras
 from torchkeras import losses
 from torchkeras.activations import sigmoid, softmax
+from torchkeras.losses import crossentropy
 
 
 def test_weights_of_samples_meet_values_of_steps() -> None:
@@ -185,6 +186,16 @@ def test_one_hot_labels_for_integer_labels() -> None:
 def test_label_out_of_range(label: int, weight: Any, from_logits: bool) -> None:
     with pytest.raises(ValueError, match=rf"`y_true` must hold labels from 0 to 2, for `y_pred` has 3 classes. Received: label {label}."):
         losses.SparseCategoricalCrossentropy(from_logits=from_logits)(torch.tensor([0, 1, label, 2]), torch.rand(4, 3), weight)
+
+
+def test_label_out_of_range_on_a_gpu_is_nan() -> None:
+    """What runs there, run here: no index leaves its tensor, and nothing waits."""
+    logits, labels, wrong = torch.randn(3, 4), torch.tensor([0, 3, 1]), torch.tensor([0, 4, -1])
+    torch.testing.assert_close(crossentropy._mean_or_nan(logits, labels), F.cross_entropy(logits, labels))
+    assert crossentropy._mean_or_nan(logits, wrong).isnan()
+    log_p = torch.log_softmax(logits, -1)
+    torch.testing.assert_close(crossentropy._pick_or_nan(log_p, labels, -1), F.nll_loss(log_p, labels, reduction="none"))
+    assert crossentropy._pick_or_nan(log_p, wrong, -1).isnan().tolist() == [False, True, True]
 
 
 def test_weights_that_do_not_fit() -> None:

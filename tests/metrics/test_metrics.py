@@ -18,6 +18,7 @@ POSITIVE = st.floats(0.125, 5, **F32)
 UNIT = st.floats(0, 1, **F32)
 INNER = st.floats(0.015625, 0.984375, **F32)
 COARSE = st.sampled_from([0.0, 0.25, 0.3, 0.5, 0.7, 0.75, 1.0])  # with values at thresholds
+QUARTERS = st.integers(-16, 16).map(lambda i: i / 4)  # whose sums are exact: constant targets have a variance of 0
 BITS = st.sampled_from([0.0, 1.0])
 WEIGHTS = st.sampled_from([0.25, 0.5, 1.0, 2.0, 3.0])  # whose sums are exact: a rate that just reaches a bound reaches it
 FEW = settings(max_examples=8, deadline=None)
@@ -106,10 +107,10 @@ CASES: list[tuple[str, dict[str, Any], Any, bool]] = [
     ("F1Score", {"average": "weighted", "threshold": 0.5}, BINARY, True),
     ("FBetaScore", {"average": "micro", "beta": 2.0}, ONE_HOT, True),
     ("FBetaScore", {"average": "macro", "beta": 0.5, "threshold": 0.3}, BINARY, True),
-    ("R2Score", {}, pairs(), True),
-    ("R2Score", {"class_aggregation": None}, pairs(), True),
-    ("R2Score", {"class_aggregation": "variance_weighted_average"}, pairs(), True),
-    ("R2Score", {"num_regressors": 1}, pairs(last=1), False),
+    ("R2Score", {}, pairs(QUARTERS, QUARTERS), True),
+    ("R2Score", {"class_aggregation": None}, pairs(QUARTERS, QUARTERS), True),
+    ("R2Score", {"class_aggregation": "variance_weighted_average"}, pairs(QUARTERS, QUARTERS), True),
+    ("R2Score", {"num_regressors": 1}, pairs(QUARTERS, QUARTERS, last=1), False),
     ("IoU", {"num_classes": 4, "target_class_ids": [0, 2]}, segmented(), False),
     ("IoU", {"num_classes": 5, "target_class_ids": [4], "dtype": "float32"}, segmented(), False),
     ("MeanIoU", {"num_classes": 4}, segmented(), False),

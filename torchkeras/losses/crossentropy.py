@@ -112,8 +112,8 @@ def sparse_categorical_crossentropy(
         axis: The axis of the classes.
 
     Raises:
-        ValueError: Shapes that do not fit, or a label outside of the classes (on a GPU such a sample's loss is NaN instead: to raise,
-            the host would have to wait).
+        ValueError: Shapes that do not fit, or a label outside of the classes (on a GPU the loss is NaN instead: to raise, the host would
+            have to wait).
     """
     labels, y_pred = _sparse(y_true, y_pred, axis)
     if ignore_class is None:
@@ -145,14 +145,26 @@ def _sparse(y_true: TensorLike, y_pred: TensorLike, axis: int) -> tuple[Any, Any
 def _pick(log_probabilities: Tensor, labels: Tensor, axis: int) -> Tensor:
     """Minus the entry of each label."""
     classes = log_probabilities.shape[axis]
-    if labels.is_cuda:  # an index out of range would kill the CUDA context: such samples become NaN
-        inside = (labels >= 0) & (labels < classes)
-        picked = torch.gather(log_probabilities, axis, torch.where(inside, labels, 0).unsqueeze(axis)).squeeze(axis)
-        return torch.where(inside, -picked, torch.nan)
+    if labels.is_cuda:
+        return _pick_or_nan(log_probabilities, labels, axis)
     try:
         return -torch.gather(log_probabilities, axis, labels.unsqueeze(axis)).squeeze(axis)
     except RuntimeError as error:
         raise _label_error(labels, classes, error) from None
+
+
+# On a GPU an index out of range kills the process's CUDA context, and to look first the host would have to wait: NaN tells instead.
+
+
+def _pick_or_nan(log_probabilities: Tensor, labels: Tensor, axis: int) -> Tensor:
+    known = labels.clamp(0, log_probabilities.shape[axis] - 1)
+    picked = torch.gather(log_probabilities, axis, known.unsqueeze(axis)).squeeze(axis)
+    return torch.where(known == labels, -picked, torch.nan)
+
+
+def _mean_or_nan(logits: Tensor, labels: Tensor) -> Tensor:
+    known = labels.clamp(0, logits.shape[-1] - 1)
+    return torch.where((known == labels).all(), F.cross_entropy(logits, known), torch.nan)
 
 
 def _label_error(labels: Tensor, classes: int, error: Exception) -> Exception:
@@ -524,7 +536,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
     def _fused_mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
-        if self.ignore_class is not None or self.axis != -1 or y_pred.ndim < 2 or y_true.is_cuda:
+        if self.ignore_class is not None or self.axis != -1 or y_pred.ndim < 2:
             return None
         logits = y_pred if self.from_logits else known_logits(y_pred, "softmax")
         if logits is None:
@@ -539,6 +551,8 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
             logits = logits.to(self._torch_dtype)
         if logits.ndim > 2:
             logits, y_true = logits.flatten(0, -2), y_true.flatten()
+        if y_true.is_cuda:
+            return _mean_or_nan(logits, y_true)
         try:
             return F.cross_entropy(logits, y_true, ignore_index=_NO_LABEL)
         except IndexError as error:

@@ -145,7 +145,7 @@ class _Hits(MeanMetricWrapper):
 
     _hits: ClassVar[Callable]
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         if sample_weight is None and getattr(y_pred, "_keras_mask", None) is None:
             self._add(self._hits(y_true, y_pred, **self._fn_kwargs))
         else:

@@ -11,6 +11,7 @@ from ..graph import TensorLike
 from ..losses import cosine_similarity as cosine_loss
 from ..losses import log_cosh, mean_absolute_error, mean_absolute_percentage_error, mean_squared_error, mean_squared_logarithmic_error
 from ..losses.loss import pair
+from ..variable import Variable
 from .metric import Metric
 from .reduction import FunctionMetric, Mean, MeanMetricWrapper, _with_weight
 
@@ -66,7 +67,7 @@ class RootMeanSquaredError(Mean):
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None) -> None:
         super().__init__(name, dtype=dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Add a batch.
 
         Args:
@@ -124,6 +125,11 @@ class R2Score(Metric):
     Raises:
         ValueError: Another aggregation, or a negative number of inputs.
     """
+
+    squared_sum: Variable
+    sum: Variable
+    residual: Variable
+    count: Variable
 
     def __init__(
         self,
