@@ -13,6 +13,7 @@ from .. import dtypes, registry, saving, tree
 from ..configurable import serialize_keras_object
 from ..graph import KerasTensor, Node, Operation, any_symbolic, convert_to_tensor
 from ..graph.function import Plan, check_tensors, nodes_between, order_by_depth, replay, run_symbolically
+from ..graph.symbolic import infer_spec
 from ..layers.input_spec import InputSpec
 from ..layers.layer import Layer, map_shapes
 from ..layers.weights import calls
@@ -277,7 +278,8 @@ class Model(Trainer, Layer):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         if self._plan is None:
-            return super().compute_output_spec(*args, **kwargs)
+            own_shape = type(self).compute_output_shape is not Model.compute_output_shape
+            return super().compute_output_spec(*args, **kwargs) if own_shape else self._infer_spec(*args, **kwargs)
         inputs = args[0] if args else kwargs["inputs"]
         if isinstance(inputs, dict):
             names = self.input_names if not isinstance(self._inputs_struct, dict) else sorted(self._inputs_struct)
@@ -307,7 +309,13 @@ class Model(Trainer, Layer):
     def _build_by_run(self, input_shape: Any) -> None:
         from_shape = lambda s: KerasTensor(s, dtype=self.compute_dtype)  # noqa: E731
         inputs = map_shapes(from_shape, input_shape)
-        Layer.compute_output_spec(self, inputs)
+        self._infer_spec(inputs)
+
+    def _infer_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs as KerasTensors, by running `call` on fake tensors, which builds the layers on the way."""
+        if self._call_info().has_training and kwargs.get("training") is None:
+            kwargs = {**kwargs, "training": False}
+        return infer_spec(self._call_for_shape, args, kwargs, f"the model {self.name!r} ({type(self).__name__})")
 
     def summary(
         self,
