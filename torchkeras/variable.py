@@ -291,7 +291,12 @@ class WeightView(KerasVariable):
 
     @property
     def value(self) -> torch.Tensor:
-        return self.layout.to_keras(*self.parameters)
+        value = self.layout.to_keras(*self.parameters)
+        if not value.is_leaf and not torch.compiler.is_compiling():
+            grad = self.grad
+            if grad is not None:  # `loss.backward()` leaves gradients in the storage; loops written for Keras look here
+                value.grad = grad
+        return value
 
     @property
     def shape(self) -> torch.Size:

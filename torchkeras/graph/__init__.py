@@ -1,5 +1,6 @@
 """The symbolic graph: tensors without values, recorded calls, and their flat plan."""
 
+from .modules import use_module_wrapper as use_module_wrapper
 from .symbolic import KerasTensor as KerasTensor
 from .symbolic import Node as Node
 from .symbolic import Operation as Operation

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .. import tree
+import torch
+from torch.nn.modules.module import _has_any_global_hook
+
+from .. import dtypes, tree
 from .symbolic import KerasTensor, Node, Operation
 
 
@@ -25,12 +29,14 @@ class Step:
     filled; `target` is the slot of the only output, or a tuple of slots.
     """
 
-    __slots__ = ("key", "fn", "source", "args", "kwargs", "target", "dead")
+    __slots__ = ("key", "fn", "source", "args", "kwargs", "target", "dead", "owner", "quick")
 
     def __init__(self, key: str | None, fn: Callable | None, args: tuple, kwargs: dict[str, Any], target: Any) -> None:
         self.key, self.fn, self.args, self.kwargs, self.target = key, fn, args, kwargs, target
         self.source = args[0].index if len(args) == 1 and not kwargs and isinstance(args[0], Slot) else None
         self.dead: tuple[int, ...] = ()
+        self.owner: Any = None  # the layer, where `run` may go straight to its `call`; see Plan.analyze
+        self.quick = 0
 
 
 def _fill(nest: Any, values: list[Any]) -> Any:
@@ -169,6 +175,9 @@ class Plan:
             key = key_of(node.operation)
             fn = None if key is not None else node.operation.call
             steps.append(Step(key, fn, args, kwargs, targets[0] if single else targets))
+        tensors = [*inputs, *(t for node in nodes for t in node.output_tensors)]
+        self.dtypes = [dtypes.to_torch_dtype(t.dtype) for t in tensors]
+        self.analyzed: int | None = None
         self.outputs = tree.map_structure(place, outputs)
         self.only_output = self.outputs.index if isinstance(self.outputs, Slot) else None
         self.size = len(slots)
@@ -187,12 +196,67 @@ class Plan:
             if slot not in kept:
                 steps[i].dead += (slot,)
 
-    def run(self, modules: Mapping[str, Any], inputs: Sequence[Any], **context: Any) -> Any:
-        """The outputs for flat `inputs`, with layers taken by key from `modules` (so that one replaced in place is used)."""
+    def analyze(self, modules: Mapping[str, Any], version: int) -> None:
+        """Find the steps whose layers need none of the checks that a call makes, because the graph has made them.
+
+        The inputs of a model are checked when it is called. From there on, a tensor made by layers of this library has the shape and type
+        that the graph says, and no mask unless some layer makes one.
+
+        Args:
+            modules: The layers by key.
+            version: What the result holds for; see `run`.
+        """
+        clean = set(range(self.input_count))
+        for step in self.steps:
+            slots = [leaf.index for leaf in tree.flatten((step.args, step.kwargs)) if isinstance(leaf, Slot)]
+            targets = (step.target,) if isinstance(step.target, int) else step.target
+            step.quick, step.owner = 0, None
+            if not clean.issuperset(slots):
+                continue
+            if step.key is None:
+                clean.update(targets)
+                continue
+            layer = modules[step.key]
+            if not hasattr(layer, "quick_call"):
+                continue
+            if "training" not in step.kwargs and "mask" not in step.kwargs:
+                step.quick, step.owner = layer.quick_call([self.dtypes[i] for i in slots]), layer
+            if layer.makes_clean_outputs():
+                clean.update(targets)
+        self.analyzed = version
+
+    def run(self, modules: Mapping[str, Any], inputs: Sequence[Any], version: int | None = None) -> Any:
+        """The outputs for flat `inputs`, with layers taken by key from `modules` (so that one replaced in place is used).
+
+        Args:
+            modules: The layers by key.
+            inputs: The inputs, flat.
+            version: Given for inputs that were checked and carry no mask: layers are then called without the checks of a call, as
+                `analyze` found. Another number than the last time makes it look again.
+        """
         values: list[Any] = [None] * self.size
         values[: self.input_count] = inputs
+        if version is not None:
+            if torch.compiler.is_compiling() or _has_any_global_hook():
+                version = None
+            elif version != self.analyzed:
+                self.analyze(modules, version)
         for step in self.steps:
-            fn = step.fn if step.key is None else modules[step.key]
+            if step.key is None:
+                fn = step.fn
+            else:
+                fn = modules[step.key]
+                if version is not None and step.quick and fn is step.owner and fn._direct:
+                    if step.source is not None and step.target.__class__ is int:
+                        x = values[step.source]
+                        values[step.target] = fn.call(x) if step.quick == 1 else fn.call(x, training=fn.training)
+                        for slot in step.dead:
+                            values[slot] = None
+                        continue
+                    if step.quick == 1:
+                        fn = fn.call
+                    else:
+                        fn = functools.partial(fn.call, training=fn.training)
             if step.source is not None:
                 result = fn(values[step.source])
             else:

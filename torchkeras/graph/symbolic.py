@@ -15,7 +15,7 @@ import torch
 from .. import dtypes, registry, tree
 from ..configurable import Configurable
 from ..distribution import rank
-from . import infer
+from . import infer, modules
 
 TensorLike: TypeAlias = Any  # a torch tensor, a KerasTensor, a NumPy array, a number or a nest of numbers
 Shape: TypeAlias = "tuple[int | None, ...]"
@@ -69,6 +69,8 @@ class KerasTensor:
     def ndim(self) -> int:
         return len(self._shape)
 
+    is_nested = False  # torch's attention asks
+
     @property
     def history(self) -> KerasHistory | None:
         """The operation, the number of its node and the place among its outputs that made this tensor."""
@@ -117,7 +119,9 @@ class KerasTensor:
         if name.startswith("_") or name in _NOT_METHODS or not callable(method):
             if name == "T":
                 return call_torch(torch.Tensor.T.__get__, (self,), {})
-            raise AttributeError(f"'KerasTensor' object has no attribute '{name}'")
+            inside = modules.frame_of_call(None, is_keras_tensor)
+            cure = "" if inside is None else " Call the torch module as a layer: `TorchModuleWrapper(module)(x)`."
+            raise AttributeError(f"'KerasTensor' object has no attribute '{name}'.{cure}")
         return lambda *args, **kwargs: call_torch(method, (self, *args), kwargs)
 
     @classmethod
@@ -253,6 +257,9 @@ class Operation(Configurable):
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Record a node and return its symbolic outputs."""
         outputs = self.compute_output_spec(*args, **kwargs)
+        call = modules.enclosing_call(self, is_keras_tensor)
+        if call is not None:
+            return call.take(outputs, is_keras_tensor)
         Node(self, args, kwargs, outputs)
         return outputs
 

@@ -14,7 +14,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from ..configurable import in_safe_mode
 from ..distribution import rank
-from ..graph import KerasTensor
+from ..graph import KerasTensor, use_module_wrapper
 from .layer import Layer, map_shapes
 
 
@@ -112,3 +112,6 @@ class TorchModuleWrapper(Layer):
             data = io.BytesIO(base64.b64decode(config["module"].encode("ascii")))
             config["module"] = torch.load(data, weights_only=False, map_location=rank.default_device())
         return super().from_config(config)
+
+
+use_module_wrapper(TorchModuleWrapper)

@@ -173,6 +173,8 @@ class Trainer:
         if self._compiled_loss is not None and y is not None:
             names = self._output_names(y_pred)
             total = self._compiled_loss(y, y_pred, sample_weight, names, self._world, self._share)
+            if self._compiled_metrics.entries is None:
+                self._build_metrics(y, y_pred)  # an overridden `train_step` finds them in `self.metrics`
         elif self._compiled_loss is not None:
             raise ValueError("`y` must be given: the model was compiled with a loss. Received: y=None")
         for extra in loop.extra_losses(self):
