@@ -151,10 +151,10 @@ def check_attention(ours, theirs):
 
 
 CONFIGS = [
-    (MultiHeadAttention, "MultiHeadAttention", (2, 3), dict(dropout=0.1, seed=3, name="m", kernel_regularizer="l2", output_shape=(2, 4))),
-    (GroupQueryAttention, "GroupQueryAttention", (3, 4, 2), dict(dropout=0.1, use_gate=True, name="m", bias_constraint="non_neg")),
-    (Attention, "Attention", (), dict(dropout=0.1, seed=3, name="m", score_mode="concat")),
-    (AdditiveAttention, "AdditiveAttention", (), dict(dropout=0.1, seed=3, name="m")),
+    (MultiHeadAttention, "MultiHeadAttention", (2, 3), {"dropout": 0.1, "seed": 3, "name": "m", "kernel_regularizer": "l2", "output_shape": (2, 4)}),
+    (GroupQueryAttention, "GroupQueryAttention", (3, 4, 2), {"dropout": 0.1, "use_gate": True, "name": "m", "bias_constraint": "non_neg"}),
+    (Attention, "Attention", (), {"dropout": 0.1, "seed": 3, "name": "m", "score_mode": "concat"}),
+    (AdditiveAttention, "AdditiveAttention", (), {"dropout": 0.1, "seed": 3, "name": "m"}),
 ]
 
 

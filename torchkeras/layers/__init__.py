@@ -93,12 +93,15 @@ from .reshaping import ZeroPadding3D as ZeroPadding3D
 from .rnn import GRU as GRU
 from .rnn import LSTM as LSTM
 from .rnn import RNN as RNN
+from .rnn import Bidirectional as Bidirectional
 from .rnn import GRUCell as GRUCell
 from .rnn import LSTMCell as LSTMCell
 from .rnn import SimpleRNN as SimpleRNN
 from .rnn import SimpleRNNCell as SimpleRNNCell
 from .rnn import StackedRNNCells as StackedRNNCells
 from .torch_module import TorchModuleWrapper as TorchModuleWrapper
+from .wrappers import TimeDistributed as TimeDistributed
+from .wrappers import Wrapper as Wrapper
 
 Convolution1D = Conv1D
 Convolution1DTranspose = Conv1DTranspose

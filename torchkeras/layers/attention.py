@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from .. import constraints, initializers, random, registry, regularizers
 from ..graph import KerasTensor
 from ..ops.nn import dot_product_attention
-from .input_spec import InputSpec
 from .layer import Layer
 
 Shape = tuple[int | None, ...]
@@ -508,7 +507,9 @@ class Attention(Layer):
         **kwargs: As for `Layer`.
     """
 
-    def __init__(self, use_scale: bool = False, score_mode: str = "dot", dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, use_scale: bool = False, score_mode: str = "dot", dropout: float = 0.0, seed: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if score_mode not in ("dot", "concat"):
             raise ValueError(f"`score_mode` must be 'dot' or 'concat'. Received: score_mode={score_mode!r}")
@@ -562,7 +563,7 @@ class Attention(Layer):
             return None, None
         if not isinstance(mask, (list, tuple)) or len(mask) not in (2, 3):
             raise ValueError(
-                f"`mask` of the layer {self.name!r} must be a list, [query_mask, value_mask] or with a third for the key. Received: {mask!r}"
+                f"`mask` of the layer {self.name!r} must be a list, [query_mask, value_mask], possibly with a third. Received: {mask!r}"
             )
         return mask[0], mask[1]
 

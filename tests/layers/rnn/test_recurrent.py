@@ -71,7 +71,7 @@ def test_masks(cls, name, sequences, mask):
 @pytest.mark.parametrize(("cls", "name"), KINDS)
 def test_initial_state_backwards_and_zeroed_outputs(cls, name, mask):
     initial = INITIAL[: STATES[name]]
-    options = dict(return_sequences=True, return_state=True, go_backwards=True)
+    options = {"return_sequences": True, "return_state": True, "go_backwards": True}
     agree(*pair(cls, name, **options), mask=MASKS[mask], initial=initial)
     agree(*pair(cls, name, zero_output_for_mask=True, **options), mask=MASKS[mask], initial=initial)
     agree(*pair(cls, name, zero_output_for_mask=True), mask=MASKS[mask])
@@ -80,7 +80,7 @@ def test_initial_state_backwards_and_zeroed_outputs(cls, name, mask):
 @pytest.mark.parametrize("mask", ["none", "any"])
 @pytest.mark.parametrize(("cls", "name"), KINDS)
 def test_step_by_step(cls, name, mask):
-    options = dict(return_sequences=True, return_state=True)
+    options = {"return_sequences": True, "return_state": True}
     ours, theirs = pair(cls, name, unroll=True, **options)
     assert not ours._runs_fused()
     agree(ours, theirs, mask=MASKS[mask])
@@ -91,13 +91,13 @@ def test_step_by_step(cls, name, mask):
 @pytest.mark.parametrize(
     ("cls", "name", "options"),
     [
-        (GRU, "GRU", dict(reset_after=False)),
-        (GRU, "GRU", dict(reset_after=False, implementation=1, use_bias=False)),
-        (GRU, "GRU", dict(recurrent_activation="hard_sigmoid", implementation=1)),
-        (LSTM, "LSTM", dict(recurrent_activation="hard_sigmoid", activation=None, implementation=1)),
-        (LSTM, "LSTM", dict(use_bias=False)),
-        (LSTM, "LSTM", dict(use_cudnn=False)),
-        (SimpleRNN, "SimpleRNN", dict(activation="relu")),
+        (GRU, "GRU", {"reset_after": False}),
+        (GRU, "GRU", {"reset_after": False, "implementation": 1, "use_bias": False}),
+        (GRU, "GRU", {"recurrent_activation": "hard_sigmoid", "implementation": 1}),
+        (LSTM, "LSTM", {"recurrent_activation": "hard_sigmoid", "activation": None, "implementation": 1}),
+        (LSTM, "LSTM", {"use_bias": False}),
+        (LSTM, "LSTM", {"use_cudnn": False}),
+        (SimpleRNN, "SimpleRNN", {"activation": "relu"}),
     ],
 )
 def test_variants(cls, name, options):
@@ -143,7 +143,7 @@ def test_initial_states_in_the_list_of_inputs(cls, name, return_state):
 @pytest.mark.parametrize(("cls", "name"), KINDS)
 def test_dropout(cls, name):
     x = torch.ones(64, 4, 8)
-    for options in (dict(dropout=0.5), dict(recurrent_dropout=0.5), dict(dropout=0.5, recurrent_dropout=0.5), dict(dropout=0.5, unroll=True)):
+    for options in ({"dropout": 0.5}, {"recurrent_dropout": 0.5}, {"dropout": 0.5, "recurrent_dropout": 0.5}, {"dropout": 0.5, "unroll": True}):
         layer = cls(6, seed=1, **options)
         assert torch.equal(layer(x), layer(x))  # inference
         a, b = layer(x, training=True), layer(x, training=True)
@@ -166,7 +166,7 @@ def test_dropout_keeps_the_same_inputs_at_every_step():
 
 @pytest.mark.parametrize(("cls", "name"), KINDS)
 def test_weights_and_config_are_those_of_keras(cls, name):
-    options = dict(return_sequences=True, dropout=0.25, seed=3, kernel_regularizer="l2", name="r", recurrent_constraint="max_norm")
+    options = {"return_sequences": True, "dropout": 0.25, "seed": 3, "kernel_regularizer": "l2", "name": "r", "recurrent_constraint": "max_norm"}
     ours, theirs = cls(6, **options), getattr(keras.layers, name)(6, **options)
     assert ours.get_config() == theirs.get_config()
     assert cls.from_config(ours.get_config()).get_config() == ours.get_config()
@@ -180,7 +180,7 @@ def test_weights_and_config_are_those_of_keras(cls, name):
 
 @pytest.mark.parametrize(("cls", "name"), KINDS)
 def test_symbolic_shapes(cls, name):
-    for options in (dict(), dict(return_sequences=True), dict(return_state=True), dict(return_sequences=True, return_state=True)):
+    for options in ({}, {"return_sequences": True}, {"return_state": True}, {"return_sequences": True, "return_state": True}):
         ours, theirs = cls(6, **options), getattr(keras.layers, name)(6, **options)
         x, states = KerasTensor((None, None, 3)), [KerasTensor((None, 6)) for _ in range(STATES[name])]
         shapes = ours.compute_output_shape((None, None, 3))
@@ -214,7 +214,7 @@ def test_is_a_torch_module(cls, name):
 
 @pytest.mark.parametrize(("cls", "name"), KINDS)
 def test_low_precision(cls, name):
-    for options in (dict(), dict(unroll=True)):
+    for options in ({}, {"unroll": True}):
         full, low = cls(6, return_state=True, **options), cls(6, return_state=True, dtype="mixed_bfloat16", **options)
         low(X)
         full(X)

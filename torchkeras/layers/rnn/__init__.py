@@ -2,6 +2,7 @@
 
 from .base import RNN as RNN
 from .base import StackedRNNCells as StackedRNNCells
+from .bidirectional import Bidirectional as Bidirectional
 from .cells import GRUCell as GRUCell
 from .cells import LSTMCell as LSTMCell
 from .cells import SimpleRNNCell as SimpleRNNCell

@@ -172,11 +172,7 @@ class RNN(Layer):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """As for every layer; `[sequences, *states]` may stand in the place of `sequences`, as in Keras 2."""
-        if args and isinstance(args[0], (list, tuple)) and args[0] and hasattr(args[0][0], "shape"):
-            sequences, *states = args[0]
-            args = (sequences, *args[1:])
-            if states:
-                kwargs = {**kwargs, "initial_state": states}
+        args, kwargs = split_states(args, kwargs)
         return super().forward(*args, **kwargs)
 
     def call(self, sequences: torch.Tensor, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
@@ -296,12 +292,20 @@ class RNN(Layer):
             if valid is not None:
                 previous = torch.zeros_like(new) if output is None or self.zero_output_for_mask else output
                 new = torch.where(_columns(valid, new), new, previous)
-                new_states = tree.map_structure(lambda n, o: torch.where(_columns(valid, n), n, o), new_states, list(states))
+                new_states = _held(valid, new_states, states)
             output, states = new, new_states
             if self.return_sequences:
                 outputs.append(output)
         forget_dropout(cell)
         return output, torch.stack(outputs, 1) if outputs else None, states
+
+
+def split_states(args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """The arguments of a call with `[sequences, *states]` as `sequences` and `initial_state=states`."""
+    if not args or not isinstance(args[0], (list, tuple)) or not args[0] or not hasattr(args[0][0], "shape"):
+        return args, kwargs
+    sequences, *states = args[0]
+    return (sequences, *args[1:]), {**kwargs, "initial_state": states} if states else kwargs
 
 
 def forget_dropout(cell: Any) -> None:
@@ -313,6 +317,13 @@ def forget_dropout(cell: Any) -> None:
         cell.reset_dropout_mask()
     if hasattr(cell, "reset_recurrent_dropout_mask"):
         cell.reset_recurrent_dropout_mask()
+
+
+def _held(valid: torch.Tensor, new: Any, old: Any) -> Any:
+    """The new states where the step is valid, else the old ones."""
+    if isinstance(new, (list, tuple)):
+        return [_held(valid, n, o) for n, o in zip(new, old)]
+    return torch.where(_columns(valid, new), new, old)
 
 
 def _columns(valid: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,7 @@ from ...variable import SAME, TRANSPOSED
 from ..layer import Layer
 
 States = Any  # a list of tensors, or of lists of them where cells are stacked
+Step = tuple[torch.Tensor, list[torch.Tensor]]  # output and states
 
 # What a step of a loop calls in the place of an op, which would look at its arguments again at each step.
 _PLAIN = {activations.tanh: torch.tanh, activations.sigmoid: torch.sigmoid, activations.relu: F.relu, activations.linear: lambda x: x}
@@ -212,7 +213,7 @@ class RecurrentCell(Layer):
             return torch.cat([F.linear(h * m, w) for m, w in zip(masks, weight.chunk(self._gates))], -1)[..., rows]
         return F.linear(h, weight[rows])
 
-    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> Step:
         """One step from what `project` made of the inputs."""
         raise NotImplementedError
 
@@ -222,7 +223,7 @@ class RecurrentCell(Layer):
         self.reset_dropout_mask()
         return masked
 
-    def run(self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def run(self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None) -> Step:
         """The fused kernel over `(batch, steps, features)`: all outputs, and the states after the last step."""
         if torch.compiler.is_compiling():
             return self._run_kernel(sequences, states, self._flat_weights())
@@ -235,7 +236,7 @@ class RecurrentCell(Layer):
 
     def _run_kernel(
         self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None, weights: list[torch.Tensor]
-    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    ) -> Step:
         if states is None:
             count = len(self.state_size) if isinstance(self.state_size, list) else 1
             states = [sequences.new_zeros(sequences.shape[0], self.units)] * count
@@ -317,7 +318,7 @@ class SimpleRNNCell(RecurrentCell):
     def _kernel(self) -> Callable:
         return torch.rnn_relu if self.activation is activations.relu else torch.rnn_tanh
 
-    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> Step:
         h = _plain(self.activation)(projected + self._recur(states[0], training))
         return h, [h]
 
@@ -408,7 +409,7 @@ class LSTMCell(RecurrentCell):
 
     def run_holding(
         self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None, hold: torch.Tensor
-    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    ) -> Step:
         """`run`, where the carry stays as it is at the steps at which `hold`, `(batch, steps)`, is true.
 
         One more input feature, whose weight shuts the input gate and opens the forget gate, does that inside the kernel, so that no
@@ -423,7 +424,7 @@ class LSTMCell(RecurrentCell):
         sequences = torch.cat([sequences, hold.unsqueeze(-1).to(sequences.dtype)], -1)
         return self._run_kernel(sequences, states, weights)
 
-    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> Step:
         activation, gate = _plain(self.activation), _plain(self.recurrent_activation)
         i, f, g, o = (projected + self._recur(states[0], training)).chunk(4, -1)
         c = gate(f) * states[1] + gate(i) * activation(g)
@@ -505,7 +506,7 @@ class GRUCell(RecurrentCell):
     def _kernel(self) -> Callable:
         return torch.gru
 
-    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> Step:
         h, units = states[0], self.units
         activation, gate = _plain(self.activation), _plain(self.recurrent_activation)
         x_r, x_z, x_n = projected.chunk(3, -1)
