@@ -45,11 +45,11 @@ class Lambda(Layer):
             names = inspect.signature(function).parameters
         except ValueError:  # builtins of torch have no signature
             names = {}
-        self._takes = tuple(name for name in ("mask", "training") if name in names)
+        self._passed = tuple(name for name in ("mask", "training") if name in names)
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
         given = {"mask": mask, "training": training}
-        return self.function(inputs, **self.arguments, **{name: given[name] for name in self._takes})
+        return self.function(inputs, **self.arguments, **{name: given[name] for name in self._passed})
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
