@@ -171,7 +171,8 @@ def top_k(x: TensorLike, k: int, sorted: bool = True) -> tuple[TensorLike, Tenso
         ValueError: A `k` beyond the axis.
     """
     _check_k(k, x, "x")
-    return tuple(torch.topk(x, k, sorted=sorted))
+    values, indices = torch.topk(x, k, sorted=sorted)
+    return values, indices
 
 
 @op

@@ -22,7 +22,8 @@ def _colours(images: torch.Tensor, data_format: str | None) -> tuple[torch.Tenso
         raise ValueError(
             f"`images` must be floating, from 0 to 1. Received: dtype={dtypes.standardize_dtype(images.dtype)}. Cast and divide by 255."
         )
-    return (*images.unbind(axis), axis)
+    red, green, blue = images.unbind(axis)
+    return red, green, blue, axis
 
 
 @op

@@ -59,7 +59,7 @@ def _look_up(
     sizes = x.shape[0 if batch is None else 1 :][: len(coordinates)]
     values = working(x) if order else x
     rest = (1,) * (x.dim() - len(sizes) - (batch is not None))
-    choices = []  # for each axis, (index, weight) of the neighbours
+    choices: list[list[tuple[torch.Tensor, Any]]] = []  # for each axis, (index, weight) of the neighbours
     for c in coordinates:
         if order:
             low = torch.floor(c)

@@ -193,10 +193,10 @@ def conv_transpose(
 @op
 def unfold(
     x: TensorLike,
-    kernel_size: int | Sequence[int],
-    dilation: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
-    stride: int | Sequence[int] = 1,
+    kernel_size: int | tuple[int, ...],
+    dilation: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] = 0,
+    stride: int | tuple[int, ...] = 1,
 ) -> TensorLike:
     """The sliding windows of `(batch, channels, height, width)` as the columns of `(batch, channels * window, windows)`.
 
@@ -213,11 +213,11 @@ def unfold(
 @op
 def fold(
     x: TensorLike,
-    output_size: int | Sequence[int],
-    kernel_size: int | Sequence[int],
-    dilation: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
-    stride: int | Sequence[int] = 1,
+    output_size: int | tuple[int, ...],
+    kernel_size: int | tuple[int, ...],
+    dilation: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] = 0,
+    stride: int | tuple[int, ...] = 1,
 ) -> TensorLike:
     """Columns as `unfold` makes them summed back into images `(batch, channels, *output_size)`.
 

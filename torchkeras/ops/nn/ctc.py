@@ -123,17 +123,17 @@ def _beam_search(
     """
     log_probability = torch.log_softmax(inputs, -1)
     batch, steps, classes = inputs.shape
-    options = {"device": inputs.device}
+    device = inputs.device
     never = float("-inf")
-    ends_blank = torch.full((batch, width), never, dtype=inputs.dtype, **options)
+    ends_blank = torch.full((batch, width), never, dtype=inputs.dtype, device=device)
     ends_blank[:, 0] = 0
     ends_label = torch.full_like(ends_blank, never)
-    prefix = torch.full((batch, width, steps), -1, dtype=torch.int64, **options)
-    size = torch.zeros(batch, width, dtype=torch.int64, **options)
-    last = torch.full((batch, width), -1, dtype=torch.int64, **options)
-    mark = torch.arange(width, **options).expand(batch, width) * -_HASH  # unused beams differ from each other
+    prefix = torch.full((batch, width, steps), -1, dtype=torch.int64, device=device)
+    size = torch.zeros(batch, width, dtype=torch.int64, device=device)
+    last = torch.full((batch, width), -1, dtype=torch.int64, device=device)
+    mark = torch.arange(width, device=device).expand(batch, width) * -_HASH  # unused beams differ from each other
     parent = torch.full_like(mark, 1)
-    symbols = torch.arange(classes, **options)
+    symbols = torch.arange(classes, device=device)
     for t in range(steps):
         now = log_probability[:, t]
         total = torch.logaddexp(ends_blank, ends_label)
@@ -161,7 +161,7 @@ def _beam_search(
         new_mark = torch.where(extends, mark.gather(1, source) * _HASH + symbol + 1, mark.gather(1, source))
         new_size = size.gather(1, source)
         new_prefix = prefix.gather(1, source.unsqueeze(-1).expand(-1, -1, steps))
-        here = extends.unsqueeze(-1) & (torch.arange(steps, **options) == new_size.unsqueeze(-1))
+        here = extends.unsqueeze(-1) & (torch.arange(steps, device=device) == new_size.unsqueeze(-1))
         new_state = (
             torch.where(extends, never, stay_blank.gather(1, source)),
             torch.where(extends, top, stay_label.gather(1, source)),

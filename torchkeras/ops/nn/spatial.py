@@ -137,7 +137,7 @@ def conv_transpose_forward(
     if all(r < max(s, d) for r, s, d in zip(restore, strides, dilation)):
         y = convolve(x, weight, bias, strides, crops, [max(r, 0) for r in restore], 1, dilation)
         if any(r < 0 for r in restore):
-            y = y[(slice(None), slice(None), *(slice(length) for _, length in plans))]
+            y = y[(slice(None), slice(None)) + tuple(slice(length) for _, length in plans)]
         return y
     y = convolve(x, weight, None, strides, 0, 0, 1, dilation)
     ends = [edge for full, (crop, length) in zip(reversed(fulls), reversed(plans)) for edge in (-crop, crop + length - full)]
