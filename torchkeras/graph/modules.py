@@ -1,9 +1,8 @@
-"""Plain torch modules called on symbolic tensors: the whole call becomes one node, so that the module belongs to the model.
+"""Plain torch modules called on symbolic tensors: the whole call becomes one node, so that the module belongs to the model."""
 
-`nn.Linear(4, 5)(x)` runs the module's own `forward`, whose torch functions reach the graph one by one. The first of them finds the
-call in the frames above it, records the module as one layer, and rehearses the call to learn which functions make its outputs; as
-those are reached again, the outputs of the layer are returned in their place.
-"""
+# `nn.Linear(4, 5)(x)` runs the module's own `forward`, whose torch functions reach the graph one by one. The first of them finds the
+# call in the frames above it, records the module as one layer, and rehearses the call to learn which functions make its outputs; as
+# those are reached again, the outputs of the layer are returned in their place.
 
 from __future__ import annotations
 
@@ -92,21 +91,19 @@ class ModuleCall:
         wrapper = _wrappers.get(id(module))
         if wrapper is None:
             wrapper = _wrappers[id(module)] = _factory[0](module)
-        self.recording = True
         try:
+            self.recording = True
             outputs = wrapper.symbolic_call(*args, **kwargs)
-        finally:
-            self.recording = False
-        self.rehearsing = True
-        try:
+            self.recording, self.rehearsing = False, True
             again = module(*args, **kwargs)
         except Exception as error:
             raise ValueError(
-                f"The torch module {type(module).__name__} does not run on symbolic tensors: {type(error).__name__}: {error}. Call it as a "
-                f"layer: `TorchModuleWrapper(module)(x)`."
+                f"The torch module {type(module).__name__} does not run on symbolic tensors: {type(error).__name__}: {error} If it only "
+                "needs sizes, call it as a layer: `TorchModuleWrapper(module)(x)`; if it needs values, put it into the `call` of a Layer "
+                "with a `compute_output_shape`."
             ) from error
         finally:
-            self.rehearsing = False
+            self.recording = self.rehearsing = False
         place = {id(t): (k, i) for k, tensors in enumerate(self.made) for i, t in enumerate(tensors)}
         self.outputs = {
             place[id(made)]: recorded for made, recorded in zip(tree.flatten(again), tree.flatten(outputs)) if id(made) in place
