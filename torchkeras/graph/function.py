@@ -25,15 +25,18 @@ class Slot:
 class Step:
     """One call of a plan: which operation, which values it takes, where its outputs go, and which values are dead after it.
 
-    `source` is the slot of the only argument, or `None` when `args` and `kwargs` (nests in which a `Slot` marks a value) have to be
+    `source` is the slot of the only argument (`sources` the slots of a list of them), or `None` when `args` and `kwargs` (nests in which a `Slot` marks a value) have to be
     filled; `target` is the slot of the only output, or a tuple of slots.
     """
 
-    __slots__ = ("key", "fn", "source", "args", "kwargs", "target", "dead", "owner", "quick")
+    __slots__ = ("key", "fn", "source", "sources", "args", "kwargs", "target", "dead", "owner", "quick")
 
     def __init__(self, key: str | None, fn: Callable | None, args: tuple, kwargs: dict[str, Any], target: Any) -> None:
         self.key, self.fn, self.args, self.kwargs, self.target = key, fn, args, kwargs, target
-        self.source = args[0].index if len(args) == 1 and not kwargs and isinstance(args[0], Slot) else None
+        only = args[0] if len(args) == 1 and not kwargs else None
+        self.source = only.index if isinstance(only, Slot) else None
+        several = isinstance(only, (list, tuple)) and all(isinstance(v, Slot) for v in only)
+        self.sources = tuple([v.index for v in only]) if several else None
         self.dead: tuple[int, ...] = ()
         self.owner: Any = None  # the layer, where `run` may go straight to its `call`; see Plan.analyze
         self.quick = 0
@@ -225,6 +228,11 @@ class Plan:
                 clean.update(targets)
         self.analyzed = version
 
+    def retype(self, dtype: torch.dtype) -> None:
+        """Take every floating tensor of the graph to be of this type from now on (the model was converted)."""
+        self.dtypes = [dtype if d.is_floating_point else d for d in self.dtypes]
+        self.analyzed = None
+
     def run(self, modules: Mapping[str, Any], inputs: Sequence[Any], version: int | None = None) -> Any:
         """The outputs for flat `inputs`, with layers taken by key from `modules` (so that one replaced in place is used).
 
@@ -259,6 +267,8 @@ class Plan:
                         fn = functools.partial(fn.call, training=fn.training)
             if step.source is not None:
                 result = fn(values[step.source])
+            elif step.sources is not None:
+                result = fn([values[i] for i in step.sources])
             else:
                 result = fn(*_fill(step.args, values), **_fill(step.kwargs, values))
             target = step.target

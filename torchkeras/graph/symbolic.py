@@ -117,8 +117,8 @@ class KerasTensor:
     def __getattr__(self, name: str) -> Any:
         method = getattr(torch.Tensor, name, None)
         if name.startswith("_") or name in _NOT_METHODS or not callable(method):
-            if name == "T":
-                return call_torch(torch.Tensor.T.__get__, (self,), {})
+            if name in ("T", "mT", "H", "mH"):
+                return call_torch(getattr(torch.Tensor, name).__get__, (self,), {})
             inside = modules.frame_of_call(None, is_keras_tensor)
             cure = "" if inside is None else " Call the torch module as a layer: `TorchModuleWrapper(module)(x)`."
             raise AttributeError(f"'KerasTensor' object has no attribute '{name}'.{cure}")

@@ -89,7 +89,7 @@ class Dense(LoRA, Layer):
         self._build_lora()
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        outputs = self.linear(inputs)
+        outputs = self._modules["linear"](inputs)  # what `self.linear` is, without torch's slower attribute lookup
         if self.lora_enabled:
             a, b = self._lora_factors
             outputs = outputs + (inputs @ a.to(inputs.dtype) @ b.to(inputs.dtype)) * self._lora_scale()

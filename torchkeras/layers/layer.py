@@ -95,6 +95,7 @@ class Layer(Weighted):
     _float_input: ClassVar[bool] = False  # whether integer inputs are cast as well (layers over torch modules that take floats only)
     _keeps_type: ClassVar[bool] = False  # whether integer inputs come out as integers
     _direct = 0
+    _composite = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -160,13 +161,15 @@ class Layer(Weighted):
             and self.activity_regularizer is None
             and self.compute_dtype == self.variable_dtype
             and not self._makes_mask()
-            and not any(isinstance(m, Layer) for m in self.children())
         ):
             direct = 2 if self._call_info().has_training else 1
         spec = self.input_spec
         if spec is not None and (not isinstance(spec, InputSpec) or spec.dtype is not None):
             direct = 0
+        if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
+            direct = 0
         object.__setattr__(self, "_direct", direct)
+        object.__setattr__(self, "_composite", any(isinstance(m, Layer) for m in self.children()))
         object.__setattr__(self, "_compute", dtypes.TORCH_DTYPES.get(self.compute_dtype))
 
     @classmethod
@@ -217,12 +220,40 @@ class Layer(Weighted):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What torch calls: builds on first use, casts and checks inputs, passes masks and the training flag, then runs `call`."""
-        if self._direct and len(args) == 1 and not kwargs:
-            x = args[0]
-            if x.__class__ is torch.Tensor and (x.dtype is self._compute or not (self._float_input or x.dtype.is_floating_point)):
-                if getattr(x, "_keras_mask", None) is None and (self.input_spec is None or self.input_spec.accepts(x.shape)):
-                    return self.call(x) if self._direct == 1 else self.call(x, training=self.training)
+        direct = self._direct
+        if direct and not kwargs:
+            x = args[0] if len(args) == 1 else None
+            if x.__class__ is torch.Tensor:
+                plain = self._takes(x) and (self.input_spec is None or self.input_spec.accepts(x.shape))
+            else:
+                plain = self.input_spec is None and self._takes_all(args)
+            if plain and (calls.active or not self._composite):
+                return self.call(*args) if direct == 1 else self.call(*args, training=self.training)
         return self._forward(args, kwargs)
+
+    def quick_call(self, input_dtypes: Sequence[torch.dtype]) -> int:
+        """Whether a graph may go straight to `call` for tensors of these types: 0 no, 1 yes, 2 with `training=`."""
+        if not self._direct:
+            return 0
+        fits = all(d is self._compute or not (self._float_input or d.is_floating_point) for d in input_dtypes)
+        return self._direct if fits else 0
+
+    def makes_clean_outputs(self) -> bool:
+        """Whether outputs have the types that the graph says and no mask, for inputs that have none."""
+        return all(is_builtin(type(layer)) and not layer._makes_mask() for layer in self._flatten_layers())
+
+    def _takes(self, x: torch.Tensor) -> bool:
+        """Whether a tensor needs no cast and carries no mask."""
+        return (x.dtype is self._compute or not (self._float_input or x.dtype.is_floating_point)) and getattr(x, "_keras_mask", None) is None
+
+    def _takes_all(self, args: tuple | list) -> bool:
+        for x in args:
+            if x.__class__ is torch.Tensor:
+                if not self._takes(x):
+                    return False
+            elif x.__class__ is not list or not self._takes_all(x):
+                return False
+        return True
 
     def _forward(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         if any_symbolic(args, kwargs):
@@ -449,6 +480,24 @@ class Layer(Weighted):
         if not self.built:
             raise ValueError(f"The layer {self.name!r} is not built. Call it on data or call `build(input_shape)` first.")
 
+    # A layer with hooks is always called through torch's own `__call__`, by graphs too.
+
+    def register_forward_hook(self, *args: Any, **kwargs: Any) -> Any:
+        self.__dict__["_direct"] = 0
+        return super().register_forward_hook(*args, **kwargs)
+
+    def register_forward_pre_hook(self, *args: Any, **kwargs: Any) -> Any:
+        self.__dict__["_direct"] = 0
+        return super().register_forward_pre_hook(*args, **kwargs)
+
+    def register_full_backward_hook(self, *args: Any, **kwargs: Any) -> Any:
+        self.__dict__["_direct"] = 0
+        return super().register_full_backward_hook(*args, **kwargs)
+
+    def register_full_backward_pre_hook(self, *args: Any, **kwargs: Any) -> Any:
+        self.__dict__["_direct"] = 0
+        return super().register_full_backward_pre_hook(*args, **kwargs)
+
     # -- masks and losses ------------------------------------------------------------------------------------------------------------
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
@@ -457,7 +506,7 @@ class Layer(Weighted):
 
     def _makes_mask(self) -> bool:
         """Whether outputs may carry a mask that the inputs do not."""
-        return type(self).compute_mask is not Layer.compute_mask
+        return type(self).compute_mask is not Layer.compute_mask and not is_builtin(type(self))
 
     def _attach_masks(self, inputs: Any, outputs: Any, previous_mask: Any) -> None:
         if previous_mask is None and type(self).compute_mask is Layer.compute_mask:

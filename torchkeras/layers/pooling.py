@@ -232,9 +232,6 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
     def compute_mask(self, inputs: torch.Tensor, previous_mask: Any = None) -> None:
         return None
 
-    def _makes_mask(self) -> bool:
-        return False
-
 
 class GlobalAveragePooling2D(_GlobalAveragePooling):
     """The mean of each channel of an image. See `_GlobalPooling` for the arguments."""

@@ -24,6 +24,7 @@ class Calls:
         self.active = False
         self.scopes: list[str] = []
         self.holders: list[Any] = []
+        self.version = 0  # counts changes of types, after which graphs look again at what they may skip
 
 
 calls = Calls()
@@ -55,6 +56,7 @@ class Weighted(nn.Module, Operation):
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
         self._dtype_policy = dtype_policies.get(value)
+        calls.version += 1
         self._refresh()
 
     @property
@@ -235,7 +237,15 @@ class Weighted(nn.Module, Operation):
                 if new.device.type != "meta" and variable.device.type != "meta":
                     variable.data = new
                     self._buffers[name] = variable
+        self._follow_type()
         return self
+
+    def _follow_type(self) -> None:
+        """After `.half()` and the like the policy says what the weights are now, so that inputs are cast to that."""
+        own = next((v for v in self._own_trainable if v.dtype.is_floating_point), None)
+        name = None if own is None else dtypes.standardize_dtype(own.dtype)
+        if name is not None and name != self.variable_dtype:
+            self.dtype_policy = name
 
     def _own_children(self) -> Iterator[nn.Module]:
         yield from self._modules.values()

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from .. import dtypes, registry, tree
+from .. import dtypes, tree
 from ..configurable import deserialize_keras_object, serialize_keras_object
 from ..graph import KerasTensor, Node, Operation
-from ..graph.symbolic import OPS, OpNode
+from ..graph.symbolic import OpNode
+from ..layers.layer import Layer
+from .op_config import OpCall, is_op_config, serialize_op, torch_op
 
 
 def serialize(operations: Sequence[Operation], nodes: Sequence[Node], inputs: Any, outputs: Any) -> dict[str, Any]:
     """The layers, their calls, and where the model begins and ends."""
     place = _places(nodes, inputs)
+    calls: dict[int, list[Node]] = {}
+    for node in sorted(nodes, key=lambda n: n.index):
+        if node.input_tensors:
+            calls.setdefault(id(node.operation), []).append(node)
     layers = []
     for operation in operations:
-        data, static = _serialize_operation(operation, nodes)
-        data["name"] = operation.name
-        data["inbound_nodes"] = [_serialize_node(n, place, static) for n in nodes if n.operation is operation and n.input_tensors]
-        layers.append(data)
+        own = calls.get(id(operation), [])
+        as_op = serialize_op(operation, own[0]) if isinstance(operation, OpNode) and len(own) == 1 else None
+        if as_op is None:
+            data = serialize_keras_object(operation)
+            made = [_serialize_call(n.args, n.kwargs, place) for n in own]
+        else:
+            data, args, kwargs = as_op
+            made = [_serialize_call(args, kwargs, place)]
+        layers.append({**data, "name": operation.name, "inbound_nodes": made})
     pointers = tuple(_pointers(nest, place) for nest in (inputs, outputs))
     return {"layers": layers, "input_layers": pointers[0], "output_layers": pointers[1]}
 
@@ -49,28 +59,7 @@ def _pointers(nest: Any, place: dict[int, list[Any]]) -> Any:
     return [_pointers(v, place) for v in nest]
 
 
-def _serialize_operation(operation: Operation, nodes: Sequence[Node]) -> tuple[dict[str, Any], list[str]]:
-    """The operation as data; for an op also the names of the arguments that Keras keeps in its config."""
-    if not isinstance(operation, OpNode) or not getattr(operation.fn, "is_op", False):
-        return serialize_keras_object(operation), []
-    signature = inspect.signature(operation.fn)
-    node = next(n for n in nodes if n.operation is operation)
-    bound = signature.bind(*node.args, **node.kwargs)
-    bound.apply_defaults()
-    static = [n for n, p in signature.parameters.items() if "TensorLike" not in str(p.annotation) and p.kind is not p.VAR_POSITIONAL]
-    kept = {n: serialize_keras_object(bound.arguments[n]) for n in static if n in bound.arguments}
-    name = operation.fn.__name__
-    class_name = "".join(part.capitalize() for part in name.split("_"))
-    family = operation.fn.__module__.split(".")[2] if operation.fn.__module__.count(".") >= 2 else "numpy"
-    return {
-        "module": f"keras.src.ops.{family}",
-        "class_name": class_name,
-        "config": {"name": operation.name, **kept},
-        "registered_name": class_name,
-    }, static
-
-
-def _serialize_node(node: Node, place: dict[int, list[Any]], static: list[str]) -> dict[str, Any]:
+def _serialize_call(args: tuple, kwargs: dict[str, Any], place: dict[int, list[Any]]) -> dict[str, Any]:
     def leaf(value: Any) -> Any:
         if isinstance(value, KerasTensor):
             history = list(place[id(value)])
@@ -80,14 +69,6 @@ def _serialize_node(node: Node, place: dict[int, list[Any]], static: list[str]) 
             }
         return serialize_keras_object(value)
 
-    args, kwargs = node.args, node.kwargs
-    if static:
-        signature = inspect.signature(node.operation.fn)  # type: ignore[attr-defined]
-        bound = signature.bind(*args, **kwargs)
-        args = tuple(v for n, v in bound.arguments.items() if n not in static)
-        if any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
-            args = tuple(v for a in args for v in (a if isinstance(a, tuple) else (a,)))
-        kwargs = {}
     return {"args": [_map(leaf, a) for a in args], "kwargs": {k: _map(leaf, v) for k, v in kwargs.items()}}
 
 
@@ -110,12 +91,11 @@ def deserialize(config: dict[str, Any]) -> tuple[Any, Any]:
     Raises:
         ValueError: A config whose calls can never be made: a tensor that nothing makes, or a cycle.
     """
-    operations: dict[str, Operation] = {}
-    static: dict[str, dict[str, Any]] = {}
+    operations: dict[str, Any] = {}
     waiting: list[tuple[str, Any]] = []
     for data in config["layers"]:
         name = data.get("name") or data["config"]["name"]
-        operations[name], static[name] = _make_operation(data)
+        operations[name] = _make_operation(data)
         waiting += [(name, node) for node in data.get("inbound_nodes") or []]
     made: dict[tuple[str, int], list[KerasTensor]] = {}
     for name, operation in operations.items():
@@ -132,7 +112,7 @@ def deserialize(config: dict[str, Any]) -> tuple[Any, Any]:
                 later.append((name, node))
                 continue
             args, kwargs = arguments
-            outputs = operations[name](*args, **{**static[name], **kwargs})
+            outputs = operations[name](*args, **kwargs)
             made[name, counts[name]] = [t for t in tree.flatten(outputs) if isinstance(t, KerasTensor)]
             counts[name] += 1
         if len(later) == len(waiting):
@@ -141,22 +121,15 @@ def deserialize(config: dict[str, Any]) -> tuple[Any, Any]:
     return _tensors(config["input_layers"], made), _tensors(config["output_layers"], made)
 
 
-def _make_operation(data: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    module = data.get("module") or ""
-    if module.startswith("keras.src.ops."):
-        fn = _op_of_class(data["class_name"])
-        kept = {k: deserialize_keras_object(v) for k, v in data["config"].items() if k not in ("name", "dtype")}
-        known = inspect.signature(fn).parameters
-        return OpNode(fn, name=data["config"].get("name")), {k: v for k, v in kept.items() if k in known}
-    return deserialize_keras_object({k: v for k, v in data.items() if k not in ("inbound_nodes", "name")}), {}
-
-
-def _op_of_class(class_name: str) -> Any:
-    key = class_name.lower()
-    for name, fn in OPS.items():
-        if name.replace("_", "") == key:
-            return fn
-    raise ValueError(f"Unknown op {class_name!r} in the config.{registry.near_matches(class_name, OPS)}")
+def _make_operation(data: dict[str, Any]) -> Any:
+    if is_op_config(data):
+        return OpCall(data)
+    if data.get("class_name") == "OpNode" and data.get("module") == OpNode._keras_module:
+        return torch_op(data)
+    made = deserialize_keras_object({k: v for k, v in data.items() if k not in ("inbound_nodes", "name")})
+    if not isinstance(made, Layer):
+        raise ValueError(f"The config of a graph holds a {type(made).__name__} where a layer is due: {data.get('name')!r}.")
+    return made
 
 
 def _arguments(node: Any, made: dict[tuple[str, int], list[KerasTensor]]) -> tuple[list[Any], dict[str, Any]] | None:

@@ -74,7 +74,7 @@ class Model(Trainer, Layer):
         self.__dict__.update(
             _inputs_struct=inputs, _outputs_struct=outputs, _inputs=flat, _outputs=tree.flatten(outputs), _operations=operations,
             _nodes=nodes, _plan=plan, _single_input=isinstance(inputs, KerasTensor),
-            _input_dtypes=[dtypes.to_torch_dtype(t.dtype) for t in flat],
+            _input_dtypes=[dtypes.to_torch_dtype(t.dtype) for t in flat], _tail=flat[0].shape[1:],
         )  # fmt: skip
         history = [t._keras_history.operation for t in flat]
         self.__dict__["_optional"] = [getattr(o, "optional", False) for o in history]
@@ -187,18 +187,17 @@ class Model(Trainer, Layer):
         if (
             x.__class__ is not torch.Tensor
             or x.dtype is not self._input_dtypes[0]
-            or len(x.shape) != self._specs[0].ndim
-            or not self._specs[0].accepts(x.shape)
-            or self.compute_dtype != self.variable_dtype
+            or (x.shape[1:] != self._tail and (None not in self._tail or not self._specs[0].accepts(x.shape)))
+            or getattr(x, "_keras_mask", None) is not None
         ):
             return self._forward(args, kwargs)
         if calls.active:
-            return self._plan.run(self._modules, args)
+            return self._plan.run(self._modules, args, calls.version)
         calls.active = True
         try:
             if calls.holders:
                 self._clear_losses()
-            return self._plan.run(self._modules, args)
+            return self._plan.run(self._modules, args, calls.version)
         finally:
             calls.active = False
 
@@ -214,12 +213,25 @@ class Model(Trainer, Layer):
             for x, m in zip(flat, tree.flatten(mask)):
                 if m is not None and x is not None:
                     x._keras_mask = m
-        return self._plan.run(self._modules, flat)
+        masked = any(getattr(x, "_keras_mask", None) is not None for x in flat)
+        return self._plan.run(self._modules, flat, None if masked else calls.version)
 
     def _convert_arguments(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         if self._plan is not None:  # the graph's inputs say their own types
             return args, kwargs
         return super()._convert_arguments(args, kwargs)
+
+    def _follow_type(self) -> None:
+        """After `.half()` and the like the graph takes floating inputs of the type that its weights have now."""
+        super()._follow_type()
+        if self._plan is None:
+            return
+        stored = next((p.dtype for p in self.parameters() if p.is_floating_point()), None)
+        changed = stored is not None and stored is not dtypes.to_torch_dtype(self.variable_dtype)
+        if changed:
+            self.dtype_policy = dtypes.standardize_dtype(stored)
+            self.__dict__["_input_dtypes"] = [stored if d.is_floating_point else d for d in self._input_dtypes]
+            self._plan.retype(stored)
 
     def _standardize(self, inputs: Any) -> list[Any]:
         """The inputs as a flat list of tensors of the types and ranks that the graph was made with."""

@@ -130,9 +130,6 @@ class Sequential(Model):
     def _build_on(self, shape: Any, dtype: Any) -> None:
         self.build((None, *shape[1:]))
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        return super().call(inputs, training, mask)
-
     @property
     def layers(self) -> list[Layer]:
         """The layers in their order, the Input left out."""
