@@ -212,4 +212,34 @@ _ACTIVATION = [
     Row("Softmax", {}, (3, 4), "masked", mask=(3, 4)),
 ]
 
-ROWS = [*_CORE, *_CONV, *_POOLING, *_NORMALIZATION, *_REGULARIZATION, *_RESHAPING, *_MERGING, *_ACTIVATION]
+_RECURRENT = [
+    Row("SimpleRNN", {"units": 5}, SEQUENCE),
+    Row("SimpleRNN", {"units": 5, "activation": "relu", "return_sequences": True}, SEQUENCE, "masked", mask=(3, 9)),
+    Row("LSTM", {"units": 5}, SEQUENCE),
+    Row("LSTM", {"units": 5, "return_sequences": True, "return_state": True}, SEQUENCE, "masked", mask=(3, 9)),
+    Row("LSTM", {"units": 5, "unroll": True, "activation": "softsign"}, SEQUENCE, "steps", mask=(3, 9)),
+    Row("LSTM", {"units": 5, "dropout": 0.2, "recurrent_dropout": 0.2, "seed": 1}, SEQUENCE, "dropout", random=True),
+    Row("GRU", {"units": 5}, SEQUENCE),
+    Row("GRU", {"units": 5, "return_state": True, "use_bias": False}, SEQUENCE, "masked", mask=(3, 9)),
+    Row("GRU", {"units": 5, "reset_after": False, "kernel_regularizer": "l2"}, SEQUENCE, "before"),
+    Row("RNN", lambda m: {"cell": m.GRUCell(3, name="b"), "return_sequences": True}, SEQUENCE),
+    Row(
+        "RNN", lambda m: {"cell": m.StackedRNNCells([m.LSTMCell(4, name="a"), m.SimpleRNNCell(3, name="b")], name="c")}, SEQUENCE,
+        "stacked", mask=(3, 9),
+    ),
+    Row("Bidirectional", lambda m: {"layer": m.LSTM(3, name="a")}, SEQUENCE),
+    Row(
+        "Bidirectional", lambda m: {"layer": m.GRU(3, name="a", return_sequences=True), "merge_mode": "mul"}, SEQUENCE, "product",
+        mask=(3, 9),
+    ),
+    Row("TimeDistributed", lambda m: {"layer": m.Dense(5, name="a")}, SEQUENCE, mask=(3, 9)),
+    Row("TimeDistributed", lambda m: {"layer": m.BatchNormalization(name="a")}, SEQUENCE, "normalizing"),
+]  # fmt: skip
+
+_ATTENTION = [
+    Row("Attention", {"use_scale": True}, [(3, 5, 4), (3, 6, 4)]),
+    Row("Attention", {"score_mode": "concat"}, [(3, 5, 4), (3, 6, 2), (3, 6, 4)], "concat"),
+    Row("AdditiveAttention", {}, [(3, 5, 4), (3, 6, 4)]),
+]
+
+ROWS = [*_CORE, *_CONV, *_POOLING, *_NORMALIZATION, *_REGULARIZATION, *_RESHAPING, *_MERGING, *_ACTIVATION, *_RECURRENT, *_ATTENTION]

@@ -13,7 +13,7 @@ import torch
 
 from tests.layers.table import ROWS, Row
 from tests.oracle import keras
-from torchkeras import layers, tree
+from torchkeras import config, layers, tree
 
 FIRST_OF_EACH = [row for i, row in enumerate(ROWS) if row.layer not in [r.layer for r in ROWS[:i]]]
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda r: r.id)
@@ -92,15 +92,22 @@ def test_outputs_gradients_and_state_are_keras(row: Row, training: bool) -> None
         np.testing.assert_allclose(mine, real, rtol=1e-5, atol=1e-6)
 
 
+def _unbuilt(config: Any) -> Any:
+    """A config without the shapes that layers inside were built with: the two were built for different batches."""
+    if isinstance(config, list):
+        return [_unbuilt(v) for v in config]
+    return {k: _unbuilt(v) for k, v in config.items() if k != "build_config"} if isinstance(config, dict) else config
+
+
 @every_row
 def test_config_is_keras_and_round_trips(row: Row) -> None:
     ours, theirs = _built(row), row.make(keras.layers)
     theirs.build([(None, *s[1:]) for s in row.shapes] if row.many else (None, *row.shapes[1:]))
-    config = ours.get_config()
-    assert json.loads(json.dumps(config)) == json.loads(json.dumps(theirs.get_config()))
+    described = ours.get_config()
+    assert _unbuilt(json.loads(json.dumps(described))) == _unbuilt(json.loads(json.dumps(theirs.get_config())))
 
-    again = type(ours).from_config(json.loads(json.dumps(config)))
-    assert json.dumps(again.get_config()) == json.dumps(config)
+    again = type(ours).from_config(json.loads(json.dumps(described)))
+    assert json.dumps(_unbuilt(again.get_config())) == json.dumps(_unbuilt(described))
     again.build_from_config(json.loads(json.dumps(ours.get_build_config())))
     again.set_weights(ours.get_weights())
     x = _tensors(row.inputs())
@@ -154,7 +161,14 @@ def test_files_pickles_copies_and_state_dicts_bring_back_the_layer(row: Row) -> 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
 def test_dtype_policy(row: Row, policy: str) -> None:
     compute, stored = (torch.bfloat16, torch.float32) if policy == "mixed_bfloat16" else (torch.float64, torch.float64)
-    layer = row.make(layers, dtype=policy)
+    if callable(row.arguments):  # with layers inside, which take the global policy
+        config.set_dtype_policy(policy)
+        try:
+            layer = row.make(layers)
+        finally:
+            config.reset_dtype_policy()
+    else:
+        layer = row.make(layers, dtype=policy)
     x = _tensors(row.inputs())
     outputs = _flat(layer(x, training=True, **_arguments(row)))
     integers = row.high is not None and layer._keeps_type

@@ -14,11 +14,11 @@ from torchkeras.graph import KerasTensor
 RNG = np.random.default_rng(2)
 
 
-def pair(name="LSTM", merge_mode="concat", backward=None, **options):
+def pair(kind="LSTM", merge_mode="concat", backward=None, **options):
     results = []
     for module in (layers, keras.layers):
         extra = {} if backward is None else {"backward_layer": getattr(module, backward)(6, go_backwards=True, **options)}
-        layer = module.Bidirectional(getattr(module, name)(6, **options), merge_mode=merge_mode, **extra)
+        layer = module.Bidirectional(getattr(module, kind)(6, **options), merge_mode=merge_mode, **extra)
         layer.build(X.shape)
         results.append(layer)
     weights = [RNG.normal(size=w.shape).astype("float32") * 0.5 for w in results[1].weights]
