@@ -1,5 +1,6 @@
 """A character-level language model (LSTM) of Python's own documentation, which then writes some."""
 
+import textwrap
 from pydoc_data.topics import topics
 
 import numpy as np
@@ -33,4 +34,16 @@ for _ in range(160):
     logits = model.predict_on_batch(np.array([[letters.index(letter) for letter in written[-LENGTH:]]]))[0, -1]
     chances = np.exp((logits - logits.max()) / 0.5)
     written += letters[random.choice(len(letters), p=chances / chances.sum())]
-print(written)
+print(textwrap.fill(written, 100))
+
+# Output:
+# Epoch 1/4
+# 188/188 - 3s - 15ms/step - loss: 2.6903 - accuracy: 0.2738
+# Epoch 2/4
+# 188/188 - 3s - 14ms/step - loss: 1.9648 - accuracy: 0.4519
+# Epoch 3/4
+# 188/188 - 2s - 13ms/step - loss: 1.6417 - accuracy: 0.5416
+# Epoch 4/4
+# 188/188 - 3s - 13ms/step - loss: 1.4526 - accuracy: 0.5910
+# compound statements ******************* calls in the "str" call of the for matches beference be is a
+# case bul note: typep the subject value is the same object clause statement the pattern is in the sa

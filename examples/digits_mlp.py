@@ -21,3 +21,27 @@ model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy
 stop = keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True)
 model.fit(x_train, y_train, epochs=20, validation_split=0.1, callbacks=[stop], verbose=2)
 model.evaluate(x_test, y_test, verbose=2)
+
+# Output:
+# Model: "sequential"
+# ┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┓
+# ┃ Layer (type)                      ┃ Output Shape              ┃       Param # ┃
+# ┡━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━┩
+# │ flatten (Flatten)                 │ (None, 64)                │             0 │
+# ├───────────────────────────────────┼───────────────────────────┼───────────────┤
+# │ dense (Dense)                     │ (None, 64)                │         4,160 │
+# ├───────────────────────────────────┼───────────────────────────┼───────────────┤
+# │ dropout (Dropout)                 │ (None, 64)                │             0 │
+# ├───────────────────────────────────┼───────────────────────────┼───────────────┤
+# │ dense_1 (Dense)                   │ (None, 10)                │           650 │
+# └───────────────────────────────────┴───────────────────────────┴───────────────┘
+#  Total params: 4,810 (18.79 KB)
+#  Trainable params: 4,810 (18.79 KB)
+#  Non-trainable params: 0 (0.00 B)
+# Epoch 1/20
+# 41/41 - 0s - 427us/step - loss: 2.1338 - accuracy: 0.3016 - val_loss: 1.8688 - val_accuracy: 0.5972
+# ...
+# 41/41 - 0s - 358us/step - loss: 0.1991 - accuracy: 0.9490 - val_loss: 0.1656 - val_accuracy: 0.9583
+# Epoch 20/20
+# 41/41 - 0s - 391us/step - loss: 0.1989 - accuracy: 0.9459 - val_loss: 0.1606 - val_accuracy: 0.9722
+# 12/12 - 0s - 144us/step - loss: 0.1468 - accuracy: 0.9583

@@ -49,3 +49,21 @@ for axis, name in zip(axes, ("loss", "accuracy")):
     axis.set(xlabel="epoch", ylabel=name)
     axis.legend()
 figure.savefig(folder / "digits_resnet_curves.png")
+
+# Output:
+# Epoch 1/8
+# 23/23 - 0s - 5ms/step - loss: 1.5143 - accuracy: 0.6792 - val_loss: 2.0866 - val_accuracy: 0.1111
+# Epoch 2/8
+# 23/23 - 0s - 5ms/step - loss: 0.4912 - accuracy: 0.9506 - val_loss: 0.4941 - val_accuracy: 0.9194
+# Epoch 3/8
+# 23/23 - 0s - 5ms/step - loss: 0.1741 - accuracy: 0.9812 - val_loss: 0.1584 - val_accuracy: 0.9806
+# Epoch 4/8
+# 23/23 - 0s - 5ms/step - loss: 0.0813 - accuracy: 0.9923 - val_loss: 0.1001 - val_accuracy: 0.9861
+# Epoch 5/8
+# 23/23 - 0s - 5ms/step - loss: 0.0425 - accuracy: 0.9986 - val_loss: 0.0844 - val_accuracy: 0.9806
+# Epoch 6/8
+# 23/23 - 0s - 5ms/step - loss: 0.0257 - accuracy: 1.0000 - val_loss: 0.0676 - val_accuracy: 0.9861
+# Epoch 7/8
+# 23/23 - 0s - 5ms/step - loss: 0.0171 - accuracy: 1.0000 - val_loss: 0.0904 - val_accuracy: 0.9806
+# Epoch 8/8
+# 23/23 - 0s - 5ms/step - loss: 0.0125 - accuracy: 1.0000 - val_loss: 0.0533 - val_accuracy: 0.9861

@@ -39,3 +39,31 @@ print("test accuracy: {:.3f}".format(model.evaluate(x_test, y_test, verbose=0, r
 
 plain = nn.Sequential(nn.Flatten(), layers.Dense(32, activation="relu"), nn.Linear(32, 10))
 print("a Keras layer in a torch module:", tuple(plain(torch.zeros(2, 8, 8)).shape), len(list(plain.parameters())), "parameters")
+
+# Output:
+# Model: "functional"
+# ┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┓
+# ┃ Layer (type)                      ┃ Output Shape              ┃       Param # ┃
+# ┡━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━┩
+# │ input_layer (InputLayer)          │ (None, 8, 8)              │             0 │
+# ├───────────────────────────────────┼───────────────────────────┼───────────────┤
+# │ flatten (Flatten)                 │ (None, 64)                │             0 │
+# ├───────────────────────────────────┼───────────────────────────┼───────────────┤
+# │ torch_module_wrapper              │ (None, 48)                │         3,120 │
+# │ (TorchModuleWrapper)              │                           │               │
+# ├───────────────────────────────────┼───────────────────────────┼───────────────┤
+# │ torch_module_wrapper_1            │ (None, 48)                │         4,704 │
+# │ (TorchModuleWrapper)              │                           │               │
+# ├───────────────────────────────────┼───────────────────────────┼───────────────┤
+# │ dense (Dense)                     │ (None, 10)                │           490 │
+# └───────────────────────────────────┴───────────────────────────┴───────────────┘
+#  Total params: 8,314 (32.48 KB)
+#  Trainable params: 8,314 (32.48 KB)
+#  Non-trainable params: 0 (0.00 B)
+# Epoch 1/10
+# 45/45 - 0s - 663us/step - loss: 1.4867 - accuracy: 0.5595
+# ...
+# Epoch 10/10
+# 45/45 - 0s - 591us/step - loss: 0.0706 - accuracy: 0.9868
+# test accuracy: 0.972
+# a Keras layer in a torch module: (2, 10) 4 parameters
