@@ -71,11 +71,11 @@ class KerasVariable:
             return self.assign(self.value - torch.as_tensor(value, device=self.parameters[0].device))
 
     def numpy(self) -> np.ndarray:
-        """The weight as a NumPy array, bfloat16 as float32."""
+        """A copy of the weight as a NumPy array, bfloat16 as float32."""
         value = self.value.detach()
         if value.dtype is torch.bfloat16:
             value = value.float()
-        return value.cpu().numpy()
+        return value.to("cpu", copy=True).numpy()
 
     @property
     def trainable(self) -> bool:

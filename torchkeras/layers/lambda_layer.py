@@ -68,6 +68,9 @@ class Lambda(Layer):
             found = map_shapes(lambda s: (batch, *s), self._given_shape)
         return map_shapes(lambda s: KerasTensor(s, dtype=self.compute_dtype), found)
 
+    def _config_value(self, name: str) -> Any:
+        return None if name in ("function", "output_shape", "mask") else super()._config_value(name)  # `get_config` writes them
+
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         config["function"] = _described(self.function)

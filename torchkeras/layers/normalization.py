@@ -13,7 +13,7 @@ from torch import nn
 from .. import config, constraints, initializers, regularizers
 from ..distribution import rank
 from ..dtypes import TORCH_DTYPES
-from ..ops.nn.normalization import layer_normalization, moments, normalize
+from ..ops.nn.normalization import moments, normalize
 from .input_spec import InputSpec
 from .layer import Layer
 
@@ -326,7 +326,8 @@ class LayerNormalization(_Affine):
         norm = self.norm
         x = _widened(inputs, self.variable_dtype)
         if self.rms_scaling:
-            x = layer_normalization(x, norm.weight, None, self.axis, self.epsilon, rms_scaling=True)
+            shape = [n if i in [a % x.dim() for a in self.axis] else 1 for i, n in enumerate(x.shape)]
+            x = x * torch.rsqrt(x.var(self.axis, correction=0, keepdim=True) + self.epsilon) * norm.weight.view(shape)
         elif self._moved is None:
             x = norm(x)
         else:
