@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
+from ..distribution import rank
 from ..layers.layer import Layer
 
 
@@ -24,7 +25,10 @@ def print_summary(
 ) -> None:
     """Print a model's layers as a table. See `Model.summary`."""
     text = summary_text(model, line_length, positions, expand_nested, show_trainable, layer_range)
-    (print_fn or print)(text)
+    if print_fn is not None:
+        print_fn(text)
+    elif rank.is_main():  # one process prints
+        print(text)
 
 
 def summary_text(
