@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 
 from .. import tree
@@ -17,6 +19,7 @@ from .step import TrainStep
 
 # Compiling takes seconds: a shape that comes once an epoch (the last, smaller batch) runs eagerly until it has come this often.
 _PATIENCE = 32
+_OPTIONS = {"fallback_random": True, "size_asserts": False}  # random numbers as in eager steps; shapes are ours, and are the key
 
 
 class CapturedStep:
@@ -53,7 +56,7 @@ class CapturedStep:
             if run is None:
                 return
         with torch.no_grad():
-            run(*leaves)
+            run(leaves)
         self.step.optimizer.advance()
 
     def _prepare(self, key: Any, x: Any, y: Any, sample_weight: Any, rows: float, leaves: list[torch.Tensor]) -> Callable | None:
@@ -68,13 +71,14 @@ class CapturedStep:
         if self.graphs and self.seen[key] < _PATIENCE:
             step(x, y, sample_weight, rows)
             return None
-        graph = self._trace(x, y, sample_weight, rows, leaves)
-        self.graphs[key] = torch.compile(graph, fullgraph=True, dynamic=False, options={"fallback_random": True})
+        graph, state = _with_state_as_inputs(self._trace(x, y, sample_weight, rows, leaves))
+        # The graph is compiled as it is: torch.compile around it would check every tensor of it before every step.
+        compiler = importlib.import_module("torch._inductor")  # takes a second to import: only for who compiles
+        compiled = compiler.compile(graph, [*state, *leaves], options=_OPTIONS)
+        self.graphs[key] = lambda given: compiled(*state, *given)
         return self.graphs[key]
 
     def _trace(self, x: Any, y: Any, sample_weight: Any, rows: float, leaves: list[torch.Tensor]) -> torch.fx.GraphModule:
-        from torch.fx.experimental.proxy_tensor import make_fx  # heavy, and only for who compiles
-
         step = self.step
         nest = (x, y, sample_weight)
         plain = _PlainVariables(self._state())
@@ -117,6 +121,26 @@ class CapturedStep:
             for tensor, before in zip(state, saved):
                 tensor.detach().copy_(before)
         step.optimizer.iterations = count
+
+
+def _with_state_as_inputs(graph: torch.fx.GraphModule) -> tuple[torch.fx.GraphModule, list[torch.Tensor]]:
+    """The graph with the tensors that it holds as its first inputs, in the order of the list that comes with it."""
+    state: dict[str, torch.Tensor] = {}
+    first = next(iter(graph.graph.nodes))
+    inputs: dict[str, torch.fx.Node] = {}
+    for node in list(graph.graph.nodes):
+        if node.op != "get_attr":
+            continue
+        if node.target not in inputs:
+            state[node.target] = getattr(graph, node.target)
+            with graph.graph.inserting_before(first):
+                inputs[node.target] = graph.graph.placeholder(f"state_{len(inputs)}")
+        node.replace_all_uses_with(inputs[node.target])
+        graph.graph.erase_node(node)
+    for name in state:
+        delattr(graph, name)
+    graph.recompile()
+    return graph, [t.detach() for t in state.values()]
 
 
 class _PlainVariables(TorchFunctionMode):

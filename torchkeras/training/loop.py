@@ -225,6 +225,8 @@ def fit(
                 model.reset_metrics()
                 runner.on_epoch_begin(epoch)
                 batch_logs = _epoch(model, batches, step, runner)
+                if hasattr(model.optimizer, "flush"):
+                    model.optimizer.flush()  # an incomplete window of accumulated gradients ends with the epoch, as a large batch would
                 logs = _epoch_logs(model, batch_logs)
                 if validation is not None and _validates(epoch, validation_freq):
                     values = evaluate(model, None, None, None, 0, None, None, runner, validation)
@@ -238,8 +240,6 @@ def fit(
         model.__dict__.update(_world=1, _share=1.0)
         for p in model.parameters():
             p.grad = None
-    if hasattr(model.optimizer, "flush"):
-        model.optimizer.flush()
     if getattr(model.optimizer, "use_ema", False) and epochs > 0:
         model.optimizer.finalize_variable_values(model.trainable_weights)
     runner.on_train_end(logs)
@@ -271,6 +271,9 @@ def _epoch_logs(model: Any, logs: dict[str, Any]) -> dict[str, Any]:
     if isinstance(logs, BatchLogs):
         if model._world > 1:
             sync_metrics(model.metrics)
+        for metric in model.metrics:
+            if hasattr(metric, "check"):
+                metric.check()
         logs = model.get_metrics_result()
     return {k: to_number(v) for k, v in (logs or {}).items()}
 
