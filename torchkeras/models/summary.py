@@ -25,10 +25,8 @@ def print_summary(
 ) -> None:
     """Print a model's layers as a table. See `Model.summary`."""
     text = summary_text(model, line_length, positions, expand_nested, show_trainable, layer_range)
-    if print_fn is not None:
-        print_fn(text)
-    elif rank.is_main():  # one process prints
-        print(text)
+    if print_fn is not None or rank.is_main():  # one process prints
+        (print_fn or print)(text)
 
 
 def summary_text(
