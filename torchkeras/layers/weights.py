@@ -350,8 +350,8 @@ class Weighted(nn.Module, Operation):
         self._refresh()
 
     def get_weights(self) -> list[np.ndarray]:
-        """The values of `weights`, in Keras layout."""
-        return [w.numpy() for w in self.weights]
+        """Copies of the values of `weights`, in Keras layout."""
+        return [w.numpy().copy() for w in self.weights]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Overwrite `weights`.

@@ -1,0 +1,166 @@
+"""Plain torch modules called on symbolic tensors become layers of the model."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import torchkeras as keras
+from torchkeras import layers
+
+
+class Two(nn.Module):
+    """Two outputs, an argument, and a sub-module that is used twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, x, scale=1.0):
+        h = torch.relu(self.a(torch.relu(self.a(x))))
+        return {"hidden": h, "out": self.b(h) * scale}
+
+
+def test_a_linear_is_found_trained_and_frozen():
+    linear = nn.Linear(4, 1)
+    x = keras.Input((4,))
+    model = keras.Model(x, linear(x))
+    assert [type(layer).__name__ for layer in model.layers] == ["InputLayer", "TorchModuleWrapper"]
+    assert {id(p) for p in model.parameters()} == {id(p) for p in linear.parameters()}
+    before = linear.weight.detach().clone()
+    model.compile("sgd", "mse")
+    data = np.ones((8, 4), "float32"), np.ones((8, 1), "float32")
+    model.fit(*data, verbose=0)
+    assert not torch.equal(linear.weight, before)
+    model.trainable = False
+    assert model.trainable_weights == [] and not linear.weight.requires_grad
+
+
+def test_every_function_inside_is_one_node_and_dropout_follows_the_model():
+    net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2))
+    x = keras.Input((4,))
+    model = keras.Model(x, net(x))
+    assert len(model.operations) == 2 and model.output_shape == (None, 2)
+    values = torch.randn(6, 4)
+    torch.testing.assert_close(model(values), net.eval()(values))
+    assert torch.equal(model(values), model(values))
+    assert not torch.equal(model(values, training=True), model(values, training=True))
+    assert model.state_dict().keys() == {f"{model.layers[1].name}.module.{k}" for k in net.state_dict()}
+
+
+def test_nested_outputs_and_arguments():
+    module = Two()
+    x = keras.Input((4,))
+    model = keras.Model(x, module(x, scale=3.0))
+    values = torch.randn(5, 4)
+    got, expected = model(values), module(values, scale=3.0)
+    torch.testing.assert_close(got["hidden"], expected["hidden"])
+    torch.testing.assert_close(got["out"], expected["out"])
+    assert len(model.weights) == 4
+
+
+def test_a_shared_module_is_one_layer():
+    linear = nn.Linear(4, 4)
+    x = keras.Input((4,))
+    model = keras.Model(x, linear(torch.relu(linear(x))))
+    assert len(model.weights) == 2 and len(model.layers) == 2
+    values = torch.randn(3, 4)
+    torch.testing.assert_close(model(values), linear(torch.relu(linear(values))))
+
+
+def test_layers_before_after_and_inside():
+    inner = nn.Sequential(layers.Dense(5, activation="relu"), nn.Linear(5, 3), layers.Dense(2))
+    x = keras.Input((4,))
+    model = keras.Model(x, layers.Dense(1)(inner(layers.Dense(4)(x)) * 2))
+    assert len(model.weights) == 10
+    model.compile("adam", "mse")
+    model.fit(np.ones((8, 4), "float32"), np.ones((8, 1), "float32"), verbose=0)
+
+
+@pytest.mark.parametrize(
+    "module, shape",
+    [
+        (nn.Conv2d(3, 4, 3), (3, 8, 8)),
+        (nn.Flatten(), (3, 4)),
+        (nn.LayerNorm(4), (6, 4)),
+        (nn.GELU(), (4,)),
+        (nn.Identity(), (4,)),
+        (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (6, 8)),
+        (nn.Bilinear(4, 4, 3), (4,)),
+    ],
+    ids=lambda v: type(v).__name__,
+)
+def test_modules_of_torch(module, shape):
+    x = keras.Input(shape)
+    y = module(x, x) if isinstance(module, nn.Bilinear) else module(x)
+    model = keras.Model(x, y)
+    values = torch.randn(2, *shape)
+    module.eval()
+    expected = module(values, values) if isinstance(module, nn.Bilinear) else module(values)
+    torch.testing.assert_close(model(values), expected, rtol=1e-4, atol=1e-5)
+    assert tuple(model.output_shape[1:]) == tuple(expected.shape[1:])
+    assert len(list(model.parameters())) == len(list(module.parameters()))
+
+
+def test_an_embedding_takes_integers():
+    table = nn.Embedding(10, 3)
+    x = keras.Input((5,), dtype="int64")
+    model = keras.Model(x, table(x))
+    ids = torch.randint(0, 10, (2, 5))
+    torch.testing.assert_close(model(ids), table(ids))
+
+
+def test_a_module_that_needs_sizes_names_the_wrapper():
+    x = keras.Input((6, 4))
+    lstm = nn.LSTM(4, 5, batch_first=True)
+    with pytest.raises(AttributeError, match=r"TorchModuleWrapper\(module\)\(x\)"):
+        lstm(x)
+    out, _ = layers.TorchModuleWrapper(lstm)(x)
+    assert keras.Model(x, out).output_shape == (None, 6, 5)
+
+
+class Branching(nn.Module):
+    def forward(self, x):
+        y = torch.relu(x)
+        return y if y.sum() > 0 else x
+
+
+def test_a_module_that_looks_at_values_is_refused_and_leaves_no_trace():
+    x = keras.Input((4,))
+    with pytest.raises(ValueError, match="Branching"):
+        Branching()(x)
+    assert keras.Model(x, nn.Linear(4, 2)(x)).output_shape == (None, 2)
+
+
+def test_a_module_with_hooks():
+    linear, seen = nn.Linear(4, 2), []
+    linear.register_forward_hook(lambda m, args, out: seen.append(tuple(out.shape)))
+    x = keras.Input((4,))
+    model = keras.Model(x, linear(x))
+    seen.clear()
+    model(torch.zeros(3, 4))
+    assert seen == [(3, 2)]
+
+
+def test_in_a_sequential_and_as_an_attribute():
+    model = keras.Sequential([keras.Input((4,)), nn.Linear(4, 5), nn.ReLU(), layers.Dense(2)])
+    assert model.count_params() == 4 * 5 + 5 + 5 * 2 + 2
+
+    class Sub(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(4, 3)
+            self.bag = [nn.Linear(3, 3), {"deep": nn.Linear(3, 1)}]
+
+        def call(self, x):
+            return self.bag[1]["deep"](self.bag[0](self.linear(x)))
+
+    sub = Sub()
+    sub.compile("sgd", "mse")
+    sub.fit(np.ones((8, 4), "float32"), np.ones((8, 1), "float32"), verbose=0)
+    assert len(sub.trainable_weights) == 6
+    before = sub.get_weights()
+    sub.fit(np.ones((8, 4), "float32"), np.zeros((8, 1), "float32"), verbose=0)
+    assert all(not np.array_equal(a, b) for a, b in zip(before, sub.get_weights()))
+    sub.trainable = False
+    assert sub.trainable_weights == [] and len(sub.non_trainable_weights) == 6
