@@ -104,13 +104,19 @@ class Subtract(_Merge):
 
 
 class Multiply(_Merge):
-    """The product of its inputs; a masked step of one input counts as ones. See `_Merge`."""
+    """The product of its inputs; a masked step of one input counts as ones, of all of them as zeros. See `_Merge`."""
 
     def _merge(self, inputs: list[torch.Tensor]) -> torch.Tensor:
+        masks = _masks_of(inputs)
         output = None
-        for x, mask in zip(inputs, _masks_of(inputs)):
+        for x, mask in zip(inputs, masks):
             x = x if mask is None else torch.where(mask, x, 1)
             output = x if output is None else output * x
+        if None not in masks:
+            kept = masks[0]
+            for mask in masks[1:]:
+                kept = kept | mask
+            output = torch.where(kept, output, 0)
         return output
 
 
