@@ -21,6 +21,7 @@ class Row:
         high: Inputs are whole numbers below it; normal numbers without it.
         mask: The shape of a mask to pass with the input (the first input of a list).
         random: Whether training draws random numbers, so that only inference is compared.
+        spread: Whether a list of inputs is several arguments.
         parity: Whether real Keras on its torch backend can do it, so that the two are compared.
     """
 
@@ -31,6 +32,7 @@ class Row:
     high: int | None = None
     mask: tuple[int, ...] | None = None
     random: bool = False
+    spread: bool = False
     parity: bool = True
 
     @property
@@ -54,6 +56,9 @@ class Row:
         if self.high is not None:
             return rng.integers(0, self.high, shape).astype("int32")
         return rng.normal(size=shape).astype("float32")
+
+    def call(self, layer: Any, inputs: Any, **kwargs: Any) -> Any:
+        return layer(*inputs, **kwargs) if self.spread else layer(inputs, **kwargs)
 
     def mask_array(self) -> np.ndarray | None:
         if self.mask is None:
@@ -237,9 +242,16 @@ _RECURRENT = [
 ]  # fmt: skip
 
 _ATTENTION = [
+    Row("MultiHeadAttention", {"num_heads": 2, "key_dim": 3}, [(3, 5, 4), (3, 6, 4)], spread=True),
+    Row(
+        "MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "value_dim": 4, "output_shape": (2, 3), "use_gate": True, "use_bias": False},
+        [(3, 5, 4), (3, 6, 2), (3, 6, 4)], "gated", spread=True,
+    ),
+    Row("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "attention_axes": (2,)}, [(3, 5, 4, 2), (3, 5, 6, 2)], "axes", spread=True),
+    Row("GroupQueryAttention", {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}, [(3, 5, 4), (3, 6, 4)], spread=True),
     Row("Attention", {"use_scale": True}, [(3, 5, 4), (3, 6, 4)]),
     Row("Attention", {"score_mode": "concat"}, [(3, 5, 4), (3, 6, 2), (3, 6, 4)], "concat"),
     Row("AdditiveAttention", {}, [(3, 5, 4), (3, 6, 4)]),
-]
+]  # fmt: skip
 
 ROWS = [*_CORE, *_CONV, *_POOLING, *_NORMALIZATION, *_REGULARIZATION, *_RESHAPING, *_MERGING, *_ACTIVATION, *_RECURRENT, *_ATTENTION]

@@ -36,12 +36,17 @@ def _arguments(row: Row) -> dict[str, Any]:
 def _built(row: Row, **kwargs: Any) -> Any:
     torch.manual_seed(0)
     layer = row.make(layers, **kwargs)
-    layer(_tensors(row.inputs()), **_arguments(row))
+    row.call(layer, _tensors(row.inputs()), **_arguments(row))
     rng = np.random.default_rng(7)  # away from zeros and ones, which hide mistakes
     for weight in layer.weights:
         if weight.dtype.is_floating_point:
             weight.assign((rng.random(tuple(weight.shape)) * 0.8 + 0.2).astype("float32"))
     return layer
+
+
+def _build(layer: Any, row: Row) -> None:
+    shapes = [(None, *s[1:]) for s in (row.shapes if row.many else [row.shapes])]
+    layer.build(*shapes) if row.spread or not row.many else layer.build(shapes)
 
 
 def _flat(outputs: Any) -> list[torch.Tensor]:
@@ -56,7 +61,7 @@ def _scalar(outputs: Any) -> torch.Tensor:
 def _run(layer: Any, row: Row, training: bool, weights: list[Any]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Outputs, and gradients by inputs and weights."""
     inputs = _tensors(row.inputs(), grad=True)
-    outputs = layer(inputs, training=training, **_arguments(row))
+    outputs = row.call(layer, inputs, training=training, **_arguments(row))
     shown = [t.detach().numpy() for t in _flat(outputs)]
     given = [t for t in tree.flatten(inputs) if t.requires_grad] + weights
     if not given:
@@ -72,7 +77,7 @@ def test_outputs_gradients_and_state_are_keras(row: Row, training: bool) -> None
         training = False
     ours = _built(row)
     theirs = row.make(keras.layers)
-    theirs.build([(None, *s[1:]) for s in row.shapes] if row.many else (None, *row.shapes[1:]))
+    _build(theirs, row)
     assert [tuple(w.shape) for w in ours.weights] == [tuple(w.shape) for w in theirs.weights]
     assert [w.name for w in ours.weights] == [w.name for w in theirs.weights]
     assert [w.trainable for w in ours.weights] == [w.trainable for w in theirs.weights]
@@ -102,7 +107,7 @@ def _unbuilt(config: Any) -> Any:
 @every_row
 def test_config_is_keras_and_round_trips(row: Row) -> None:
     ours, theirs = _built(row), row.make(keras.layers)
-    theirs.build([(None, *s[1:]) for s in row.shapes] if row.many else (None, *row.shapes[1:]))
+    _build(theirs, row)
     described = ours.get_config()
     assert _unbuilt(json.loads(json.dumps(described))) == _unbuilt(json.loads(json.dumps(theirs.get_config())))
 
@@ -111,7 +116,7 @@ def test_config_is_keras_and_round_trips(row: Row) -> None:
     again.build_from_config(json.loads(json.dumps(ours.get_build_config())))
     again.set_weights(ours.get_weights())
     x = _tensors(row.inputs())
-    for a, b in zip(_flat(ours(x, **_arguments(row))), _flat(again(x, **_arguments(row))), strict=True):
+    for a, b in zip(_flat(row.call(ours, x, **_arguments(row))), _flat(row.call(again, x, **_arguments(row))), strict=True):
         torch.testing.assert_close(a, b)
 
 
@@ -120,20 +125,20 @@ def test_symbolic_call_gives_the_shapes_and_types_of_an_eager_one(row: Row) -> N
     dtype = "float32" if row.high is None else "int32"
     symbolic = [layers.Input(s[1:], dtype=dtype) for s in (row.shapes if row.many else [row.shapes])]
     layer = row.make(layers)
-    outputs = layer(symbolic if row.many else symbolic[0])
-    eager = layer(_tensors(row.inputs()))
+    outputs = row.call(layer, symbolic if row.many else symbolic[0])
+    eager = row.call(layer, _tensors(row.inputs()))
     for s, e in zip(_flat(outputs), _flat(eager), strict=True):
         assert tuple(s.shape) == (None, *e.shape[1:])
         assert s.dtype == str(e.dtype).removeprefix("torch.")
     shapes = [tuple(s) for s in row.shapes] if row.many else tuple(row.shapes)
-    given = layer.compute_output_shape(shapes)
+    given = layer.compute_output_shape(*shapes) if row.spread else layer.compute_output_shape(shapes)
     assert tree.flatten(given) == [n for e in _flat(eager) for n in e.shape]
 
 
 @every_row
 def test_files_pickles_copies_and_state_dicts_bring_back_the_layer(row: Row) -> None:
     layer, x = _built(row), _tensors(row.inputs())
-    expected = _flat(layer(x, **_arguments(row)))
+    expected = _flat(row.call(layer, x, **_arguments(row)))
     state = {k: v.clone() for k, v in layer.state_dict().items()}
 
     stores = [{} for _ in layer._flatten_layers()]
@@ -150,7 +155,7 @@ def test_files_pickles_copies_and_state_dicts_bring_back_the_layer(row: Row) -> 
     fresh.load_state_dict(state, strict=True)
 
     for other in (loaded, fresh, pickle.loads(pickle.dumps(layer)), copy.deepcopy(layer)):
-        for a, b in zip(expected, _flat(other(x, **_arguments(row))), strict=True):
+        for a, b in zip(expected, _flat(row.call(other, x, **_arguments(row))), strict=True):
             torch.testing.assert_close(a, b)
     copied = copy.deepcopy(layer)
     for a, b in zip(layer.parameters(), copied.parameters(), strict=True):
@@ -170,7 +175,7 @@ def test_dtype_policy(row: Row, policy: str) -> None:
     else:
         layer = row.make(layers, dtype=policy)
     x = _tensors(row.inputs())
-    outputs = _flat(layer(x, training=True, **_arguments(row)))
+    outputs = _flat(row.call(layer, x, training=True, **_arguments(row)))
     integers = row.high is not None and layer._keeps_type
     assert all(t.dtype is (torch.int32 if integers else compute) for t in outputs)
     for weight in layer.weights:
@@ -179,9 +184,9 @@ def test_dtype_policy(row: Row, policy: str) -> None:
     if row.random:
         return
     plain = row.make(layers)
-    plain(x, **_arguments(row))
+    row.call(plain, x, **_arguments(row))
     plain.set_weights([w.astype("float32") if w.dtype.kind == "f" else w for w in layer.get_weights()])
-    for a, b in zip(_flat(layer(x, **_arguments(row))), _flat(plain(x, **_arguments(row))), strict=True):
+    for a, b in zip(_flat(row.call(layer, x, **_arguments(row))), _flat(row.call(plain, x, **_arguments(row))), strict=True):
         torch.testing.assert_close(a.float(), b.float(), rtol=0.05, atol=0.05)
 
 
@@ -193,11 +198,11 @@ def _compile(row: Row) -> None:
         layer.train(mode)
         state = copy.deepcopy(layer.state_dict())
         torch.manual_seed(3)
-        expected = _flat(layer(x, **_arguments(row)))
+        expected = _flat(row.call(layer, x, **_arguments(row)))
         layer.load_state_dict(state)
         layer._clear_losses()  # a pending loss is no leaf, and the tracer warns when it looks at one
         torch.manual_seed(3)
-        outputs = _flat(compiled(x, **_arguments(row)))
+        outputs = _flat(row.call(compiled, x, **_arguments(row)))
         if row.random and mode:
             assert [t.shape for t in outputs] == [t.shape for t in expected]
             continue

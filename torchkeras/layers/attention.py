@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .. import constraints, initializers, random, registry, regularizers
+from .. import config, constraints, initializers, random, registry, regularizers
 from ..graph import KerasTensor
 from ..ops.nn import dot_product_attention
 from .layer import Layer
@@ -163,13 +163,15 @@ class _MultiHead(Layer):
                 f"`return_attention_scores=True` is not supported in the layer {self.name!r}: flash attention is on and keeps no scores. "
                 "Pass `flash_attention=False`."
             )
+        grouped = k.shape[1] != q.shape[1]
         if not scores and not self.dropout and not many_axes:
+            if mask is None and self.flash_attention is None and config.is_flash_attention_enabled():
+                return F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=grouped), None
             y = dot_product_attention(
                 q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask=mask, is_causal=causal, flash_attention=self.flash_attention
             )
             return y.transpose(1, 2), None
         dropout = self.dropout if training else 0.0
-        grouped = k.shape[1] != q.shape[1]
         if not scores and not (dropout and self.seed is not None):  # torch's kernel draws from the global generator alone
             if mask is None:
                 return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=causal, enable_gqa=grouped), None
@@ -296,7 +298,7 @@ class MultiHeadAttention(_MultiHead):
         training: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
-        masked = any(m is not None for m in (query_mask, value_mask, key_mask, attention_mask)) or self.sliding_window is not None
+        masked = not (query_mask is value_mask is key_mask is attention_mask is self.sliding_window is None)
         causal = use_causal_mask and not masked and len(self.attention_axes) == 1  # the kernel's own causal mask
         mask = None
         if masked or (use_causal_mask and not causal):
@@ -465,7 +467,7 @@ class GroupQueryAttention(_MultiHead):
         training: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
-        masked = any(m is not None for m in (query_mask, value_mask, key_mask, attention_mask)) or self.sliding_window is not None
+        masked = not (query_mask is value_mask is key_mask is attention_mask is self.sliding_window is None)
         mask = None
         if masked:
             mask = self._joined_mask(
