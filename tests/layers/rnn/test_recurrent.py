@@ -1,5 +1,6 @@
 """SimpleRNN, LSTM and GRU against real Keras: outputs, states and gradients, on the fused kernels and step by step."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -143,7 +144,8 @@ def test_initial_states_in_the_list_of_inputs(cls, name, return_state):
 @pytest.mark.parametrize(("cls", "name"), KINDS)
 def test_dropout(cls, name):
     x = torch.ones(64, 4, 8)
-    for options in ({"dropout": 0.5}, {"recurrent_dropout": 0.5}, {"dropout": 0.5, "recurrent_dropout": 0.5}, {"dropout": 0.5, "unroll": True}):
+    both = {"dropout": 0.5, "recurrent_dropout": 0.5}
+    for options in ({"dropout": 0.5}, {"recurrent_dropout": 0.5}, both, {"dropout": 0.5, "unroll": True}):
         layer = cls(6, seed=1, **options)
         assert torch.equal(layer(x), layer(x))  # inference
         a, b = layer(x, training=True), layer(x, training=True)
@@ -158,7 +160,8 @@ def test_dropout(cls, name):
 
 
 def test_dropout_keeps_the_same_inputs_at_every_step():
-    layer = SimpleRNN(8, activation="linear", kernel_initializer="identity", recurrent_initializer="zeros", dropout=0.5, return_sequences=True)
+    options = {"activation": "linear", "kernel_initializer": "identity", "recurrent_initializer": "zeros"}
+    layer = SimpleRNN(8, dropout=0.5, return_sequences=True, **options)
     y = layer(torch.ones(16, 5, 8), training=True)
     assert set(y.unique().tolist()) == {0.0, 2.0}
     assert (y == y[:, :1]).all()
@@ -166,7 +169,8 @@ def test_dropout_keeps_the_same_inputs_at_every_step():
 
 @pytest.mark.parametrize(("cls", "name"), KINDS)
 def test_weights_and_config_are_those_of_keras(cls, name):
-    options = {"return_sequences": True, "dropout": 0.25, "seed": 3, "kernel_regularizer": "l2", "name": "r", "recurrent_constraint": "max_norm"}
+    options = {"return_sequences": True, "dropout": 0.25, "seed": 3, "name": "r"}
+    options |= {"kernel_regularizer": "l2", "recurrent_constraint": "max_norm"}
     ours, theirs = cls(6, **options), getattr(keras.layers, name)(6, **options)
     assert ours.get_config() == theirs.get_config()
     assert cls.from_config(ours.get_config()).get_config() == ours.get_config()
@@ -210,6 +214,29 @@ def test_is_a_torch_module(cls, name):
     changed, _ = layer.stateless_call(values, [], X)
     layer.set_weights([v.numpy() for v in values])
     np.testing.assert_allclose(layer(X).detach().numpy(), changed.detach().numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("unroll", [True, False])
+@pytest.mark.parametrize(("cls", "name"), KINDS)
+def test_copies_and_replaced_weights(cls, name, unroll):
+    layer = cls(6, unroll=unroll)
+    y = layer(X).detach()
+    twin = copy.deepcopy(layer)
+    twin.set_weights([w + 1 for w in twin.get_weights()])
+    assert not torch.allclose(twin(X), y) and torch.equal(layer(X), y)
+    values, _ = layer.stateless_call([w.value.detach() for w in twin.trainable_weights], [], X)
+    np.testing.assert_allclose(values.detach(), twin(X).detach(), atol=1e-5)
+    module = type(layer.cell.rnn)(3, 6, batch_first=True)
+    layer.cell.rnn = module  # as a tool does that replaces modules
+    np.testing.assert_allclose(layer(X).detach(), module(torch.tensor(X))[0][:, -1].detach(), atol=1e-6)
+
+
+@pytest.mark.parametrize(("cls", "name"), KINDS)
+def test_exports_with_a_dynamic_batch(cls, name):
+    layer = cls(6, return_sequences=True)
+    y = layer(X)
+    exported = torch.export.export(layer, (torch.tensor(X),), dynamic_shapes=(({0: torch.export.Dim("batch", min=2)},),))
+    np.testing.assert_allclose(exported.module()(torch.tensor(X[:2])).detach(), y[:2].detach(), atol=1e-6)
 
 
 @pytest.mark.parametrize(("cls", "name"), KINDS)

@@ -421,6 +421,8 @@ class LSTMCell(RecurrentCell):
         column[:units] = -shut
         column[units : 2 * units] = shut
         weights[0] = torch.cat([weights[0], column], 1)
+        chunk = torch.cat([w.reshape(-1) for w in weights]).split([w.numel() for w in weights])  # as cuDNN wants them: in one piece
+        weights = [part.view(w.shape) for part, w in zip(chunk, weights)]
         sequences = torch.cat([sequences, hold.unsqueeze(-1).to(sequences.dtype)], -1)
         return self._run_kernel(sequences, states, weights)
 
