@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -88,6 +89,12 @@ def prepare(model: Any, x: Any, training: bool) -> None:
 
 def make_train_function(model: Any) -> Callable[[Any, float], dict[str, Any]]:
     """`step(batch, rows) -> logs`, by the shortest way that the model's overrides allow."""
+    if model.jit_compile and not model._uses("train_step", "compute_metrics"):
+        warnings.warn(
+            f"The model {model.name!r} overrides `train_step` or `compute_metrics`, whose step runs eagerly: `jit_compile=True` captures "
+            "the step that `fit` itself makes. Pass `jit_compile=False` to `compile`.",
+            stacklevel=4,
+        )
     if not model._uses("train_step"):
 
         def overridden(batch: Any, rows: float) -> dict[str, Any]:
