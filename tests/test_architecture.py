@@ -41,7 +41,8 @@ HEAVY_TORCH = (
     "torch.utils.tensorboard",
 )
 HEAVY = ["PIL", "keras", "matplotlib", "pandas", "scipy", "sklearn", "sympy", "tensorboard", "tensorflow", "yaml", "torch._dynamo"]
-HEAVY += ["torch._inductor", "torch._export", "torch.fx.experimental", "torch.onnx", "torch.testing", "safetensors", "pydot"]
+HEAVY += ["torch._inductor", "torch._export", "torch.fx.experimental", "torch.distributed.nn", "torch.onnx", "torch.testing"]
+HEAVY += ["safetensors", "pydot"]
 
 FILES = sorted(ROOT.rglob("*.py"))
 

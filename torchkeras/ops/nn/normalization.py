@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torch.distributed.nn.functional as distributed
 import torch.nn.functional as F
 
 from ... import config
@@ -187,6 +186,8 @@ def moments(
 
 def _moments_of_all(x: torch.Tensor, axes: int | tuple[int, ...], keepdims: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """By two sums over the processes, weighted by their sizes: of the values, then of the squared distances from the mean."""
+    import torch.distributed.nn.functional as distributed  # makes a folder for generated code as soon as it is imported
+
     total = x.sum(axes, keepdim=True)
     count = x.new_full((1,), x.numel() / max(total.numel(), 1))
     summed = distributed.all_reduce(torch.cat([total.reshape(-1), count]))
