@@ -31,7 +31,7 @@ class Configurable:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        registry.register_class(cls, config_module(cls))
+        registry.register_class(cls, config_module(cls), config_name(cls))
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls)
@@ -67,6 +67,11 @@ def is_builtin(cls: type) -> bool:
 def config_module(cls: type) -> str:
     """The module name that a config of `cls` carries: Keras's public one for this library's classes."""
     return cls._keras_module if is_builtin(cls) and hasattr(cls, "_keras_module") else cls.__module__
+
+
+def config_name(cls: type) -> str:
+    """The class name that a config of `cls` carries; Keras exports one class under another name than its own."""
+    return vars(cls).get("_keras_class_name", cls.__name__)
 
 
 def _parameters(function: Callable) -> dict[str, inspect.Parameter]:
@@ -202,7 +207,7 @@ def _serialize_instance(obj: Any) -> dict[str, Any]:
     registered: str | None = registry.get_registered_name(cls)
     if is_builtin(cls):
         registered = None
-    data = {"module": config_module(cls), "class_name": cls.__name__, "config": obj.get_config(), "registered_name": registered}
+    data = {"module": config_module(cls), "class_name": config_name(cls), "config": obj.get_config(), "registered_name": registered}
     build_config = getattr(obj, "get_build_config", None)
     if build_config is not None and (built := build_config()) is not None:
         data["build_config"] = built

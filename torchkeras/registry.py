@@ -28,9 +28,9 @@ def near_matches(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
 
 
-def register_class(cls: type, module: str) -> None:
-    """Enter a class under the module name that its config carries (`keras.layers`, or the user's own module)."""
-    _CLASSES[module, cls.__name__] = cls
+def register_class(cls: type, module: str, name: str | None = None) -> None:
+    """Enter a class under the names that its config carries: the module's (`keras.layers`, or the user's own) and the class's."""
+    _CLASSES[module, name or cls.__name__] = cls
 
 
 def find_class(module: str, class_name: str) -> type | None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .. import config, constraints, initializers, random, registry, regularizers
+from .. import config, constraints, initializers, random, regularizers
 from ..graph import KerasTensor
 from ..ops.nn import dot_product_attention
 from .layer import Layer
@@ -381,7 +381,7 @@ class MultiHeadAttention(_MultiHead):
         return {**super().get_config(), "output_shape": self._output_dims}
 
 
-class GroupQueryAttention(_MultiHead):
+class GroupedQueryAttention(_MultiHead):
     """Attention in which groups of query heads share a head of keys and values (Ainslie et al., "GQA", 2023).
 
     It is called as `MultiHeadAttention` is.
@@ -406,6 +406,8 @@ class GroupQueryAttention(_MultiHead):
         **kwargs: As for `Layer`.
     """
 
+    _keras_class_name = "GroupQueryAttention"
+
     def __init__(
         self,
         head_dim: int,
@@ -426,8 +428,6 @@ class GroupQueryAttention(_MultiHead):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        if kwargs.get("name") is None:
-            kwargs["name"] = registry.unique_name("grouped_query_attention")  # Keras's class has another name than its export
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         if num_query_heads % num_key_value_heads:
             raise ValueError(
