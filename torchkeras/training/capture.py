@@ -45,9 +45,12 @@ class CapturedStep:
         self.step = step
         self.graphs: dict[Any, Callable] = {}
         self.seen: dict[Any, int] = {}
-        self.started = False
+        self.started = self.failed = False
 
     def __call__(self, x: Any, y: Any, sample_weight: Any, rows: float) -> None:
+        if self.failed:
+            self.step(x, y, sample_weight, rows)
+            return
         leaves = [t for t in tree.flatten((x, y, sample_weight)) if isinstance(t, torch.Tensor)]
         key = (tuple([t.shape for t in leaves]), self.step.optimizer.capture_key() if self.started else None)
         run = self.graphs.get(key)
@@ -71,12 +74,26 @@ class CapturedStep:
         if self.graphs and self.seen[key] < _PATIENCE:
             step(x, y, sample_weight, rows)
             return None
+        try:
+            self.graphs[key] = self._compile(x, y, sample_weight, rows, leaves)
+        except Exception as error:  # torch raises whatever its compilers raise
+            warnings.warn(
+                f"The step of the model {step.model.name!r} could not be captured and runs eagerly ({type(error).__name__}: {error}). "
+                "Recurrent layers cannot be compiled; pass `jit_compile=False` to `compile` to do without this attempt.",
+                stacklevel=6,
+            )
+            self.failed = True
+            step.optimizer.capturable = False
+            step(x, y, sample_weight, rows)
+            return None
+        return self.graphs[key]
+
+    def _compile(self, x: Any, y: Any, sample_weight: Any, rows: float, leaves: list[torch.Tensor]) -> Callable:
         graph, state = _with_state_as_inputs(self._trace(x, y, sample_weight, rows, leaves))
         # The graph is compiled as it is: torch.compile around it would check every tensor of it before every step.
         compiler = importlib.import_module("torch._inductor")  # takes a second to import: only for who compiles
         compiled = compiler.compile(graph, [*state, *leaves], options=_OPTIONS)
-        self.graphs[key] = lambda given: compiled(*state, *given)
-        return self.graphs[key]
+        return lambda given: compiled(*state, *given)
 
     def _trace(self, x: Any, y: Any, sample_weight: Any, rows: float, leaves: list[torch.Tensor]) -> torch.fx.GraphModule:
         step = self.step
@@ -115,12 +132,14 @@ class CapturedStep:
         saved = [t.detach().clone() for t in state]
         count = int(step.optimizer.iterations)
         devices = [step.total.device] if step.total.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            yield
-        with torch.no_grad():
-            for tensor, before in zip(state, saved):
-                tensor.detach().copy_(before)
-        step.optimizer.iterations = count
+        try:
+            with torch.random.fork_rng(devices=devices):
+                yield
+        finally:
+            with torch.no_grad():
+                for tensor, before in zip(state, saved):
+                    tensor.detach().copy_(before)
+            step.optimizer.iterations = count
 
 
 def _with_state_as_inputs(graph: torch.fx.GraphModule) -> tuple[torch.fx.GraphModule, list[torch.Tensor]]:
