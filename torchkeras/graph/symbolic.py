@@ -274,26 +274,25 @@ class Operation(Configurable):
 
     @property
     def input(self) -> Any:
-        """The symbolic input of the only call.
+        """The symbolic input of the first call; for the others see `get_input_at`.
 
         Raises:
-            AttributeError: Never called on symbolic tensors, or more than once.
+            AttributeError: Never called on symbolic tensors.
         """
-        node = self._only_node("input")
+        node = self._first_node("input")
         return node.args[0] if len(node.args) == 1 and not any_symbolic((), node.kwargs) else _unpack(node.input_tensors)
 
     @property
     def output(self) -> Any:
-        """The symbolic output of the only call. Raises as `input` does."""
-        return self._only_node("output").outputs
+        """The symbolic output of the first call. Raises as `input` does."""
+        return self._first_node("output").outputs
 
-    def _only_node(self, what: str) -> Node:
-        nodes = self._inbound_nodes
-        if len(nodes) != 1:
-            reason = "has never been called on symbolic tensors" if not nodes else f"has {len(nodes)} inbound nodes: it is shared"
-            cure = "Call it on a `keras.Input` first." if not nodes else f"Use `get_{what}_at(node_index)`."
-            raise AttributeError(f"The layer {self.name} {reason}, so `{what}` is not defined. {cure}")
-        return nodes[0]
+    def _first_node(self, what: str) -> Node:
+        if not self._inbound_nodes:
+            raise AttributeError(
+                f"The layer {self.name} has never been called on symbolic tensors, so `{what}` is not defined. Call it on a `keras.Input` first."
+            )
+        return self._inbound_nodes[0]
 
 
 def _unpack(tensors: list[KerasTensor]) -> Any:

@@ -14,6 +14,7 @@ from ..configurable import serialize_keras_object
 from ..graph import KerasTensor, Node, Operation, any_symbolic, convert_to_tensor
 from ..graph.function import Plan, check_tensors, nodes_between, order_by_depth, replay, run_symbolically
 from ..graph.symbolic import infer_spec
+from ..layers.core import InputLayer
 from ..layers.input_spec import InputSpec
 from ..layers.layer import Layer, map_shapes
 from ..layers.weights import calls
@@ -59,6 +60,7 @@ class Model(Trainer, Layer):
 
     def _init_graph(self, inputs: Any, outputs: Any) -> None:
         check_tensors(inputs, outputs)
+        inputs, outputs = _from_inputs(inputs, outputs)
         flat = tree.flatten(inputs)
         nodes = nodes_between(flat, tree.flatten(outputs))
         operations = order_by_depth(flat, tree.flatten(outputs))
@@ -401,6 +403,18 @@ def _is_graph(args: tuple, kwargs: dict[str, Any]) -> bool:
     if len(args) >= 2 and any_symbolic((args[0],)):
         return True
     return "inputs" in kwargs and "outputs" in kwargs or (len(args) == 1 and "outputs" in kwargs)
+
+
+def _from_inputs(inputs: Any, outputs: Any) -> tuple[Any, Any]:
+    """The graph with a new Input in the place of every input that a layer makes: that layer is no part of the model."""
+    flat = tree.flatten(inputs)
+    made = [t for t in flat if t._keras_history is None or not isinstance(t._keras_history.operation, InputLayer)]
+    if not made:
+        return inputs, outputs
+    fresh = {id(t): InputLayer(batch_shape=t.shape, dtype=t.dtype, name=f"{t.name}_input").output for t in made}
+    starts = [fresh.get(id(t), t) for t in flat]
+    nodes = nodes_between(flat, tree.flatten(outputs))
+    return tree.map_structure(lambda t: fresh.get(id(t), t), inputs), replay(flat, starts, outputs, nodes)
 
 
 def _unique(names: Sequence[str]) -> list[str]:
