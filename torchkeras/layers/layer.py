@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -282,7 +282,7 @@ class Layer(Weighted):
         for argument, mask_argument in info.mask_arguments:
             if arguments.get(mask_argument) is None and arguments.get(argument) is not None:
                 mask = previous_mask if argument == info.first else _mask_of(arguments[argument])
-                if mask is not None:
+                if mask is not None and (mask_argument != "mask" or _one_holds_tensors(arguments.values())):
                     kwargs[mask_argument] = mask
         if not self.built or not self._called:
             object.__setattr__(self, "_called", True)
@@ -675,6 +675,11 @@ def _is_numbers(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return bool(value) and all(_is_numbers(v) for v in value)
     return isinstance(value, (int, float, np.generic)) and not isinstance(value, bool)
+
+
+def _one_holds_tensors(values: Iterable[Any]) -> bool:
+    """Whether at most one argument is a tensor or a nest of them: Keras fills `mask` only then (it cannot tell whose mask it would be)."""
+    return sum(any(isinstance(t, torch.Tensor) for t in tree.flatten(v)) for v in values if v is not None) <= 1
 
 
 def _mask_of(value: Any) -> Any:

@@ -269,6 +269,16 @@ def test_compiles_in_one_graph(cls, name, backend):
                 outputs[0].sum().backward()
 
 
+@pytest.mark.parametrize(("cls", "name"), KINDS)
+def test_a_mask_on_the_input_goes_in_where_keras_takes_it(cls, name):
+    ours, theirs = pair(cls, name)
+    x = torch.tensor(X)
+    x._keras_mask = torch.tensor(MASKS["any"], dtype=torch.bool)
+    states = [torch.tensor(s) for s in INITIAL[: STATES[name]]]
+    for options in ({}, {"initial_state": states}):  # not with states, which could have a mask as well
+        np.testing.assert_allclose(ours(x, **options).detach(), theirs(x, **options).detach(), atol=1e-5)
+
+
 def test_bad_arguments():
     with pytest.raises(ValueError, match="`units` must be a positive integer. Received: units=0"):
         LSTM(0)
