@@ -188,6 +188,12 @@ def test_label_out_of_range(label: int, weight: Any, from_logits: bool) -> None:
         losses.SparseCategoricalCrossentropy(from_logits=from_logits)(torch.tensor([0, 1, label, 2]), torch.rand(4, 3), weight)
 
 
+def test_nan_among_the_labels_is_named():
+    loss = losses.SparseCategoricalCrossentropy()
+    with pytest.raises(ValueError, match="`y_true` must hold integer labels. Received: NaN among them"):
+        loss(torch.tensor([0.0, float("nan")]), torch.full((2, 3), 1 / 3))
+
+
 def test_label_out_of_range_on_a_gpu_is_nan() -> None:
     """What runs there, run here: no index leaves its tensor, and nothing waits."""
     logits, labels, wrong = torch.randn(3, 4), torch.tensor([0, 3, 1]), torch.tensor([0, 4, -1])

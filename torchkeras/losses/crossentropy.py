@@ -172,6 +172,8 @@ def _label_error(labels: Tensor, classes: int, error: Exception) -> Exception:
     wrong = labels[(labels < 0) | (labels >= classes)]
     if not wrong.numel():
         return error
+    if int(wrong[0]) == torch.iinfo(labels.dtype).min:  # what NaN becomes as an integer
+        return ValueError("`y_true` must hold integer labels. Received: NaN among them. Clean the labels first.")
     return ValueError(
         f"`y_true` must hold labels from 0 to {classes - 1}, for `y_pred` has {classes} classes. Received: label {int(wrong[0])}. "
         "Check the number of units of the last layer, or pass `ignore_class`."

@@ -401,9 +401,7 @@ def to_numpy(x: Any) -> np.ndarray:
 
 
 def _one_batch(model: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any = None) -> tuple[Any, int]:
-    rows = data.check_counts(x=x, y=y, sample_weight=sample_weight) if y is not None else rows_of(data.to_tensors(x, "x"))
-    batches = make_batches(x, y, sample_weight, batch_size=max(int(rows), 1), class_weight=class_weight, device=model._device(), seed=0)
-    return next(iter(batches))
+    return data.single_batch(x, y, sample_weight, class_weight=class_weight, device=model._device())
 
 
 def train_on_batch(model: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict[str, Any]:
