@@ -93,6 +93,8 @@ class CapturedStep:
         # The graph is compiled as it is: torch.compile around it would check every tensor of it before every step.
         compiler = importlib.import_module("torch._inductor")  # takes a second to import: only for who compiles
         compiled = compiler.compile(graph, [*state, *leaves], options=_OPTIONS)
+        with self._unchanged(), torch.no_grad():
+            compiled(*state, *leaves)  # what it cannot run shows now, while the eager step can still take its place
         return lambda given: compiled(*state, *given)
 
     def _trace(self, x: Any, y: Any, sample_weight: Any, rows: float, leaves: list[torch.Tensor]) -> torch.fx.GraphModule:
