@@ -187,3 +187,18 @@ def test_global_average_pooling_uses_the_mask_it_is_given():
     y = layers.GlobalAveragePooling1D()(x)
     torch.testing.assert_close(y, torch.stack([x[0, :2].mean(0), x[1, 0]]))
     assert getattr(y, "_keras_mask", None) is None
+
+
+class Doubled(layers.Conv2D):
+    def convolution_op(self, inputs, kernel):
+        return super().convolution_op(inputs, 2 * kernel)
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_another_convolution_op_is_used(data_format):
+    x = torch.randn(2, 6, 6, 6)
+    layer = Doubled(4, 3, padding="same", bias_initializer="ones", data_format=data_format)
+    plain = layers.Conv2D(4, 3, padding="same", data_format=data_format)
+    layer(x), plain(x)
+    plain.set_weights([2 * layer.get_weights()[0], layer.get_weights()[1]])
+    torch.testing.assert_close(layer(x), plain(x))

@@ -99,6 +99,8 @@ from .rnn import LSTMCell as LSTMCell
 from .rnn import SimpleRNN as SimpleRNN
 from .rnn import SimpleRNNCell as SimpleRNNCell
 from .rnn import StackedRNNCells as StackedRNNCells
+from .serialization import deserialize as deserialize
+from .serialization import serialize as serialize
 from .torch_module import TorchModuleWrapper as TorchModuleWrapper
 from .wrappers import TimeDistributed as TimeDistributed
 from .wrappers import Wrapper as Wrapper

@@ -204,11 +204,29 @@ class _Convolution(LoRA, _Windowed):
         self._build_lora()
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        x = self._pad(self._channels_first(inputs))
+        if self.lora_enabled or type(self).convolution_op is not _Convolution.convolution_op:
+            return self._by_op(inputs)
+        return self._finish(self.conv(self._pad(self._channels_first(inputs))))
+
+    def convolution_op(self, inputs: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+        """The convolution alone, without bias and activation. Override it to convolve in another way.
+
+        Args:
+            inputs: The inputs, in the layer's data format.
+            kernel: `(*kernel_size, channels / groups, filters)`.
+        """
+        weight = self.kernel.to_torch(kernel)[0].to(inputs.dtype)
+        return self._as_given(self.conv._conv_forward(self._pad(self._channels_first(inputs)), weight, None))
+
+    def _by_op(self, inputs: torch.Tensor) -> torch.Tensor:
+        kernel = self.kernel.value
         if self.lora_enabled:
-            delta = self.kernel.to_torch(self._lora_delta())[0]
-            return self._finish(self.conv._conv_forward(x, self.conv.weight + delta.to(self.conv.weight.dtype), self.conv.bias))
-        return self._finish(self.conv(x))
+            kernel = kernel + self._lora_delta().to(kernel.dtype)
+        outputs = self.convolution_op(inputs, kernel)
+        if self.conv.bias is not None:
+            shape = (-1,) if self.data_format == "channels_last" else (-1, *(1,) * self.rank)
+            outputs = outputs + self.conv.bias.view(shape).to(outputs.dtype)
+        return outputs if self.activation is None else self.activation(outputs)
 
     def _output_channels(self, channels: int) -> int:
         return self.filters

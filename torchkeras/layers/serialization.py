@@ -1,0 +1,34 @@
+"""Layers to and from configs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..configurable import deserialize_keras_object, serialize_keras_object
+from ..graph import Operation
+
+
+def serialize(layer: Any) -> dict[str, Any]:
+    """A layer as `{"module", "class_name", "config", …}`.
+
+    Args:
+        layer: The layer.
+    """
+    return serialize_keras_object(layer)
+
+
+def deserialize(config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The layer that `serialize` described.
+
+    Args:
+        config: What `serialize` returned.
+        custom_objects: Names to further classes and functions.
+
+    Raises:
+        ValueError: A config of something else.
+    """
+    found = deserialize_keras_object(config, custom_objects=custom_objects)
+    if not isinstance(found, Operation):
+        raise ValueError(f"`config` must describe a layer. Received: {config!r}, which describes a {type(found).__name__}")
+    return found
