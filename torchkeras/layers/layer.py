@@ -178,12 +178,15 @@ class Layer(Weighted):
             cls._call_info_cache = _CallInfo(cls.call)
         return cls._call_info_cache
 
-    def _build_for(self, arguments: dict[str, Any]) -> None:
-        """Build from the arguments of a call."""
+    def _check_constructed(self) -> None:
         if "name" not in self.__dict__:
             raise RuntimeError(
                 f"The constructor of {type(self).__name__} did not call `super().__init__()`. Add it as the first line of `__init__`."
             )
+
+    def _build_for(self, arguments: dict[str, Any]) -> None:
+        """Build from the arguments of a call."""
+        self._check_constructed()
         shapes = {}
         for name, value in arguments.items():
             flat = tree.flatten(value)
@@ -259,6 +262,8 @@ class Layer(Weighted):
         if any_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
         info = self._call_info()
+        if not self.built:
+            self._check_constructed()
         args, kwargs = self._convert_arguments(args, kwargs)
         arguments = dict(zip(info.positional, args), **kwargs)
         if not self.built:
