@@ -147,8 +147,6 @@ def test_constraints_and_regularizers_see_keras_layout():
         (lambda: layers.Conv2D(4, 3, name="c")(torch.ones(1, 2, 2, 3)), "'c' is smaller than its window, which spans 3 along an axis of"),
         (lambda: layers.Conv2D(4, 3, groups=2, name="c")(torch.ones(1, 4, 4, 3)), "`groups` must divide the channels of the input of"),
         (lambda: layers.Conv2D(4, 3, name="c").build((None, 4, 4, None)), "The channels of the input of the layer 'c' must be known"),
-        (lambda: layers.MaxPooling2D(3, name="p")(torch.ones(1, 2, 2, 3)), "layer 'p' is smaller than its window"),
-        (lambda: layers.MaxPooling2D(padding="full"), "`padding` must be one of 'valid', 'same'"),
     ],
 )
 def test_what_does_not_fit_is_named(make, message):
@@ -165,28 +163,6 @@ def test_a_failed_build_leaves_the_layer_as_it_was():
     assert layer(torch.ones(1, 4, 4, 5)).shape == (1, 2, 2, 4)
 
 
-def test_average_pooling_over_the_edge_counts_what_lies_inside():
-    x = torch.randn(2, 8, 7, 3)
-    y = layers.AveragePooling2D(3, strides=2, padding="same")(x)
-    padded = F.pad(x.permute(0, 3, 1, 2), (1, 1, 0, 1))
-    counted = F.pad(torch.ones(1, 1, 8, 7), (1, 1, 0, 1))
-    expected = F.avg_pool2d(padded, 3, 2) / F.avg_pool2d(counted, 3, 2)
-    torch.testing.assert_close(y, expected.permute(0, 2, 3, 1))
-
-
-def test_pooling_of_whole_numbers():
-    x = torch.randint(0, 50, (2, 6, 6, 3))
-    y = layers.MaxPooling2D()(x)
-    assert y.dtype is torch.int64
-    torch.testing.assert_close(y.float(), layers.MaxPooling2D()(x.float()))
-
-
-def test_global_average_pooling_uses_the_mask_it_is_given():
-    x = torch.randn(2, 4, 3)
-    x._keras_mask = torch.tensor([[True, True, False, False], [True, False, False, False]])
-    y = layers.GlobalAveragePooling1D()(x)
-    torch.testing.assert_close(y, torch.stack([x[0, :2].mean(0), x[1, 0]]))
-    assert getattr(y, "_keras_mask", None) is None
 
 
 class Doubled(layers.Conv2D):

@@ -1,4 +1,4 @@
-"""Merging, reshaping and activation layers beyond the table: masks against Keras, messages, old spellings."""
+"""Merging beyond the table: masks against Keras, types and messages."""
 
 from __future__ import annotations
 
@@ -65,17 +65,6 @@ def test_whole_numbers_stay_whole():
         (lambda: layers.Concatenate(axis=3, name="m")([torch.ones(2, 3)] * 2), "`axis` among them"),
         (lambda: layers.Dot(axes=1, name="m")([torch.ones(2, 3), torch.ones(2, 4)]), "'m' must have one size along `axes`"),
         (lambda: layers.Dot(axes=0, name="m")([torch.ones(2, 3), torch.ones(2, 3)]), "`axes` must be axes of the inputs"),
-        (lambda: layers.Reshape((4,), name="m")(torch.ones(2, 3)), "must hold the 3 numbers of each sample in the layer 'm'"),
-        (lambda: layers.Reshape((-1, -1)), "`target_shape` must be sizes, at most one of them -1"),
-        (lambda: layers.Permute((0, 1)), "`dims` must hold each of 1, 2, … once"),
-        (lambda: layers.RepeatVector(0), "`n` must be a positive integer"),
-        (lambda: layers.ZeroPadding2D((1, 2, 3)), "`padding` must be an int, 2 of them, or 2 pairs"),
-        (lambda: layers.Cropping2D(2, name="m")(torch.ones(1, 4, 8, 1)), "`cropping` must leave something of the input of the layer 'm'"),
-        (lambda: layers.UpSampling2D(interpolation="cubic"), "`interpolation` must be one of 'nearest', 'bilinear'"),
-        (lambda: layers.LeakyReLU(negative_slope=-1), "`negative_slope` must be a number that is not negative"),
-        (lambda: layers.PReLU(name="m").build((None, None, 3)), "layer 'm' must have known sizes along the axes that `shared_axes`"),
-        (lambda: layers.Softmax(name="m")(torch.ones(2, 3), mask=torch.ones(2, 4)), "`mask` must broadcast to the inputs of the layer 'm'"),
-        (lambda: layers.Activation("reluu"), "relu"),
     ],
 )
 def test_what_does_not_fit_is_named(make, message):
@@ -89,32 +78,3 @@ def test_a_rejected_list_leaves_the_layer_unbuilt():
         layer([torch.ones(2, 3), torch.ones(2, 4)])
     assert not layer.built
     assert layer([torch.ones(2, 3), torch.ones(2, 3)]).sum() == 12
-
-
-def test_old_spellings():
-    with pytest.warns(DeprecationWarning, match="old name of `negative_slope`"):
-        layer = layers.LeakyReLU(alpha=0.2)
-    assert layer.negative_slope == 0.2
-    assert layers.Flatten(input_shape=[28, 28])._input_shape_arg == (None, 28, 28)
-    assert layers.Dense(3, input_dim=4)._input_shape_arg == (None, 4)
-    assert layers.Embedding(5, 3, input_length=7)._input_shape_arg == (None, 7)
-    assert layers.Convolution2D is layers.Conv2D
-
-
-def test_empty_batches():
-    assert layers.Flatten()(torch.ones(0, 2, 3)).shape == (0, 6)
-    assert layers.Reshape((-1,))(torch.ones(0, 2, 3)).shape == (0, 6)
-
-
-def test_a_masked_softmax_is_zero_outside():
-    y = layers.Softmax()(torch.randn(2, 4), mask=torch.tensor([[1.0, 1, 0, 0], [0, 0, 0, 0]]))
-    torch.testing.assert_close(y.sum(-1), torch.tensor([1.0, 0.0]))
-    assert (y[0, 2:] == 0).all()
-
-
-def test_any_activation_is_a_layer():
-    x = torch.randn(2, 3)
-    torch.testing.assert_close(layers.Activation(torch.tanh)(x), torch.tanh(x))
-    inner = layers.Activation(torch.nn.PReLU())
-    assert len(list(inner.parameters())) == 1
-    assert layers.Dense(2, activation=layers.LeakyReLU())(x).shape == (2, 2)
