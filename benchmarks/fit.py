@@ -82,7 +82,8 @@ class Lstm(nn.Module):
 def lstm() -> tuple[Any, nn.Module, Any, Any, str]:
     i = keras.Input((80,), dtype="int64")
     h = layers.LSTM(64)(layers.Embedding(5000, 64)(i))
-    return keras.Model(i, layers.Dense(2)(h)), Lstm(), torch.randint(0, 5000, (BATCH * 15, 80)), torch.randint(0, 2, (BATCH * 15,)), "class"
+    model = keras.Model(i, layers.Dense(2)(h))
+    return model, Lstm(), torch.randint(0, 5000, (BATCH * 15, 80)), torch.randint(0, 2, (BATCH * 15,)), "class"
 
 
 class Block(nn.Module):
@@ -244,20 +245,24 @@ def main() -> None:
     print(f"torch {torch.__version__}, {arguments.threads} threads, medians of {arguments.rounds} rounds; ratios to the hand-written loop")
     print(f"{'workload':12s} {'hand, us/step':>14s} {'fit':>6s} {'predict':>8s} {'jit fit':>8s} {'memory':>7s}")
     for name in arguments.only.split(","):
-        torch.manual_seed(0)
-        model, net, x, y, kind = WORKLOADS[name]()
-        compiled(model, kind)
-        steps = len(x) // BATCH
-        hand = hand_fit(net, x, y, kind)
-        fit, seconds = ratio(lambda: model.fit(x, y, verbose=0), hand, arguments.rounds)
-        predict, _ = ratio(lambda: model.predict(x, batch_size=BATCH, verbose=0), hand_predict(net, x, kind), arguments.rounds)
-        jit = memory = "-"
-        if arguments.jit and name != "lstm":
-            jitted = compiled(WORKLOADS[name]()[0], kind, jit=True)
-            jit = f"{ratio(lambda: jitted.fit(x, y, verbose=0), hand, arguments.rounds)[0]:.2f}"
-        if arguments.memory:
-            memory = f"{peak(name, 'ours') / peak(name, 'hand'):.2f}"
-        print(f"{name:12s} {seconds / steps * 1e6:14.0f} {fit:6.2f} {predict:8.2f} {jit:>8s} {memory:>7s}", flush=True)
+        print(row(name, arguments), flush=True)
+
+
+def row(name: str, arguments: argparse.Namespace) -> str:
+    """The line of one workload."""
+    torch.manual_seed(0)
+    model, net, x, y, kind = WORKLOADS[name]()
+    compiled(model, kind)
+    hand = hand_fit(net, x, y, kind)
+    fit, seconds = ratio(lambda: model.fit(x, y, verbose=0), hand, arguments.rounds)
+    predict, _ = ratio(lambda: model.predict(x, batch_size=BATCH, verbose=0), hand_predict(net, x, kind), arguments.rounds)
+    jit = memory = "-"
+    if arguments.jit and name != "lstm":
+        jitted = compiled(WORKLOADS[name]()[0], kind, jit=True)
+        jit = f"{ratio(lambda: jitted.fit(x, y, verbose=0), hand, arguments.rounds)[0]:.2f}"
+    if arguments.memory:
+        memory = f"{peak(name, 'ours') / peak(name, 'hand'):.2f}"
+    return f"{name:12s} {seconds / (len(x) // BATCH) * 1e6:14.0f} {fit:6.2f} {predict:8.2f} {jit:>8s} {memory:>7s}"
 
 
 if __name__ == "__main__":

@@ -34,7 +34,25 @@ class Weighted(nn.Module, Operation):
     """The half of a layer that owns things: weights, sub-layers, dtype policy, freezing, and its own arrays in files."""
 
     name: str
+    training: bool
     built: bool
+    autocast: bool
+    supports_masking: bool
+    input_spec: Any
+    activity_regularizer: Any
+    _building: bool
+    _trainable: bool
+    _called: bool
+    _own_trainable: list[Any]
+    _own_non_trainable: list[Any]
+    _hidden: list[tuple[nn.Module, str]]
+    _foreign: dict[tuple[int, str], Any]
+    _losses: list[torch.Tensor]
+    _metrics: list[Any]
+    _inbound_nodes: list[Any]
+    _build_shapes: dict[str, Any] | None
+    _initial_weights: Any
+    _dtype_policy: dtype_policies.DTypePolicy
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls, *args, **kwargs)

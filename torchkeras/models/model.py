@@ -39,6 +39,15 @@ class Model(Trainer, Layer):
     _plan: Plan | None = None
     _single_input = False
     _nodes: list[Node]
+    _operations: list[Operation]
+    _inputs: list[KerasTensor]
+    _outputs: list[KerasTensor]
+    _inputs_struct: Any
+    _outputs_struct: Any
+    _input_dtypes: list[torch.dtype]
+    _tail: tuple[int | None, ...]
+    _specs: list[Any]
+    _optional: list[bool]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Model and _is_graph(args, kwargs):

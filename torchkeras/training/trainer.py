@@ -19,6 +19,33 @@ from .step import rows_of, to_number
 class Trainer:
     """The training half of a model."""
 
+    name: str
+    built: bool
+    training: bool
+    trainable_variables: list[Any]
+    compiled: bool
+    optimizer: Any
+    loss: Any
+    stop_training: bool
+    history: Any
+    jit_compile: bool
+    run_eagerly: bool
+    steps_per_execution: int
+    train_function: Any
+    test_function: Any
+    predict_function: Any
+    _compile_arguments: Any
+    _compiled_loss: Any
+    _compiled_metrics: Any
+    _loss_tracker: Any
+    _replica: Any
+    _in_replica: bool
+    _world: int
+    _share: float
+    _flatten_layers: Any
+    _device: Any
+    zero_grad: Any
+
     def _init_trainer(self) -> None:
         self.__dict__.update(
             compiled=False, optimizer=None, loss=None, stop_training=False, history=None, jit_compile=False, run_eagerly=False,
