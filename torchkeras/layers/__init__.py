@@ -8,7 +8,7 @@ from .activation import ReLU as ReLU
 from .activation import Softmax as Softmax
 from .attention import AdditiveAttention as AdditiveAttention
 from .attention import Attention as Attention
-from .attention import GroupedQueryAttention as GroupQueryAttention
+from .attention import GroupQueryAttention as GroupQueryAttention
 from .attention import MultiHeadAttention as MultiHeadAttention
 from .conv import Conv1D as Conv1D
 from .conv import Conv1DTranspose as Conv1DTranspose

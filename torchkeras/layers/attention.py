@@ -53,7 +53,7 @@ class Projection(Layer):
         self.outputs, self.consumed, self.use_bias, self.options = tuple(outputs), consumed, use_bias, options
 
     def build(self, input_shape: Shape) -> None:
-        inputs = tuple(input_shape[-self.consumed :])
+        inputs: tuple[Any, ...] = tuple(input_shape[-self.consumed :])
         if None in inputs:
             raise ValueError(f"The last axis of the input of the layer {self.name!r} must be known. Received: input_shape={input_shape}")
         options = self.options
@@ -80,7 +80,7 @@ class Projection(Layer):
 class _MultiHead(Layer):
     """What the attention layers with projections share: their options, and masks."""
 
-    _config_unless_none = ()
+    _config_unless_none: tuple[str, ...] = ()  # type: ignore[assignment]
     _keras_config_leaves_out: tuple[str, ...] = ("flash_attention", "autocast", "lora_rank", "lora_alpha")
 
     def _set_options(
@@ -105,7 +105,7 @@ class _MultiHead(Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
 
-    def _projection(self, outputs: Sequence[int], consumed: int, name: str) -> Projection:
+    def _projection(self, outputs: Sequence[Any], consumed: int, name: str) -> Projection:
         options = {}
         for weight in ("kernel", "bias"):
             initializer = getattr(self, f"{weight}_initializer")  # one object would give every projection the same seeded numbers
@@ -258,9 +258,9 @@ class MultiHeadAttention(_MultiHead):
         self._output_dims = None if output_shape is None else (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         if attention_axes is not None:
             attention_axes = (attention_axes,) if isinstance(attention_axes, int) else tuple(attention_axes)
-        self.attention_axes: tuple[int, ...] | None = attention_axes
+        self.attention_axes: Any = attention_axes
 
-    def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
+    def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:  # type: ignore[override]
         key_shape = value_shape if key_shape is None else key_shape
         if value_shape[1:-1] != key_shape[1:-1]:
             raise ValueError(
@@ -354,7 +354,7 @@ class MultiHeadAttention(_MultiHead):
         y, weights = self._attend(arranged(q), arranged(k), arranged(v), mask, causal, training, scores, many_axes=True)
         y = y.reshape(*outer, q.shape[-2], *queries, v.shape[-1])
         y = y.permute([order.index(a) for a in range(q.dim())])
-        return y, weights.reshape(*outer, q.shape[-2], *queries, *keys) if scores else None
+        return y, None if weights is None else weights.reshape(*outer, q.shape[-2], *queries, *keys)
 
     def compute_output_shape(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> Shape:
         key_shape = value_shape if key_shape is None else key_shape
@@ -440,7 +440,7 @@ class GroupedQueryAttention(_MultiHead):
         )  # fmt: skip
         self.head_dim, self.num_query_heads, self.num_key_value_heads = head_dim, num_query_heads, num_key_value_heads
 
-    def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
+    def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:  # type: ignore[override]
         query_heads, key_heads = (self.num_query_heads, self.head_dim), (self.num_key_value_heads, self.head_dim)
         self._query_dense = self._projection(query_heads, 1, "query")
         self._query_dense.build(query_shape)
@@ -468,7 +468,7 @@ class GroupedQueryAttention(_MultiHead):
         use_causal_mask: bool = False,
     ) -> Any:
         masked = not (query_mask is value_mask is key_mask is attention_mask is self.sliding_window is None)
-        mask = None
+        mask: Any = None
         if masked:
             mask = self._joined_mask(
                 query.shape[1], value.shape[1], query.device, query_mask, value_mask, key_mask, attention_mask, use_causal_mask
@@ -495,6 +495,9 @@ class GroupedQueryAttention(_MultiHead):
         return output, KerasTensor(shape, dtype=self.compute_dtype)
 
 
+GroupQueryAttention = GroupedQueryAttention  # the name under which Keras exports it
+
+
 class Attention(Layer):
     """Attention without projections (Luong et al., 2015): `layer([query, value])` or `layer([query, value, key])`.
 
@@ -518,7 +521,8 @@ class Attention(Layer):
         self.use_scale, self.score_mode, self.dropout, self.seed = use_scale, score_mode, dropout, seed
         self.seed_generator = random.SeedGenerator(seed)
         self.supports_masking = True
-        self.scale = self.concat_score_weight = None
+        self.scale: Any = None
+        self.concat_score_weight: Any = None
 
     def build(self, input_shape: list[Shape]) -> None:
         self._check_count(input_shape)
