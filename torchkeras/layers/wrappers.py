@@ -73,12 +73,13 @@ class TimeDistributed(Wrapper):
                 f"`mask` of the layer {self.name!r} must start with the axes (batch, steps) of the input, {tuple(inputs.shape[:2])}. "
                 f"Received: a mask of shape {tuple(mask.shape)}"
             )
-        passes = mask is not None and mask.dim() > 2 and "mask" in self.layer._call_info().names
+        if mask is not None and (mask.dim() < 3 or "mask" not in self.layer._call_info().names):
+            mask = None
         if self._folds():
-            kwargs = {"mask": mask.flatten(0, 1)} if passes else {}
+            kwargs = {} if mask is None else {"mask": mask.flatten(0, 1)}
             batch, steps = inputs.shape[:2]
             return tree.map_structure(lambda y: y.reshape(batch, steps, *y.shape[1:]), self.layer(inputs.flatten(0, 1), **kwargs))
-        outputs = [self.layer(x, **({"mask": mask[:, i]} if passes else {})) for i, x in enumerate(inputs.unbind(1))]
+        outputs = [self.layer(x, **({} if mask is None else {"mask": mask[:, i]})) for i, x in enumerate(inputs.unbind(1))]
         return tree.map_structure(lambda *y: torch.stack(y, 1), *outputs)
 
     def _folds(self) -> bool:

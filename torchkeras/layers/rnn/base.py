@@ -115,7 +115,7 @@ class RNN(Layer):
     def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
         if isinstance(self.cell, Layer) and not self.cell.built:
             self.cell.build((sequences_shape[0], *sequences_shape[2:]))
-        if self.stateful and not self._state_names():
+        if self.stateful and not self._kept():
             if sequences_shape[0] is None:
                 raise ValueError(
                     f"The layer {self.name!r} has `stateful=True` and needs a known batch size: pass `batch_size=` to `Input`, "
@@ -127,13 +127,13 @@ class RNN(Layer):
                 state.path = f"{self.name}/rnn_state"
                 self.register_buffer(f"rnn_state_{i}", state, persistent=False)
 
-    def _state_names(self) -> list[str]:
-        return [n for n in self._buffers if n.startswith("rnn_state_")]
+    def _kept(self) -> list[torch.Tensor]:
+        return [b for n, b in self._buffers.items() if n.startswith("rnn_state_") and b is not None]
 
     @property
     def states(self) -> Any:
         """The kept states of a stateful layer, in the structure of `state_size`; `None` for others."""
-        kept = [self._buffers[n] for n in self._state_names()]
+        kept = self._kept()
         return tree.pack_sequence_as(self.state_size, kept) if kept else None
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
@@ -145,8 +145,8 @@ class RNN(Layer):
 
     def reset_state(self) -> None:
         """Set the kept states of a stateful layer to zero."""
-        for name in self._state_names():
-            self._buffers[name].zero_()
+        for state in self._kept():
+            state.zero_()
 
     def reset_states(self) -> None:
         """Keras's older name of `reset_state`."""
@@ -188,8 +188,8 @@ class RNN(Layer):
         last, outputs, states = self.inner_loop(sequences, initial_state, mask, training=training)
         if self.stateful:
             with torch.no_grad():
-                for name, state in zip(self._state_names(), tree.flatten(states)):
-                    self._buffers[name].copy_(state)
+                for kept, state in zip(self._kept(), tree.flatten(states)):
+                    kept.copy_(state)
         output = outputs if self.return_sequences else last
         return (output, *states) if self.return_state else output
 
@@ -282,7 +282,7 @@ class RNN(Layer):
         steps = (cell.project(sequences, training) if projects else sequences).unbind(1)
         masks = [None] * len(steps) if mask is None else mask.unbind(1)
         outputs: list[torch.Tensor] = []
-        output = None
+        output: Any = None
         for x, valid in zip(steps, masks):
             if projects:
                 new, new_states = cell.step(x, states, training)
@@ -351,7 +351,7 @@ def _output_size(cell: Any) -> int:
     return size
 
 
-def _zeros(size: Any, batch_size: int | None, layer: Layer) -> Any:
+def _zeros(size: Any, batch_size: Any, layer: Layer) -> Any:
     dtype = dtypes.to_torch_dtype(layer.compute_dtype)
     if isinstance(size, (list, tuple)):
         return [_zeros(n, batch_size, layer) for n in size]

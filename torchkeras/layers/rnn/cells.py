@@ -19,7 +19,9 @@ States = Any  # a list of tensors, or of lists of them where cells are stacked
 Step = tuple[torch.Tensor, list[torch.Tensor]]  # output and states
 
 # What a step of a loop calls in the place of an op, which would look at its arguments again at each step.
-_PLAIN = {activations.tanh: torch.tanh, activations.sigmoid: torch.sigmoid, activations.relu: F.relu, activations.linear: lambda x: x}
+_PLAIN: dict[Callable, Callable] = {
+    activations.tanh: torch.tanh, activations.sigmoid: torch.sigmoid, activations.relu: F.relu, activations.linear: lambda x: x,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class RecurrentCell(Layer):
     _gates: ClassVar[int] = 1
     _layouts: ClassVar[tuple[Any, Any]] = (TRANSPOSED, SAME)
     _two_biases: bool = False
+    _tables: tuple[dict[str, Any], dict[str, Any]]
     _float_input = True
 
     def _set(
@@ -129,7 +132,7 @@ class RecurrentCell(Layer):
         if self.use_bias:
             stored = ("bias_ih_l0", "bias_hh_l0") if self._two_biases else "bias_ih_l0"
             if not self._two_biases:  # torch has a second bias, Keras none: a constant zero that no optimizer sees
-                zeros = torch.zeros_like(module.bias_hh_l0)
+                zeros = torch.zeros_like(self._stored("bias_hh_l0"))
                 del module.bias_hh_l0
                 module.register_buffer("bias_hh_l0", None)
                 module.bias_hh_l0 = zeros.detach()
@@ -142,7 +145,7 @@ class RecurrentCell(Layer):
     def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> torch.Tensor:
         return self.bias_initializer(shape, dtype=dtype)
 
-    def get_initial_state(self, batch_size: int | None = None) -> list[torch.Tensor]:
+    def get_initial_state(self, batch_size: Any = None) -> list[torch.Tensor]:
         """Zeros of shape `(batch_size, units)`, one for each state, in a list."""
         dtype = dtypes.to_torch_dtype(self.compute_dtype)
         count = len(self.state_size) if isinstance(self.state_size, (list, tuple)) else 1

@@ -12,8 +12,8 @@ from .cells import GRUCell, LSTMCell, RecurrentCell, SimpleRNNCell
 class _Recurrent(RNN):
     """What the three layers share: the cell's arguments are theirs."""
 
-    _config_unless_none = ()
-    _keras_config_leaves_out = ("cell", "use_cudnn", "autocast", "lora_rank", "lora_alpha")
+    _config_unless_none = ()  # type: ignore[assignment]
+    _keras_config_leaves_out: tuple[str, ...] = ("cell", "use_cudnn", "autocast", "lora_rank", "lora_alpha")
     cell: RecurrentCell
 
     def __init__(self, cell: RecurrentCell, use_cudnn: Any, **kwargs: Any) -> None:
@@ -271,7 +271,7 @@ class GRU(_Recurrent):
 
 def _cell_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
     """Those keyword arguments of a layer that are its cell's too."""
-    shared = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
+    shared: dict[str, Any] = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
     if "implementation" in kwargs:
         shared["implementation"] = kwargs.pop("implementation")
     return shared
