@@ -20,6 +20,13 @@ every_row = pytest.mark.parametrize("row", ROWS, ids=lambda r: r.id)
 every_layer = pytest.mark.parametrize("row", FIRST_OF_EACH, ids=lambda r: r.id)
 
 
+@pytest.fixture(autouse=True)
+def _no_pending_losses() -> Any:
+    """Without the losses that a test's layers left behind: the next call of any layer looks for its own among them."""
+    yield
+    calls.holders.clear()
+
+
 def _tensors(arrays: Any, grad: bool = False) -> Any:
     def one(a: np.ndarray) -> torch.Tensor:
         t = torch.from_numpy(a.copy())
