@@ -14,6 +14,7 @@ import torch
 from tests.layers.table import ROWS, Row
 from tests.oracle import keras
 from torchkeras import config, layers, tree
+from torchkeras.layers.weights import calls
 
 FIRST_OF_EACH = [row for i, row in enumerate(ROWS) if row.layer not in [r.layer for r in ROWS[:i]]]
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda r: r.id)
