@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType
 from typing import Any, ClassVar
 
@@ -100,7 +102,7 @@ def _config_arguments(cls: type) -> list[str]:
         names += [n for n, p in own.items() if p.kind not in _VARIADIC and n not in names]
         if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in own.values()):
             break
-    base = [n for n in cls._config_base]
+    base = list(cls._config_base)
     return base + [n for n in names if n not in base]
 
 
@@ -187,7 +189,8 @@ def serialize_keras_object(obj: Any) -> Any:
         parts = {name: serialize_keras_object(getattr(obj, name)) for name in ("start", "stop", "step")}
         return {"class_name": "__slice__", "config": parts}
     if isinstance(obj, type):
-        return {"module": config_module(obj), "class_name": obj.__name__, "config": None, "registered_name": registry.get_registered_name(obj)}
+        names = {"module": config_module(obj), "class_name": obj.__name__}
+        return {**names, "config": None, "registered_name": registry.get_registered_name(obj)}
     if hasattr(obj, "get_config"):
         return _serialize_instance(obj)
     if isinstance(obj, FunctionType) and obj.__name__ == "<lambda>":
@@ -233,21 +236,48 @@ def _special(class_name: str, inner: Any) -> Any:
     raise ValueError(f"Unknown kind of value in a config: {class_name!r}")
 
 
-class _SafeMode:
-    """Whether the load in progress may run code from its file; deepest `deserialize_keras_object` call first."""
+class _Loading(threading.local):
+    """What this thread is loading: whether code may run, and how deep the calls are."""
 
-    def __init__(self) -> None:
-        self.safe = True
-        self.active = False
-        self.depth = 0
+    safe = True
+    active = False
+    depth = 0
 
 
-_mode = _SafeMode()
+_loading = _Loading()
 
 
 def in_safe_mode() -> bool:
     """Whether code carried by a config must be refused: true unless this very load was given `safe_mode=False`."""
-    return _mode.safe and not config.is_unsafe_deserialization_enabled()
+    return _loading.safe and not config.is_unsafe_deserialization_enabled()
+
+
+@contextlib.contextmanager
+def loading(safe_mode: bool | None) -> Iterator[None]:
+    """A load of its own: nothing of a load around it (that of a custom class which loads another file) carries over."""
+    saved = _loading.safe, _loading.active, _loading.depth
+    _loading.safe, _loading.active, _loading.depth = safe_mode is not False, True, 0
+    try:
+        yield
+    finally:
+        _loading.safe, _loading.active, _loading.depth = saved
+
+
+def check_depth(data: Any) -> None:
+    """Refuse a config that is nested deeper than any model's, or holds itself.
+
+    Raises:
+        ValueError: It does.
+    """
+    seen: dict[int, int] = {}
+    waiting = [(data, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > MAX_CONFIG_DEPTH:
+            raise ValueError(f"The config is nested more than {MAX_CONFIG_DEPTH} levels deep. It is damaged or hostile.")
+        if isinstance(value, (dict, list, tuple)) and seen.get(id(value), -1) < depth:
+            seen[id(value)] = depth
+            waiting += [(v, depth + 1) for v in (value.values() if isinstance(value, dict) else value)]
 
 
 def deserialize_keras_object(
@@ -262,30 +292,32 @@ def deserialize_keras_object(
         config: What `serialize_keras_object` returned.
         custom_objects: Names to further classes and functions.
         safe_mode: `False` lets a config carry code (Lambda layers). Nested calls inherit the choice of the outermost.
+        **kwargs: `module_objects`, a second table of names, as in Keras 2.
 
     Raises:
         ValueError: An unknown class, a config that is too deep, or code in safe mode.
     """
-    if kwargs:
-        kwargs.pop("module_objects", None)
+    names = {**(kwargs.pop("module_objects", None) or {}), **(custom_objects or {})}
     if kwargs:
         raise TypeError(f"deserialize_keras_object() got unexpected arguments: {', '.join(kwargs)}")
-    if _mode.depth > MAX_CONFIG_DEPTH:
+    if _loading.active:
+        return _in_scope(config, names)
+    check_depth(config)
+    with loading(safe_mode):
+        return _in_scope(config, names)
+
+
+def _in_scope(data: Any, names: dict[str, Any]) -> Any:
+    if _loading.depth > MAX_CONFIG_DEPTH:
         raise ValueError(f"The config is nested more than {MAX_CONFIG_DEPTH} levels deep. It is damaged or hostile.")
-    outermost = not _mode.active
-    saved = _mode.safe
-    if outermost:
-        _mode.active, _mode.safe = True, safe_mode is not False
-    _mode.depth += 1
+    _loading.depth += 1
     try:
-        if custom_objects:
-            with registry.CustomObjectScope(custom_objects):
-                return _deserialize(config)
-        return _deserialize(config)
+        if not names:
+            return _deserialize(data)
+        with registry.CustomObjectScope(names):
+            return _deserialize(data)
     finally:
-        _mode.depth -= 1
-        if outermost:
-            _mode.active, _mode.safe = False, saved
+        _loading.depth -= 1
 
 
 def _deserialize(data: Any) -> Any:
@@ -296,6 +328,8 @@ def _deserialize(data: Any) -> Any:
     if "class_name" not in data or "config" not in data:
         return {k: deserialize_keras_object(v) for k, v in data.items()}
     class_name, inner = data["class_name"], data["config"]
+    if not isinstance(class_name, str):
+        raise ValueError(f"`class_name` must be a string in a config. Received: {class_name!r}")
     if class_name.startswith("__") and class_name.endswith("__") and class_name != "__lambda__":
         return _special(class_name, inner)
     if class_name == "function":
@@ -340,6 +374,9 @@ def find_class(data: dict[str, Any]) -> type:
             cls = registry.find_class("keras", class_name)
         if cls is None and module.startswith("keras.src."):  # Keras names its own files for what a backend replaces (torch_adam)
             cls = next((c for c in registry.known_classes("keras.") if c.__name__ == class_name), None)
+        if cls is None and not module.startswith("keras"):  # the user's own, saved by the script that now is a module, or the reverse
+            theirs = {c for c in registry.known_classes() if c.__name__ == class_name and not is_builtin(c)}
+            cls = theirs.pop() if len(theirs) == 1 else None
         if cls is not None:
             return cls
     else:  # configs of Keras 1 and 2 name no module

@@ -101,7 +101,7 @@ def deserialize(config: dict[str, Any]) -> tuple[Any, Any]:
     for name, operation in operations.items():
         if operation._inbound_nodes and not operation._inbound_nodes[0].input_tensors:  # input layers call themselves
             made[name, 0] = operation._inbound_nodes[0].output_tensors
-    counts = {name: 0 for name in operations}
+    counts = dict.fromkeys(operations, 0)
     while waiting:
         later = []
         blocked: set[str] = set()
@@ -173,5 +173,4 @@ def _tensors(pointers: Any, made: dict[tuple[str, int], list[KerasTensor]]) -> A
         if (name, index) not in made:
             raise ValueError(f"The config names an output of the layer {name!r} that does not exist.")
         return made[name, index][place]
-    tensors = [_tensors(p, made) for p in pointers]
-    return tensors
+    return [_tensors(p, made) for p in pointers]

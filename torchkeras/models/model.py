@@ -209,6 +209,8 @@ class Model(Trainer, Layer):
             if calls.holders:
                 self._clear_losses()
             return self._plan.run(self._modules, args, calls.version)
+        except RuntimeError as error:
+            raise self.explained(error, args) from error
         finally:
             calls.active = False
 
@@ -384,13 +386,13 @@ class Model(Trainer, Layer):
         """Write the whole model to a `.keras` file. See `saving.save_model`."""
         saving.save_model(self, filepath, overwrite, zipped, **kwargs)
 
-    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
         """Write the weights to a `.weights.h5` or `.safetensors` file. See `saving.save_weights`."""
-        saving.save_weights(self, filepath, overwrite)
+        saving.save_weights(self, filepath, overwrite, max_shard_size)
 
-    def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
         """Take the weights from a file. See `saving.load_weights`."""
-        saving.load_weights(self, filepath, skip_mismatch)
+        saving.load_weights(self, filepath, skip_mismatch, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

@@ -34,11 +34,12 @@ _BY_NAME = {"pad": ("constant_values",)}
 _IN_CONFIG = {"bincount": ("weights",), "trapezoid": ("x",)}
 # Ops that Keras's graphs cannot hold, and those whose arguments are functions.
 _OURS = frozenset(
-    ("associative_scan", "cond", "extract_patches_3d", "fori_loop", "map", "mish", "scan", "sparsemax", "switch", "vectorized_map", "while_loop")
+    "associative_scan cond extract_patches_3d fori_loop map mish scan sparsemax switch vectorized_map while_loop".split()
 )
 # What `tensor + symbolic` records in torch's name, as the op that Keras would record.
 _AS_OPS = {
-    "add": "add", "sub": "subtract", "mul": "multiply", "div": "true_divide", "true_divide": "true_divide", "matmul": "matmul", "pow": "power",
+    "add": "add", "sub": "subtract", "mul": "multiply", "div": "true_divide", "true_divide": "true_divide", "matmul": "matmul",
+    "pow": "power",
 }  # fmt: skip
 _DANGEROUS = ("apply_", "backward", "map_", "module_load", "numpy", "set_", "share_memory_", "storage", "untyped_storage", "data_ptr")
 
@@ -130,7 +131,9 @@ class OpCall:
             if key in known:
                 self.static[key] = deserialize_value(value)
             elif key not in ("name", "dtype") and value not in (None, False, "auto"):
-                raise ValueError(f"The op {data['class_name']!r} of the config has the argument {key!r}, which `{fn.__name__}` does not have.")
+                raise ValueError(
+                    f"The op {data['class_name']!r} of the config has the argument {key!r}, which `{fn.__name__}` does not have."
+                )
         self.node = OpNode(fn, name=self.name)
 
     @property
@@ -168,9 +171,10 @@ def torch_op(data: dict[str, Any]) -> OpNode:
         ValueError: No pure function of tensors of that name.
     """
     function = str(data["config"].get("function"))
-    last = function.rpartition(".")[2]
-    operator = last.startswith("__") and last.endswith("__") and last not in ("__setitem__", "__setstate__", "__reduce_ex__")
-    if last in _DANGEROUS or (last.startswith("_") and not operator) or (last == "__get__" and function.split(".")[-2] not in ("T", "mT", "H", "mH")):
+    rest, _, last = function.rpartition(".")
+    private = last.startswith("_") and (not last.endswith("__") or last in ("__setitem__", "__setstate__", "__reduce_ex__"))
+    attribute = last == "__get__" and rest.rpartition(".")[2] not in ("T", "mT", "H", "mH", "real", "imag")
+    if last in _DANGEROUS or private or attribute:
         raise ValueError(f"The function {function!r} in the config is none that a graph may hold.")
     return OpNode(find_op(function), name=data["config"].get("name"))
 

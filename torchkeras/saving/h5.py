@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import h5py
@@ -13,6 +12,8 @@ import torch
 
 _RATIO_FREE = 64 * 2**20  # bytes below which a dataset may be as sparse as it likes
 _MAX_RATIO = 1000
+_MAX_DEPTH = 64  # groups within groups; a real file has some 5 for each level of nested models
+_KINDS = "biufc"
 
 
 class UnsafeFileError(ValueError):
@@ -34,7 +35,7 @@ class H5Reader:
         self.label = label
         try:
             self._file = h5py.File(file, "r")
-        except OSError as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise ValueError(f"{label} is not a readable HDF5 file: it is damaged, truncated, or of another format ({error}).") from None
 
     def close(self) -> None:
@@ -65,10 +66,39 @@ class H5Reader:
             return None
         if not isinstance(link, h5py.HardLink):
             raise UnsafeFileError(f"{self.label} holds a {type(link).__name__} at {group.name}/{name}: links are not followed.")
-        item = group[name]
+        try:
+            item = group[name]
+        except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(f"{self.label} is damaged at {group.name}/{name} ({error}).") from None
         if isinstance(item, h5py.Dataset):
             self._check(item)
+        elif not isinstance(item, h5py.Group):
+            raise UnsafeFileError(f"{self.label} holds a {type(item).__name__} at {group.name}/{name}, which is no weight.")
         return item
+
+    def groups_with_arrays(self) -> Iterator[str]:
+        """The path of every group whose `vars` holds arrays.
+
+        Raises:
+            UnsafeFileError: Groups that hold themselves, or are nested deeper than any model's.
+        """
+        seen: set[int] = set()
+        waiting: list[tuple[str, Any, int]] = [("", self.root, 0)]
+        while waiting:
+            path, group, depth = waiting.pop()
+            address = h5py.h5o.get_info(group.id).addr
+            if address in seen or depth > _MAX_DEPTH:
+                raise UnsafeFileError(f"{self.label} holds the group {path!r} twice, or nested deeper than any model's: refused.")
+            seen.add(address)
+            for name in group.keys():
+                item = self.child(group, name)
+                if not isinstance(item, h5py.Group):
+                    continue
+                if name == "vars":
+                    if any(not isinstance(self.child(item, k), h5py.Group) for k in item.keys()):
+                        yield path
+                else:
+                    waiting.append((f"{path}/{name}" if path else name, item, depth + 1))
 
     def group(self, path: str) -> Any:
         """The group at a path, or `None`."""
@@ -80,6 +110,9 @@ class H5Reader:
         return found
 
     def _check(self, dataset: h5py.Dataset) -> None:
+        raw = dataset.attrs.get("dtype") == "bfloat16" and dataset.dtype.itemsize == 2
+        if dataset.dtype.kind not in _KINDS and not raw:
+            raise UnsafeFileError(f"{self.label} holds values of type {dataset.dtype} at {dataset.name}, which are no weights.")
         if dataset.is_virtual or dataset.external:
             raise UnsafeFileError(f"{self.label} keeps {dataset.name} outside itself (virtual or external storage), which is refused.")
         declared = int(np.prod(dataset.shape, dtype=np.float64)) * dataset.dtype.itemsize if dataset.shape else 0
@@ -116,9 +149,7 @@ class ReadStore:
         item = self._reader.child(self._group, name)
         if item is None:
             raise KeyError(f"{self._reader.label} has no array {name!r} at {getattr(self._group, 'name', '')}.")
-        if isinstance(item, h5py.Group):
-            return ReadStore(self._reader, item)
-        return StoredArray(item)
+        return ReadStore(self._reader, item) if isinstance(item, h5py.Group) else StoredArray(item)
 
     def get(self, name: str, default: Any = None) -> Any:
         """The array `name`, or `default`."""
@@ -140,7 +171,10 @@ class StoredArray:
         self.ndim = len(self.shape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        value = self._dataset[()]
+        try:
+            value = self._dataset[()]
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ValueError(f"The file is damaged: {self._dataset.name} cannot be read ({error}).") from None
         if self._dataset.attrs.get("dtype") == "bfloat16":
             raw = np.ascontiguousarray(value).view(np.int16)
             value = torch.from_numpy(raw.copy()).view(torch.bfloat16).float().numpy()
@@ -176,8 +210,3 @@ class WriteStore:
     def attrs(self) -> Any:
         """The attributes of the group, to write to."""
         return self._group.attrs
-
-
-def temporary_beside(path: Path) -> Path:
-    """The name of a file beside `path` to write to first; `os.replace` then puts it in place at once."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import zipfile
@@ -11,10 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..configurable import deserialize_keras_object, serialize_keras_object
+from ..configurable import deserialize_keras_object, loading, serialize_keras_object
+from ..layers.layer import Layer
 from . import weights
-from .archive import open_archive, read_json, read_member
-from .h5 import temporary_beside
+from .archive import CONFIG, METADATA, WEIGHTS, open_archive, open_weights, read_json
+from .target import by_one, check_target, replacing
 
 KERAS_VERSION = "3.15.1"  # whose layout is written; real Keras refuses files that name no version
 
@@ -37,20 +37,23 @@ def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool = T
         raise ValueError(f"Unrecognized arguments passed to save: {', '.join(kwargs)}")
     if zipped is False:
         raise ValueError("`zipped=False` is not offered: a `.keras` file is one zip. Received: zipped=False")
-    path = weights.check_target(filepath, overwrite, (".keras",), "save")
-    config = serialize_keras_object(model)
-    buffer = io.BytesIO()
-    weights.write(model, buffer)
-    metadata = {"keras_version": KERAS_VERSION, "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
-    part = temporary_beside(path)
-    try:
-        with zipfile.ZipFile(part, "w") as archive:
-            archive.writestr("metadata.json", json.dumps(metadata))
-            archive.writestr("config.json", json.dumps(config))
-            archive.writestr("model.weights.h5", buffer.getvalue())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    path = check_target(filepath, overwrite, (".keras",), "save")
+
+    def write() -> None:
+        config = json.dumps(serialize_keras_object(model))
+        metadata = json.dumps({"keras_version": KERAS_VERSION, "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S")})
+        with replacing(path) as part:
+            stored = part.with_name(f"{part.name}.h5")
+            try:
+                weights.write(model, stored)
+                with zipfile.ZipFile(part, "w") as archive:
+                    archive.writestr(METADATA, metadata)
+                    archive.writestr(CONFIG, config)
+                    archive.write(stored, WEIGHTS)
+            finally:
+                stored.unlink(missing_ok=True)
+
+    by_one(path, write)
 
 
 def load_model(
@@ -72,12 +75,47 @@ def load_model(
     if not path.is_file():
         raise FileNotFoundError(f"No such file: {str(path)!r}")
     if not path.name.endswith(".keras"):
-        raise ValueError(f"`filepath` must end in .keras. Received: filepath={str(filepath)!r}. Load weights alone with `model.load_weights`.")
+        raise ValueError(
+            f"`filepath` must end in .keras. Received: filepath={str(filepath)!r}. Load weights alone with `model.load_weights`."
+        )
     with open_archive(path) as archive:
-        config = read_json(archive, "config.json", path.name)
+        config = read_json(archive, CONFIG, path.name)
         if not compile:
             config.pop("compile_config", None)
-        stored = io.BytesIO(read_member(archive, "model.weights.h5", path.name))
-    model = deserialize_keras_object(config, custom_objects, safe_mode=safe_mode)
-    weights.read(model, stored, path.name)
+        with open_weights(archive, path.name) as stored:
+            with loading(safe_mode):
+                model = _make(config, custom_objects, path.name)
+            weights.read(model, stored, path.name, fresh=True)
+    return model
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The architecture that `to_json` wrote, with new weights.
+
+    Args:
+        json_string: The text.
+        custom_objects: Names to the user's own classes and functions.
+
+    Raises:
+        ValueError: No JSON, an unknown class, or code (which needs `load_model(..., safe_mode=False)`).
+    """
+    try:
+        config = json.loads(json_string)
+    except (TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"`json_string` must be what `Model.to_json` returned ({error}). Received: {str(json_string)[:80]!r}") from None
+    except RecursionError:
+        raise ValueError("`json_string` is nested deeper than any model's config: refused.") from None
+    if not isinstance(config, dict):
+        raise ValueError(f"`json_string` must be what `Model.to_json` returned. Received: {str(json_string)[:80]!r}")
+    return _make(config, custom_objects, "`json_string`")
+
+
+def _make(config: dict[str, Any], custom_objects: Mapping[str, Any] | None, label: str) -> Any:
+    """The model that a config describes, before it has its weights."""
+    try:
+        model = deserialize_keras_object(config, custom_objects)
+    except (KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{label} holds a config of which no model can be made ({type(error).__name__}: {error}).") from error
+    if not isinstance(model, Layer):
+        raise ValueError(f"{label} holds no model but {config.get('class_name')!r}.")
     return model

@@ -15,10 +15,13 @@ from torch import nn
 from .. import registry
 from ..layers.layer import Layer
 from ..layers.tracking import TrackedDict, TrackedList
-from .archive import read_weights
-from .h5 import H5Reader, ReadStore, UnsafeFileError, WriteStore, temporary_beside
+from . import shards
+from .archive import open_archive, open_weights
+from .h5 import H5Reader, ReadStore, UnsafeFileError, WriteStore
+from .target import by_one, check_target, replacing
 
 _SKIPPED = frozenset(("history", "loss"))
+_STATE_OF_OTHERS = frozenset(("seed_generator", "random_generator"))  # Keras on other backends saves the state of its generators
 
 
 def children(owner: Any) -> Iterator[tuple[str, Any]]:
@@ -120,10 +123,7 @@ def _saveable(owner: Any) -> Any:
 def write(model: Any, file: str | os.PathLike[str] | BinaryIO) -> None:
     """Write every weight of a built model, and its optimizer's state, to an HDF5 file."""
     with h5py.File(file, "w") as h5:
-        for path, owner in walk(model):
-            owner = _saveable(owner)
-            if path == "optimizer" and not getattr(owner, "built", True):
-                continue
+        for path, owner in saved(model):
             group = h5.require_group(f"{path}/vars" if path else "vars")
             name = getattr(owner, "name", None)
             if isinstance(name, str):
@@ -132,22 +132,39 @@ def write(model: Any, file: str | os.PathLike[str] | BinaryIO) -> None:
                 owner.save_own_variables(WriteStore(group))
 
 
-def read(model: Any, file: str | os.PathLike[str] | BinaryIO, label: str, skip_mismatch: bool = False) -> None:
+def saved(model: Any) -> Iterator[tuple[str, Any]]:
+    """Path and owner of everything that has variables to save; the optimizer last."""
+    last = []
+    for path, owner in walk(model):
+        if path.partition("/")[0] != "optimizer":
+            yield path, _saveable(owner)
+        elif path != "optimizer" or getattr(owner, "built", True):
+            last.append((path, owner))
+    yield from last
+
+
+def read(model: Any, source: str | os.PathLike[str] | BinaryIO, label: str, skip_mismatch: bool = False, fresh: bool = False) -> None:
     """Take every weight from an HDF5 file.
 
     Args:
         model: A built model.
-        file: A path or an open file.
+        source: A path or an open file.
         label: What to call it in messages.
         skip_mismatch: Whether layers that do not fit are left as they are, with a warning.
+        fresh: Whether the model was made for this and is dropped after an error, so that its old weights need not be kept.
 
     Raises:
         ValueError: A damaged file, or one of another architecture, naming the first weight that differs. The model is unchanged then.
     """
-    before = [(t, t.detach().clone()) for t in (*model.parameters(), *model.buffers())]
+    with H5Reader(source, label) as reader:
+        read_from(model, reader, label, skip_mismatch, fresh)
+
+
+def read_from(model: Any, reader: Any, label: str, skip_mismatch: bool, fresh: bool) -> None:
+    """`read`, from an open reader."""
+    before = [] if fresh else [(t, t.detach().to("cpu", copy=True)) for t in (*model.parameters(), *model.buffers())]
     try:
-        with H5Reader(file, label) as reader:
-            _read_all(model, reader, label, skip_mismatch)
+        _read_all(model, reader, label, skip_mismatch)
     except BaseException:
         with torch.no_grad():
             for tensor, value in before:
@@ -155,22 +172,21 @@ def read(model: Any, file: str | os.PathLike[str] | BinaryIO, label: str, skip_m
         raise
 
 
-def _read_all(model: Any, reader: H5Reader, label: str, skip_mismatch: bool) -> None:
-    met = set()
+def _read_all(model: Any, reader: Any, label: str, skip_mismatch: bool) -> None:
+    met, optimizers = set(), []
     for path, owner in walk(model):
-        owner = _saveable(owner)
-        group = reader.group(f"{path}/vars" if path else "vars")
         met.add(path)
-        store = ReadStore(reader, group)
-        if path == "optimizer":
-            _read_optimizer(model, owner, store, label)
+        group = reader.group(f"{path}/vars" if path else "vars")
+        if path.partition("/")[0] == "optimizer":
+            optimizers.append((owner, group))
             continue
+        owner = _saveable(owner)
         if group is None and not _has_variables(owner):
             continue
         try:
             if group is None:
-                raise ValueError(f"{label} holds no weights for {owner.name!r} (looked for at {path!r}): it was written by another architecture.")
-            owner.load_own_variables(store)
+                raise ValueError(f"it holds none for {owner.name!r} (looked for at {path!r}): it was written by another architecture.")
+            owner.load_own_variables(ReadStore(reader, group))
         except UnsafeFileError:
             raise
         except (ValueError, KeyError) as error:
@@ -178,12 +194,14 @@ def _read_all(model: Any, reader: H5Reader, label: str, skip_mismatch: bool) -> 
                 raise ValueError(f"Cannot load weights from {label}: {error}") from error
             warnings.warn(f"Skipped the weights of {owner.name!r}, which do not fit: {error}", stacklevel=5)
     if not skip_mismatch:
-        extra = next((p for p in _groups_with_arrays(reader, reader.root, "") if p not in met and not p.startswith("optimizer")), None)
-        if extra is not None:
-            raise ValueError(
-                f"Cannot load weights from {label}: it holds weights at {extra!r}, for which the model has no layer. "
-                "It was written by another architecture."
-            )
+        for path in reader.groups_with_arrays():
+            if path not in met and path.partition("/")[0] != "optimizer" and path.rpartition("/")[2] not in _STATE_OF_OTHERS:
+                raise ValueError(
+                    f"Cannot load weights from {label}: it holds weights at {path!r}, for which the model has no layer. "
+                    "It was written by another architecture."
+                )
+    for optimizer, group in optimizers:
+        _read_optimizer(model, optimizer, ReadStore(reader, group), label)
 
 
 def _has_variables(owner: Any) -> bool:
@@ -192,71 +210,88 @@ def _has_variables(owner: Any) -> bool:
     return bool(getattr(owner, "_own_trainable", ()) or getattr(owner, "_own_non_trainable", ()))
 
 
-def _groups_with_arrays(reader: H5Reader, group: Any, path: str) -> Iterator[str]:
-    for name in group.keys():
-        item = reader.child(group, name)
-        if not isinstance(item, h5py.Group):
-            continue
-        if name == "vars":
-            if any(not isinstance(reader.child(item, k), h5py.Group) for k in item.keys()):
-                yield path
-        else:
-            yield from _groups_with_arrays(reader, item, f"{path}/{name}" if path else name)
-
-
 def _read_optimizer(model: Any, optimizer: Any, store: ReadStore, label: str) -> None:
-    if not store.keys():
+    """The optimizer's state, if it fits as a whole."""
+    stored = {name: tuple(store[name].shape) for name in store.keys()}
+    if not stored:
         return
     if not getattr(optimizer, "built", False):
         optimizer.build(model.trainable_variables)
-    try:
+    variables = list(optimizer.variables)
+    mine = {str(i): tuple(v.shape) for i, v in enumerate(variables)}
+    wrong = next((name for name in (*mine, *stored) if mine.get(name) != stored.get(name)), None)
+    if wrong is None:
         optimizer.load_own_variables(store)
-    except ValueError as error:
-        warnings.warn(f"The optimizer's state in {label} does not fit and is left out; training starts with a fresh one: {error}", stacklevel=6)
+        return
+    what = f"{len(variables)} variables, the file {len(stored)}"
+    if len(mine) == len(stored) and wrong in mine:
+        what = f"{variables[int(wrong)].path!r} of shape {mine[wrong]}, the file {stored.get(wrong)}"
+    warnings.warn(
+        f"The optimizer's state in {label} does not fit and is left out; training starts with a fresh one: the optimizer "
+        f"{optimizer.name!r} has {what}.",
+        stacklevel=7,
+    )
 
 
 # -- files ------------------------------------------------------------------------------------------------------------------------------
 
 
-def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+def save_weights(
+    model: Any, filepath: str | os.PathLike[str], overwrite: bool = True, max_shard_size: float | None = None, **kwargs: Any
+) -> None:
     """Write the weights to a `.weights.h5` file in Keras 3's layout, or to a `.safetensors` file in torch's.
 
     Args:
         model: A built model.
-        filepath: Where.
+        filepath: Where; must end in `.weights.json` for several files.
         overwrite: Whether a file that is there may be replaced.
+        max_shard_size: With a size in GB, the weights go to several `.weights.h5` files of at most that size (a layer is not split),
+            and `filepath` lists them.
+        **kwargs: None are known.
 
     Raises:
         ValueError: Another suffix, or a model that is not built.
         FileExistsError: The file is there and `overwrite` is false.
     """
-    path = check_target(filepath, overwrite, (".weights.h5", ".safetensors"), "save_weights")
+    _refuse(kwargs, "save_weights")
+    suffixes = (".weights.h5", ".safetensors") if max_shard_size is None else (".weights.json",)
+    path = check_target(filepath, overwrite, suffixes, "save_weights" + (" with `max_shard_size`" if max_shard_size is not None else ""))
     if not model.built:
-        raise ValueError(f"The model {model.name!r} is not built and has no weights to save. Call it on data or `build(input_shape)` first.")
-    part = temporary_beside(path)
-    try:
-        if path.name.endswith(".safetensors"):
-            _safetensors().save_file({k: v.detach().contiguous() for k, v in model.state_dict().items()}, part)
-        else:
-            write(model, part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+        raise ValueError(
+            f"The model {model.name!r} is not built and has no weights to save. Call it on data or `build(input_shape)` first."
+        )
+
+    def write_file() -> None:
+        if max_shard_size is not None:
+            shards.write(saved(model), path, max_shard_size)
+            return
+        with replacing(path) as part:
+            if path.name.endswith(".safetensors"):
+                _safetensors().torch.save_file({k: v.detach().contiguous() for k, v in model.state_dict().items()}, part)
+            else:
+                write(model, part)
+
+    by_one(path, write_file)
 
 
-def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
-    """Take the weights from a `.weights.h5`, `.keras` or `.safetensors` file.
+def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bool = False, **kwargs: Any) -> None:
+    """Take the weights from a `.weights.h5`, `.weights.json`, `.keras` or `.safetensors` file.
 
     Args:
         model: A built model of the same architecture.
         filepath: The file.
         skip_mismatch: Whether layers that do not fit are left as they are, with a warning.
+        **kwargs: None are known.
 
     Raises:
         ValueError: A damaged file or another architecture; the model is unchanged then.
         FileNotFoundError: No such file.
     """
+    _refuse(kwargs, "load_weights")
     path = Path(filepath)
+    known = (".weights.h5", ".weights.json", ".keras", ".safetensors")
+    if not path.name.endswith(known):
+        raise ValueError(f"`filepath` of load_weights must end in {' or '.join(known)}. Received: filepath={str(filepath)!r}")
     if not path.is_file():
         raise FileNotFoundError(f"No such file: {str(path)!r}")
     if not model.built or any(not layer.built for layer in model._flatten_layers()):
@@ -264,18 +299,38 @@ def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bo
             f"The model {model.name!r} is not built and has no weights to load into. Call it on data or `build(input_shape)` first."
         )
     if path.name.endswith(".safetensors"):
-        state = _safetensors().load_file(path)
-        own = model.state_dict()
-        for name, tensor in own.items():
-            if not skip_mismatch and (name not in state or state[name].shape != tensor.shape):
-                found = tuple(state[name].shape) if name in state else "none"
-                raise ValueError(f"Cannot load weights from {path.name}: {name!r} has the shape {tuple(tensor.shape)}, the file holds {found}.")
-        model.load_state_dict({k: v for k, v in state.items() if k in own and v.shape == own[k].shape}, strict=not skip_mismatch)
-        return
-    if path.name.endswith(".keras"):
-        read(model, read_weights(path), path.name, skip_mismatch)
-        return
-    read(model, path, path.name, skip_mismatch)
+        _load_safetensors(model, path, skip_mismatch)
+    elif path.name.endswith(".weights.json"):
+        with shards.ShardReader(path) as reader:
+            read_from(model, reader, path.name, skip_mismatch, fresh=False)
+    elif path.name.endswith(".keras"):
+        with open_archive(path) as archive, open_weights(archive, path.name) as stored:
+            read(model, stored, path.name, skip_mismatch)
+    else:
+        read(model, path, path.name, skip_mismatch)
+
+
+def _refuse(kwargs: dict[str, Any], what: str) -> None:
+    if kwargs:
+        raise ValueError(f"Unrecognized arguments passed to {what}: {', '.join(kwargs)}")
+
+
+def _load_safetensors(model: Any, path: Path, skip_mismatch: bool) -> None:
+    safetensors = _safetensors()
+    try:
+        state = safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ValueError(f"{path.name} is not a readable .safetensors file: it is damaged, truncated, or of another format.") from error
+    own = model.state_dict()
+    for name in (*own, *state):
+        have = tuple(own[name].shape) if name in own else "nothing"
+        found = tuple(state[name].shape) if name in state else "nothing"
+        if have != found and not skip_mismatch:
+            raise ValueError(
+                f"Cannot load weights from {path.name}: for {name!r} the model has {have} and the file {found}. "
+                "It was written by another architecture."
+            )
+    model.load_state_dict({k: v for k, v in state.items() if k in own and v.shape == own[k].shape}, strict=not skip_mismatch)
 
 
 def _safetensors() -> Any:
@@ -283,16 +338,4 @@ def _safetensors() -> Any:
         import safetensors.torch
     except ImportError:
         raise ImportError("`.safetensors` files need the package safetensors: pip install torchkeras[safetensors]") from None
-    return safetensors.torch
-
-
-def check_target(filepath: str | os.PathLike[str], overwrite: bool, suffixes: tuple[str, ...], what: str) -> Path:
-    """The path to write to, checked before anything is written."""
-    path = Path(filepath)
-    if not path.name.endswith(suffixes):
-        raise ValueError(f"`filepath` of {what} must end in {' or '.join(suffixes)}. Received: filepath={str(filepath)!r}")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"The file {str(path)!r} exists. Pass `overwrite=True` to replace it.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"The folder {str(path.parent)!r} of `filepath` does not exist. Make it first.")
-    return path
+    return safetensors

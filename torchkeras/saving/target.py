@@ -1,0 +1,72 @@
+"""Writing a file once and whole: by one process, beside its place first, then put there at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch.distributed as dist
+
+from ..distribution import rank
+
+_written: dict[str, int] = {}
+
+
+def check_target(filepath: str | os.PathLike[str], overwrite: bool, suffixes: tuple[str, ...], what: str) -> Path:
+    """The path to write to, checked before anything is written.
+
+    Raises:
+        ValueError: Another suffix.
+        FileExistsError: The file is there and `overwrite` is false.
+        FileNotFoundError: Its folder is not there.
+    """
+    path = Path(filepath)
+    if not path.name.endswith(suffixes):
+        raise ValueError(f"`filepath` of {what} must end in {' or '.join(suffixes)}. Received: filepath={str(filepath)!r}")
+    if rank.is_main():
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"The file {str(path)!r} exists. Pass `overwrite=True` to replace it.")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"The folder {str(path.parent)!r} of `filepath` does not exist. Make it first.")
+    return Path(os.path.realpath(path))
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to. It takes the place of `path` at the end of the block; after an error nothing is left of it."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def by_one(path: Path, write: Callable[[], None]) -> None:
+    """Let rank 0 write; the others return when the file is there.
+
+    Rank 0 never waits, so that a script may also save on rank 0 alone.
+
+    Raises:
+        RuntimeError: On the others, when rank 0 could not write.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or rank.world_size() == 1:
+        write()
+        return
+    store = dist.distributed_c10d._get_default_store()
+    _written[str(path)] = _written.get(str(path), 0) + 1
+    key = f"torchkeras/written/{path}/{_written[str(path)]}"
+    if not rank.is_main():
+        failure = store.get(key).decode()
+        if failure:
+            raise RuntimeError(f"Rank 0 could not write {str(path)!r}: {failure}")
+        return
+    try:
+        write()
+    except BaseException as error:
+        store.set(key, f"{type(error).__name__}: {error}")
+        raise
+    store.set(key, "")
