@@ -68,6 +68,11 @@ class Batches:
             data = item[0]
         return data
 
+    def restart(self) -> None:
+        """Let the next epoch begin at the first batch, whatever the last one left; a generator goes on where it is."""
+        if self.source.restarts and not self._begun:
+            self._iterator, self._taken = None, 0
+
     def _begin(self) -> None:
         if self._begun:
             self._begun = False

@@ -231,8 +231,26 @@ class Layer(Weighted):
             else:
                 plain = self.input_spec is None and self._takes_all(args)
             if plain and (calls.active or not self._composite):
-                return self.call(*args) if direct == 1 else self.call(*args, training=self.training)
-        return self._forward(args, kwargs)
+                try:
+                    return self.call(*args) if direct == 1 else self.call(*args, training=self.training)
+                except RuntimeError as error:
+                    raise self.explained(error, args) from error
+        try:
+            return self._forward(args, kwargs)
+        except RuntimeError as error:
+            raise self.explained(error, args) from error
+
+    def explained(self, error: RuntimeError, inputs: Any) -> Exception:
+        """What torch reports of tensors on different devices, with the layer and the cure; any other error as it is."""
+        given = {t.device for t in tree.flatten(inputs) if isinstance(t, torch.Tensor)}
+        own = {p.device for p in self.parameters()}
+        if "device" not in str(error) or len(given | own) < 2:
+            return error
+        places = ", ".join(sorted(map(str, own))) or "none"
+        return ValueError(
+            f"The layer {self.name!r} has weights on {places} and was called on inputs on {', '.join(sorted(map(str, given)))}. Move one "
+            "to the other: `layer.to(device)` or `inputs.to(device)`."
+        )
 
     def quick_call(self, input_dtypes: Sequence[torch.dtype]) -> int:
         """Whether a graph may go straight to `call` for tensors of these types: 0 no, 1 yes, 2 with `training=`."""
@@ -304,8 +322,8 @@ class Layer(Weighted):
                 outputs = self._call_in_type(args, kwargs)
             if self.activity_regularizer is not None:
                 for output in tree.flatten(outputs):
-                    if isinstance(output, torch.Tensor):
-                        self.add_loss(self.activity_regularizer(output))
+                    if isinstance(output, torch.Tensor):  # over the batch: as strong for a large one as for a small one
+                        self.add_loss(self.activity_regularizer(output) / max(output.shape[0] if output.ndim else 1, 1))
         finally:
             if outermost:
                 calls.active = False

@@ -94,7 +94,7 @@ def _add_rows(
 ) -> None:
     relevant = {id(n) for n in model.__dict__.get("_nodes") or ()}
     for layer in layers:
-        prefix = "    " * max(depth - 1, 0) + ("└ " if depth else "")
+        prefix = "   " * depth + "└ " if depth else ""
         row = [f"{prefix}{layer.name} ({type(layer).__name__})", _output_shape(layer), _count_text(layer)]
         if connected:
             row.append(", ".join(_sources(layer, relevant)) or "-")

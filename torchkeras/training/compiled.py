@@ -173,18 +173,18 @@ class CompiledMetrics:
         flat_pred = tree.flatten(y_pred)
         flat_y = _targets(y, y_pred, names, "y") if y is not None else [None] * len(flat_pred)
         entries = []
+        taken: dict[str, int] = {}
         for given, is_weighted in ((self.unweighted, False), (self.weighted, True)):
             for i, group in enumerate(_by_output(given, y_pred, names)):
+                prefix = f"{names[i]}_" if len(flat_pred) > 1 else ""
                 for identifier in group:
                     metric = metrics.resolve(identifier, flat_y[i], flat_pred[i], loss_of(i))
-                    if len(flat_pred) > 1:
-                        metric = _named(metric, f"{names[i]}_{metric.name}", identifier)
+                    name = prefix + metric.name
+                    if is_weighted and name in taken:
+                        name = f"{prefix}weighted_{metric.name}"
+                    taken[name] = taken.get(name, -1) + 1
+                    metric.name = f"{name}_{taken[name]}" if taken[name] else name
                     entries.append((metric, i, is_weighted))
-        taken: dict[str, int] = {}
-        for metric, _, _ in entries:
-            taken[metric.name] = taken.get(metric.name, -1) + 1
-            if taken[metric.name]:
-                metric.name = f"{metric.name}_{taken[metric.name]}"
         self.entries = entries
         if len(flat_pred) == 1 and not any(w for _, _, w in entries):
             self._only = [m.update_state for m, _, _ in entries]
@@ -204,11 +204,6 @@ class CompiledMetrics:
                 metric.update_state(flat_y[i], flat_pred[i], sample_weight=flat_weight[i])
             else:
                 metric.update_state(flat_y[i], flat_pred[i])
-
-
-def _named(metric: Any, name: str, identifier: Any) -> Any:
-    metric.name = name
-    return metric
 
 
 def _by_output(given: Any, y_pred: Any, names: Sequence[str]) -> list[list[Any]]:

@@ -206,6 +206,9 @@ def fit(
     validation_steps: int | None, validation_batch_size: int | None, validation_freq: Any,
 ) -> Any:  # fmt: skip
     """See `Trainer.fit`."""
+    for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise ValueError(f"`{name}` must be an integer, 0 or more. Received: {name}={value!r}")
     if config.max_epochs() is not None:
         epochs = min(epochs, config.max_epochs())
     distributed = ddp.start()
@@ -328,6 +331,8 @@ def evaluate(
             world_size=rank.world_size(), seed=0,
         )  # fmt: skip
         prepare(model, unpack_x_y_sample_weight(batches.peek())[0], training=False)
+    else:
+        batches.restart()
     step = model.make_test_function()
     verbose = _verbosity(verbose)
     runner = callbacks if isinstance(callbacks, CallbackList) else CallbackList(
@@ -409,6 +414,7 @@ def train_on_batch(model: Any, x: Any, y: Any, sample_weight: Any, class_weight:
     batch, rows = _one_batch(model, x, y, sample_weight, class_weight)
     prepare(model, unpack_x_y_sample_weight(batch)[0], training=True)
     step = model.make_train_function()
+    model.reset_metrics()
     with mode(model, True):
         return dict(step(batch, rows).items())
 
@@ -418,6 +424,7 @@ def test_on_batch(model: Any, x: Any, y: Any, sample_weight: Any) -> dict[str, A
     batch, rows = _one_batch(model, x, y, sample_weight)
     prepare(model, unpack_x_y_sample_weight(batch)[0], training=False)
     step = model.make_test_function()
+    model.reset_metrics()
     with mode(model, False), torch.no_grad():
         return dict(step(batch, rows).items())
 

@@ -42,6 +42,7 @@ class Trainer:
     _in_replica: bool
     _world: int
     _share: float
+    _only_name: list[str] | None
     _flatten_layers: Any
     _device: Any
     zero_grad: Any
@@ -50,7 +51,7 @@ class Trainer:
         self.__dict__.update(
             compiled=False, optimizer=None, loss=None, stop_training=False, history=None, jit_compile=False, run_eagerly=False,
             steps_per_execution=1, _compile_arguments=None, _compiled_loss=None, _compiled_metrics=None, _loss_tracker=None,
-            _replica=None, _in_replica=False, _world=1, _share=1.0, train_function=None, test_function=None, predict_function=None,
+            _replica=None, _in_replica=False, _world=1, _share=1.0, _only_name=None, train_function=None, test_function=None, predict_function=None,
         )  # fmt: skip
 
     # -- compile ---------------------------------------------------------------------------------------------------------------------
@@ -101,7 +102,7 @@ class Trainer:
             optimizer=made, loss=loss, jit_compile=jit_compile is True, run_eagerly=run_eagerly, compiled=True, stop_training=False,
             steps_per_execution=steps_per_execution, _compile_arguments=arguments, _compiled_loss=compiled_loss,
             _compiled_metrics=CompiledMetrics(metrics, weighted_metrics), _loss_tracker=_mean("loss"),
-            train_function=None, test_function=None, predict_function=None,
+            train_function=None, test_function=None, predict_function=None, _only_name=None,
         )  # fmt: skip
 
     def get_compile_config(self) -> dict[str, Any] | None:
@@ -174,7 +175,9 @@ class Trainer:
 
     def _output_names(self, y_pred: Any) -> list[str]:
         if isinstance(y_pred, torch.Tensor):
-            return ["output"]
+            if self._only_name is None:
+                self._only_name = list(getattr(self, "output_names", None) or ["output"])[:1]
+            return self._only_name
         if isinstance(y_pred, dict):
             return sorted(y_pred)
         names = getattr(self, "output_names", None)
@@ -333,7 +336,7 @@ class Trainer:
         """The loss and metrics on data; arguments as for `fit`.
 
         Returns:
-            A number, a list of numbers in the order of `metrics_names`, or with `return_dict` a dict.
+            A number; a list of numbers, the loss first and metrics by name; or with `return_dict` a dict.
         """
         self._check_compiled("evaluate")
         batches = kwargs.pop("_batches", None)
@@ -342,7 +345,15 @@ class Trainer:
         logs = loop.evaluate(self, x, y, batch_size, verbose, sample_weight, steps, callbacks, batches)
         if return_dict:
             return logs
-        values = list(logs.values())
+        return self._flat_values(logs)
+
+    def _flat_values(self, logs: dict[str, Any]) -> Any:
+        """The values of `logs` as Keras lists them: the loss, metrics of layers, losses of outputs, then the others by name."""
+        compiled = {m.name for m in self._compiled_metrics.metrics}
+        own = [m.name for m in self.metrics if m.name in logs and m.name not in compiled]
+        trackers = {m.name for m in self._compiled_loss.trackers} if self._compiled_loss is not None else set()
+        own = [n for n in own if n not in trackers] + [n for n in own if n in trackers]
+        values = [logs[n] for n in (*own, *sorted(set(logs) - set(own)))]
         return values[0] if len(values) == 1 else values
 
     def predict(
@@ -354,26 +365,20 @@ class Trainer:
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: dict[int, float] | None = None, return_dict: bool = False
     ) -> Any:
-        """One update on one batch; returns the metrics, which go on accumulating until `reset_metrics`."""
+        """One update on one batch; returns the loss and metrics of that batch."""
         self._check_compiled("train_on_batch")
-        return _as_list(loop.train_on_batch(self, x, y, sample_weight, class_weight), return_dict)
+        logs = {k: to_number(v) for k, v in loop.train_on_batch(self, x, y, sample_weight, class_weight).items()}
+        return logs if return_dict else self._flat_values(logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """The metrics after one batch of evaluation."""
+        """The loss and metrics of one batch."""
         self._check_compiled("test_on_batch")
-        return _as_list(loop.test_on_batch(self, x, y, sample_weight), return_dict)
+        logs = {k: to_number(v) for k, v in loop.test_on_batch(self, x, y, sample_weight).items()}
+        return logs if return_dict else self._flat_values(logs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
         return loop.predict_on_batch(self, x)
-
-
-def _as_list(logs: dict[str, Any], return_dict: bool) -> Any:
-    logs = {k: to_number(v) for k, v in logs.items()}
-    if return_dict:
-        return logs
-    values = list(logs.values())
-    return values[0] if len(values) == 1 else values
 
 
 def _mean(name: str) -> metrics.Mean:
