@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,8 +45,10 @@ class _Confusion(Metric):
         y_pred = convert_to_tensor(y_pred).detach()
         if y_pred.dtype is not self._torch_dtype:
             y_pred = y_pred.to(self._torch_dtype)
-        y_true = convert_to_tensor(y_true, device=y_pred.device).to(y_pred.device)
-        y_true, y_pred = match_ranks(y_true, y_pred)
+        y_true = convert_to_tensor(y_true, device=y_pred.device)
+        y_true = y_true if y_true.device == y_pred.device else y_true.to(y_pred.device)
+        if y_true.shape != y_pred.shape:
+            y_true, y_pred = match_ranks(y_true, y_pred)
         if y_true.shape != y_pred.shape:
             raise ValueError(
                 "`y_true` and `y_pred` must have the same shape. "
@@ -94,7 +96,7 @@ class _Confusion(Metric):
             weight: Weights of the same shape, or `None`.
             per_label: Whether the counts are kept for each label.
         """
-        if not per_label:
+        if not per_label and y_pred.ndim != 1:
             labels, y_pred = labels.reshape(-1), y_pred.reshape(-1)
             weight = None if weight is None else weight.reshape(-1)
         if self._even and len(self._edges) > 2:
@@ -116,10 +118,17 @@ def _count_above(
         above, axis = y_pred.unsqueeze(0) > thresholds.view(-1, *[1] * y_pred.ndim), 1
     found = {}
     for name in names:
-        right, positive = name.startswith("true"), name.endswith("positives")
-        chosen = (above if positive else ~above) & (labels if right == positive else ~labels)
+        chosen = _CHOOSE[name](above, labels)
         found[name] = (chosen if weight is None else chosen * weight).sum(axis)
     return found
+
+
+_CHOOSE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {  # of two booleans, in one kernel where there is one
+    "true_positives": torch.logical_and,
+    "false_positives": torch.gt,
+    "false_negatives": torch.lt,
+    "true_negatives": lambda above, labels: ~(above | labels),
+}
 
 
 def _count_even(labels: Tensor, y_pred: Tensor, weight: Tensor | None, edges: tuple[float, ...]) -> dict[str, Tensor]:

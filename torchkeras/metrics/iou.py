@@ -14,6 +14,11 @@ from ..losses.loss import align
 from .metric import Metric
 
 
+def _flat_labels(labels: Tensor) -> Tensor:
+    labels = labels if labels.ndim == 1 else labels.reshape(-1)
+    return labels if labels.dtype is torch.int64 else labels.to(torch.int64)
+
+
 class _IoUBase(Metric):
     """Counts how often each class is predicted for each class, and reads intersections over unions from it.
 
@@ -63,7 +68,8 @@ class _IoUBase(Metric):
             ValueError: Shapes that differ.
         """
         y_pred = convert_to_tensor(y_pred).detach()
-        y_true = convert_to_tensor(y_true, device=y_pred.device).to(y_pred.device)
+        y_true = convert_to_tensor(y_true, device=y_pred.device)
+        y_true = y_true if y_true.device == y_pred.device else y_true.to(y_pred.device)
         y_true = y_true if self.sparse_y_true else y_true.argmax(self.axis)
         y_pred = y_pred if self.sparse_y_pred else y_pred.argmax(self.axis)
         if y_true.numel() != y_pred.numel():
@@ -78,7 +84,7 @@ class _IoUBase(Metric):
             weight = align(weight, y_true).expand_as(y_true).reshape(-1)
             if weight.is_floating_point() and not self.total_confusion_matrix.is_floating_point():
                 self.total_confusion_matrix.data = self.total_confusion_matrix.data.to(dtypes.to_torch_dtype(config.floatx()))
-        y_true, y_pred = y_true.reshape(-1).to(torch.int64), y_pred.reshape(-1).to(torch.int64)
+        y_true, y_pred = _flat_labels(y_true), _flat_labels(y_pred)
         if self.ignore_class is not None:
             counted = y_true != self.ignore_class
             y_true, y_pred = (torch.where(counted, t, 0) for t in (y_true, y_pred))
@@ -86,17 +92,18 @@ class _IoUBase(Metric):
         self._count(y_true, y_pred, weight)
 
     def _count(self, y_true: Tensor, y_pred: Tensor, weight: Tensor | None) -> None:
-        matrix, side = self.total_confusion_matrix, self.num_classes + 2  # a border takes what is out of range
-        both = torch.stack([y_true, y_pred])
+        matrix = self.total_confusion_matrix
         if y_true.numel():
-            low, high = torch.aminmax(both)
+            low, high = torch.aminmax(torch.stack([y_true, y_pred]))
             self._lowest.clamp_(max=low)
             self._highest.clamp_(min=high)
-        rows, columns = both.clamp_(-1, self.num_classes).add_(1).unbind(0)
+        cells = torch.add(y_pred, y_true, alpha=self.num_classes).clamp_(0, matrix.numel() - 1)  # `check` rejects what this moves
         weight = torch.ones_like(y_true, dtype=matrix.dtype) if weight is None else weight.to(matrix.dtype)
-        counts = torch.zeros(side * side, dtype=matrix.dtype, device=matrix.device)
-        counts.index_add_(0, torch.add(columns, rows, alpha=side), weight)
-        matrix.add_(counts.view(side, side)[1:-1, 1:-1])
+        if matrix.is_floating_point():  # the sum of the batch first: small numbers are lost in large ones
+            counts = torch.zeros_like(matrix.detach()).view(-1).index_add_(0, cells, weight)
+            matrix.add_(counts.view(matrix.shape))
+        else:
+            matrix.view(-1).index_add_(0, cells, weight)
 
     def check(self) -> None:
         low, high = int(self._lowest), int(self._highest)
@@ -108,8 +115,6 @@ class _IoUBase(Metric):
 
     def _ious(self) -> tuple[Tensor, Tensor]:
         """The intersection over union of each class, and whether the class came up at all."""
-        if not torch.compiler.is_compiling() and self.total_confusion_matrix.device.type == "cpu":
-            self.check()
         matrix = self.total_confusion_matrix.detach().to(dtypes.to_torch_dtype(config.floatx()))
         hits = matrix.diagonal()
         union = matrix.sum(0) + matrix.sum(1) - hits
@@ -120,7 +125,15 @@ class _IoUBase(Metric):
         if class_ids is not None:
             picked = torch.tensor(list(class_ids), device=ious.device)
             ious, present = ious[picked], present[picked]
-        return (ious * present).sum() / (present.sum() + config.epsilon())
+        return self._checked((ious * present).sum() / (present.sum() + config.epsilon()))
+
+    def _checked(self, value: Tensor) -> Tensor:
+        """`value`, once the labels are known to be classes; where the device is not waited for, NaN if they were not."""
+        if torch.compiler.is_compiling() or self._lowest.device.type != "cpu":
+            inside = (self._lowest >= 0) & (self._highest < self.num_classes)
+            return torch.where(inside, value, torch.nan)
+        self.check()
+        return value
 
     def result(self) -> Tensor:
         return self._mean_of(None)
