@@ -1,6 +1,7 @@
 """The Keras API, written for PyTorch alone."""
 
 from . import activations as activations
+from . import backend as backend
 from . import callbacks as callbacks
 from . import config as config
 from . import constraints as constraints
@@ -10,13 +11,16 @@ from . import initializers as initializers
 from . import layers as layers
 from . import losses as losses
 from . import metrics as metrics
+from . import mixed_precision as mixed_precision
 from . import models as models
 from . import ops as ops
 from . import optimizers as optimizers
+from . import quantizers as quantizers
 from . import random as random
 from . import regularizers as regularizers
 from . import saving as saving
 from . import tree as tree
+from . import utils as utils
 from .dtype_policies import DTypePolicy as DTypePolicy
 from .dtype_policies import FloatDTypePolicy as FloatDTypePolicy
 from .graph import Function as Function
@@ -31,6 +35,7 @@ from .metrics import Metric as Metric
 from .models import Model as Model
 from .models import Sequential as Sequential
 from .optimizers import Optimizer as Optimizer
+from .quantizers import Quantizer as Quantizer
 from .regularizers import Regularizer as Regularizer
 from .variable import Variable as Variable
 

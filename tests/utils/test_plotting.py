@@ -1,0 +1,191 @@
+"""Pictures of models: what pydot is told, against real Keras's graph, and what is drawn without graphviz."""
+
+import re
+import sys
+
+import numpy as np
+import pydot
+import pytest
+import torch
+from matplotlib import image
+
+from tests.oracle import keras
+from torchkeras import Input, Model, Sequential, layers
+from torchkeras.utils import get_source_inputs, model_to_dot, plot_model, plotting
+
+
+@pytest.fixture
+def without_dot(monkeypatch):
+    monkeypatch.setattr(plotting.shutil, "which", lambda name: None)
+
+
+def two_towers(layers=layers, Input=Input, Model=Model, Sequential=Sequential):
+    """Two inputs, two outputs, and a model inside."""
+    wide, deep = Input((3,), name="wide"), Input((4, 4, 1), name="deep")
+    inner = Sequential([Input((4, 4, 1)), layers.Flatten(name="flat"), layers.Dense(4, name="inside")], name="tower")
+    hidden = layers.Dense(4, activation="relu", name="hidden")(wide)
+    total = layers.Add(name="total")([hidden, inner(deep)])
+    return Model([wide, deep], [total, layers.Dense(1, name="second")(hidden)], name="towers")
+
+
+def in_keras():
+    return two_towers(keras.layers, keras.Input, keras.Model, keras.Sequential)
+
+
+def graph_of(dot):
+    """The titles of boxes (`name (class)`), and the edges between them."""
+    nodes, edges, waiting = {}, set(), [dot]
+    while waiting:
+        graph = waiting.pop()
+        waiting += graph.get_subgraphs()
+        for node in graph.get_nodes():
+            text = re.sub("<[^>]*>", "|", node.get("label") or "")
+            found = re.search(r"(\w+)\|* \(([\w.]+)\)", text)
+            if found:
+                nodes[node.get_name()] = found.groups()
+        edges |= {(edge.get_source(), edge.get_destination()) for edge in graph.get_edges()}
+    return sorted(nodes.values()), sorted((nodes[str(a)][0], nodes[str(b)][0]) for a, b in edges)
+
+
+@pytest.mark.parametrize("expand_nested", [False, True])
+def test_boxes_and_edges_as_keras(expand_nested):
+    ours = graph_of(model_to_dot(two_towers(), expand_nested=expand_nested))
+    theirs = graph_of(keras.utils.model_to_dot(in_keras(), expand_nested=expand_nested))
+    assert ours == theirs
+
+
+def test_what_the_boxes_say():
+    options = {"show_shapes": True, "show_dtype": True, "show_layer_activations": True, "show_trainable": True}
+    model = two_towers()
+    model.get_layer("second").trainable = False
+    text = model_to_dot(model, **options).to_string()
+    hidden = next(line for line in text.splitlines() if "hidden (Dense)" in line)
+    for part in ("Activation: relu", "Input shape: (None, 3)", "Output shape: (None, 4)", "Output dtype: float32", ">Trainable"):
+        assert part in hidden
+    assert "Input shape: [(None, 4), (None, 4)]" in text and text.count("Non-trainable") == 1
+    bare = model_to_dot(model, show_layer_names=False).to_string()
+    assert "<b>Dense</b>" in bare and "hidden" not in bare and "shape:" not in bare
+
+
+def test_settings_of_the_graph_and_clusters():
+    dot = model_to_dot(two_towers(), rankdir="LR", dpi=72, splines="curved", expand_nested=True)
+    assert (dot.get_rankdir(), dot.get("dpi"), dot.get("splines")) == ("LR", "72", "curved")
+    (tower,) = dot.get_subgraphs()
+    assert tower.get("label") == "tower" and len(tower.get_nodes()) == 2
+    cluster = model_to_dot(two_towers(), subgraph=True)
+    assert isinstance(cluster, pydot.Cluster) and cluster.get("label") == "towers"
+
+
+def test_ops_shared_layers_and_cut_graphs():
+    x = Input((4,), name="x")
+    shared = layers.Dense(4, name="shared")
+    y = shared(x)
+    z = shared(torch.tanh(y) + 1.0)
+    titles, edges = graph_of(model_to_dot(Model(x, z)))
+    assert ("shared", "Dense") in titles and len(titles) == 4
+    assert ("x", "shared") in edges and ("shared", "tanh") in edges and len(edges) == 4
+    titles, edges = graph_of(model_to_dot(Model(y, z)))  # starts behind the first call
+    assert len(titles) == 4 and len(edges) == 3
+
+
+def test_a_subclassed_model_is_one_box(tmp_path, without_dot):
+    class Own(Model):
+        def __init__(self):
+            super().__init__(name="own")
+            self.dense = layers.Dense(3)
+
+        def call(self, x):
+            return self.dense(x)
+
+    model = Own()
+    with pytest.raises(ValueError, match="`model` 'own' is not built. Call it on data"):
+        plot_model(model, tmp_path / "x.png")
+    model(torch.ones(2, 4))
+    text = model_to_dot(model, show_shapes=True).to_string()
+    assert "own (Own)" in text and "Input shape: (2, 4)" in text and "Output shape: (2, 3)" in text
+    plot_model(model, tmp_path / "x.png")
+    assert (tmp_path / "x.png").exists()
+
+
+@pytest.mark.parametrize("rankdir", ["TB", "BT", "LR", "RL"])
+@pytest.mark.parametrize("splines", ["ortho", "curved", "line"])
+def test_a_picture_without_graphviz(tmp_path, without_dot, rankdir, splines):
+    path = tmp_path / "model.png"
+    plot_model(two_towers(), path, rankdir=rankdir, splines=splines, dpi=50, show_shapes=True, expand_nested=True, show_trainable=True)
+    height, width, _ = image.imread(path).shape
+    assert (width > 1.5 * height) == (rankdir in ("LR", "RL"))
+    assert image.imread(path)[..., :3].min() == 0  # something is drawn
+
+
+def test_boxes_do_not_overlap(tmp_path, without_dot, monkeypatch):
+    from matplotlib import patches
+
+    drawn = []
+    original = patches.Rectangle.__init__
+
+    def record(self, xy, width, height, **options):
+        if options.get("facecolor") == "black":  # the titles
+            drawn.append((*xy, width, height))
+        original(self, xy, width, height, **options)
+
+    monkeypatch.setattr(patches.Rectangle, "__init__", record)
+    x = Input((4,))
+    branches = [layers.Dense(2)(x) for _ in range(5)]
+    plot_model(Model(x, layers.Concatenate()([*branches, x])), tmp_path / "x.png", dpi=40)
+    assert len(drawn) == 7
+    for i, (x0, y0, w0, h0) in enumerate(drawn):
+        for x1, y1, w1, h1 in drawn[:i]:
+            assert x0 + w0 <= x1 or x1 + w1 <= x0 or y0 + h0 <= y1 or y1 + h1 <= y0
+
+
+@pytest.mark.parametrize("kind", ["svg", "pdf", "jpg", "dot"])
+def test_formats(tmp_path, without_dot, kind):
+    path = tmp_path / f"model.{kind}"
+    plot_model(two_towers(), str(path))
+    start = path.read_bytes()[:200]
+    assert {"svg": b"<?xml", "pdf": b"%PDF", "jpg": b"\xff\xd8", "dot": b"digraph"}[kind] in start
+
+
+def test_resolution(tmp_path, without_dot):
+    sizes = []
+    for dpi in (50, 100):
+        plot_model(two_towers(), tmp_path / "x.png", dpi=dpi)
+        sizes.append(image.imread(tmp_path / "x.png").shape[0])
+    assert np.isclose(sizes[1], 2 * sizes[0], atol=2)
+
+
+def test_graphviz_draws_where_it_is_installed(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(plotting.shutil, "which", lambda name: "/usr/bin/dot")
+    monkeypatch.setattr(pydot.Dot, "write", lambda self, path, format: written.append((path, format)))
+    plot_model(two_towers(), tmp_path / "x.jpg")
+    assert written == [(str(tmp_path / "x.jpg"), "jpeg")]
+
+
+def test_errors(tmp_path, without_dot, monkeypatch):
+    model = two_towers()
+    with pytest.raises(ValueError, match="`model` must be a Model. Received: 3 of type int"):
+        plot_model(3)
+    with pytest.raises(ValueError, match="`rankdir` must be one of TB, BT, LR, RL. Received: rankdir='UP'"):
+        model_to_dot(model, rankdir="UP")
+    with pytest.raises(ValueError, match="`splines` must be one of ortho, .* Received: splines='none'"):
+        plot_model(model, tmp_path / "x.png", splines="none")
+    with pytest.raises(ValueError, match="Unknown arguments: layer_range"):
+        model_to_dot(model, layer_range=["a", "b"])
+    with pytest.raises(ValueError, match="`to_file` must have one of the extensions .*png.* Received: "):
+        plot_model(model, tmp_path / "x.xyz")
+    monkeypatch.setitem(sys.modules, "pydot", None)
+    with pytest.raises(ImportError, match=r"needs pydot: `pip install torchkeras\[plot\]`"):
+        model_to_dot(model)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"program `dot` \(`apt install graphviz`.* or matplotlib: `pip install torchkeras\[plot\]`"):
+        plot_model(model, tmp_path / "x.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_get_source_inputs():
+    a, b = Input((3,), name="a"), Input((3,), name="b")
+    joined = layers.Add()([layers.Dense(3)(a), b, a])
+    assert [t.name for t in get_source_inputs(joined)] == ["a", "b"] and get_source_inputs(a) == [a]
+    with pytest.raises(ValueError, match="`tensor` must be symbolic"):
+        get_source_inputs(torch.ones(3))

@@ -1,0 +1,35 @@
+"""Keras's utilities: a door to names that live elsewhere, and helpers for data, images and pictures of models."""
+
+from ..backend import clear_session as clear_session
+from ..backend import is_keras_tensor as is_keras_tensor
+from ..backend import standardize_dtype as standardize_dtype
+from ..callbacks.progress import Progbar as Progbar
+from ..config import disable_interactive_logging as disable_interactive_logging
+from ..config import enable_interactive_logging as enable_interactive_logging
+from ..config import is_interactive_logging_enabled as is_interactive_logging_enabled
+from ..configurable import deserialize_keras_object as deserialize_keras_object
+from ..configurable import serialize_keras_object as serialize_keras_object
+from ..data import PyDataset as PyDataset
+from ..data import Sequence as Sequence
+from ..data import pack_x_y_sample_weight as pack_x_y_sample_weight
+from ..data import unpack_x_y_sample_weight as unpack_x_y_sample_weight
+from ..downloads import get_file as get_file
+from ..random import set_random_seed as set_random_seed
+from ..registry import CustomObjectScope as CustomObjectScope
+from ..registry import custom_object_scope as custom_object_scope
+from ..registry import get_custom_objects as get_custom_objects
+from ..registry import get_registered_name as get_registered_name
+from ..registry import get_registered_object as get_registered_object
+from ..registry import register_keras_serializable as register_keras_serializable
+from .arrays import normalize as normalize
+from .arrays import pad_sequences as pad_sequences
+from .arrays import to_categorical as to_categorical
+from .config import Config as Config
+from .datasets import split_dataset as split_dataset
+from .graphs import get_source_inputs as get_source_inputs
+from .images import array_to_img as array_to_img
+from .images import img_to_array as img_to_array
+from .images import load_img as load_img
+from .images import save_img as save_img
+from .plotting import model_to_dot as model_to_dot
+from .plotting import plot_model as plot_model
