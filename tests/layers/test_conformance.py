@@ -14,18 +14,10 @@ import torch
 from tests.layers.table import ROWS, Row
 from tests.oracle import keras
 from torchkeras import config, layers, tree
-from torchkeras.layers.weights import calls
 
 FIRST_OF_EACH = [row for i, row in enumerate(ROWS) if row.layer not in [r.layer for r in ROWS[:i]]]
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda r: r.id)
 every_layer = pytest.mark.parametrize("row", FIRST_OF_EACH, ids=lambda r: r.id)
-
-
-@pytest.fixture(autouse=True)
-def _no_pending_losses() -> Any:
-    """Without the losses that a test's layers left behind: the next call of any layer looks for its own among them."""
-    yield
-    calls.holders.clear()
 
 
 def _tensors(arrays: Any, grad: bool = False) -> Any:

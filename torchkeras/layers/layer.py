@@ -25,8 +25,8 @@ _LEGACY_ARGUMENTS = ("input_shape", "batch_shape", "batch_input_shape", "input_d
 
 
 def losses_pending() -> bool:
-    """Whether any layer of the process has called `add_loss` since its model was last called."""
-    return bool(calls.holders)
+    """Whether any layer of this process has ever called `add_loss`."""
+    return calls.added_losses
 
 
 class _CallInfo:
@@ -312,8 +312,8 @@ class Layer(Weighted):
 
         outermost = not calls.active
         if outermost:
-            calls.active = True
-            if calls.holders:
+            calls.active, calls.root = True, self
+            if self._loss_holders:
                 self._clear_losses()
         try:
             if training is not None and bool(training) != self.training:
@@ -440,8 +440,9 @@ class Layer(Weighted):
         return map_shapes(lambda s: KerasTensor(s, dtype=dtype), shapes)
 
     def _call_for_shape(self, *args: Any, **kwargs: Any) -> Any:
-        held = list(self._losses)
-        active, calls.active = calls.active, True
+        before_call = calls.active, calls.root
+        calls.active, calls.root = True, self
+        held = self._losses[:], self._losses_of, self._loss_holders[:]
         calls.scopes.append(self.name)
         with infer.outside():  # fake tensors do not protect state that `call` updates from Python numbers alone
             state = [(b, b.clone()) for b in self.buffers()]
@@ -453,10 +454,10 @@ class Layer(Weighted):
                 for buffer, before in state:
                     buffer.copy_(before)
             calls.scopes.pop()
-            calls.active = active
-            self._losses[:] = held
-            for layer in self._flatten_layers(include_self=False):
-                layer._losses.clear()
+            calls.active, calls.root = before_call
+            self._clear_losses()
+            self._losses[:], self._loss_holders[:] = held[0], held[2]
+            object.__setattr__(self, "_losses_of", held[1])
 
     def stateless_call(
         self,
@@ -556,17 +557,20 @@ class Layer(Weighted):
                 value = torch.tensor(float(value), device=self._device())
             if not isinstance(value, torch.Tensor):
                 raise ValueError(f"`loss` must be a scalar tensor. Received: {value!r} of type {type(value).__name__}")
+            root = calls.root if calls.active and calls.root is not None else self
+            if self._losses_of != id(root):
+                self._losses.clear()  # left by a call of another model, or of this layer alone
+                object.__setattr__(self, "_losses_of", id(root))
             if not self._losses:
-                calls.holders.append(self)
+                root._loss_holders.append(self)
             self._losses.append(value)
+            calls.added_losses = True
 
     def _clear_losses(self) -> None:
-        kept = list(calls.holders)
-        for layer in self._flatten_layers():
-            if layer._losses:
-                layer._losses.clear()
-                kept = [held for held in kept if held is not layer]
-        calls.holders = kept
+        """Forget the losses of the last call that this layer was the outermost of."""
+        for layer in self._loss_holders:
+            layer._losses.clear()
+        self._loss_holders.clear()
 
     @property
     def losses(self) -> list[torch.Tensor]:
@@ -586,7 +590,8 @@ class Layer(Weighted):
     def get_config(self) -> dict[str, Any]:
         """Name, trainable, dtype policy and the constructor arguments, as plain data."""
         config = super().get_config()
-        config["dtype"] = dtype_policies.serialize(self._dtype_policy)
+        if "dtype" in config:  # the constructor of a user's layer may not take it
+            config["dtype"] = dtype_policies.serialize(self._dtype_policy)
         config.pop("autocast", None)
         return config
 
@@ -627,7 +632,7 @@ class Layer(Weighted):
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         state["_inbound_nodes"] = []  # the graph stays behind: symbolic tensors belong to the model that recorded them
-        state["_losses"] = []
+        state.update(_losses=[], _losses_of=None, _loss_holders=[])
         state["_foreign"] = {}
         return state
 

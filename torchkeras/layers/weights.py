@@ -18,12 +18,13 @@ from .tracking import TrackedDict, TrackedList, track
 
 
 class Calls:
-    """The call in progress in this process: whether one is, the names around a build, and the layers that hold losses."""
+    """The call in progress in this process, and the names around a build."""
 
     def __init__(self) -> None:
         self.active = False
+        self.root: Any = None  # the outermost layer of the call in progress, whose losses are cleared when it is next called
         self.scopes: list[str] = []
-        self.holders: list[Any] = []
+        self.added_losses = False  # whether any layer has ever called add_loss: until then nobody looks for them
         self.version = 0  # counts changes of types, after which graphs look again at what they may skip
 
 
@@ -48,6 +49,8 @@ class Weighted(nn.Module, Operation):
     _hidden: list[tuple[nn.Module, str]]
     _foreign: dict[tuple[int, str], Any]
     _losses: list[torch.Tensor]
+    _losses_of: Any
+    _loss_holders: list[Any]
     _metrics: list[Any]
     _inbound_nodes: list[Any]
     _build_shapes: dict[str, Any] | None
@@ -59,7 +62,7 @@ class Weighted(nn.Module, Operation):
         nn.Module.__init__(self)  # here, so that attributes may be set before super().__init__()
         self.__dict__.update(
             training=False, built=False, _building=False, _trainable=True, _own_trainable=[], _own_non_trainable=[], _hidden=[],
-            _foreign={}, _losses=[], _metrics=[], _inbound_nodes=[], _build_shapes=None, _initial_weights=None, supports_masking=False,
+            _foreign={}, _losses=[], _losses_of=None, _loss_holders=[], _metrics=[], _inbound_nodes=[], _build_shapes=None, _initial_weights=None, supports_masking=False,
             input_spec=None, activity_regularizer=None, autocast=True, _called=False,
         )  # fmt: skip
         return self

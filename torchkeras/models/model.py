@@ -193,7 +193,7 @@ class Model(Trainer, Layer):
             finally:
                 self._in_replica = False
         if self._plan is None or kwargs or len(args) != 1 or not self._single_input or type(self).call is not Model.call:
-            return self._forward(args, kwargs)
+            return super().forward(*args, **kwargs)
         x = args[0]
         if (
             x.__class__ is not torch.Tensor
@@ -201,12 +201,12 @@ class Model(Trainer, Layer):
             or (x.shape[1:] != self._tail and (None not in self._tail or not self._specs[0].accepts(x.shape)))
             or getattr(x, "_keras_mask", None) is not None
         ):
-            return self._forward(args, kwargs)
+            return super().forward(*args, **kwargs)
         if calls.active:
             return self._plan.run(self._modules, args, calls.version)
-        calls.active = True
+        calls.active, calls.root = True, self
         try:
-            if calls.holders:
+            if self._loss_holders:
                 self._clear_losses()
             return self._plan.run(self._modules, args, calls.version)
         except RuntimeError as error:
