@@ -67,12 +67,12 @@ class _IoUBase(Metric):
         Raises:
             ValueError: Shapes that differ.
         """
-        y_pred = convert_to_tensor(y_pred).detach()
+        y_pred = convert_to_tensor(y_pred)
         y_true = convert_to_tensor(y_true, device=y_pred.device)
         y_true = y_true if y_true.device == y_pred.device else y_true.to(y_pred.device)
         y_true = y_true if self.sparse_y_true else y_true.argmax(self.axis)
         y_pred = y_pred if self.sparse_y_pred else y_pred.argmax(self.axis)
-        if y_true.numel() != y_pred.numel():
+        if y_true.shape != y_pred.shape and y_true.numel() != y_pred.numel():
             raise ValueError(
                 "`y_true` and `y_pred` must hold the same number of labels. "
                 f"Received: y_true of shape {tuple(y_true.shape)}, y_pred of shape {tuple(y_pred.shape)}"
@@ -97,7 +97,7 @@ class _IoUBase(Metric):
             low, high = torch.aminmax(torch.stack([y_true, y_pred]))
             self._lowest.clamp_(max=low)
             self._highest.clamp_(min=high)
-        cells = torch.add(y_pred, y_true, alpha=self.num_classes).clamp_(0, matrix.numel() - 1)  # `check` rejects what this moves
+        cells = torch.add(y_pred, y_true, alpha=self.num_classes).clamp_(0, self.num_classes**2 - 1)  # `check` rejects what this moves
         weight = torch.ones_like(y_true, dtype=matrix.dtype) if weight is None else weight.to(matrix.dtype)
         if matrix.is_floating_point():  # the sum of the batch first: small numbers are lost in large ones
             counts = torch.zeros_like(matrix.detach()).view(-1).index_add_(0, cells, weight)
