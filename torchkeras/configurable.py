@@ -77,9 +77,7 @@ def config_name(cls: type) -> str:
 
 
 def _parameters(function: Callable) -> dict[str, inspect.Parameter]:
-    found = dict(inspect.signature(function).parameters)
-    found.pop("self", None)
-    return found
+    return dict(list(inspect.signature(function).parameters.items())[1:])  # without `self`, whatever it is called
 
 
 def _config_arguments(cls: type) -> list[str]:
@@ -103,6 +101,11 @@ def _config_arguments(cls: type) -> list[str]:
         if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in own.values()):
             break
     base = list(cls._config_base)
+    own_config = any("get_config" in vars(c) for c in cls.__mro__ if not is_builtin(c))
+    if not is_builtin(cls) and not own_config:  # a constructor without `**kwargs` cannot take what it does not name
+        accepted = _parameters(cls.__init__)
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in accepted.values()):
+            base = [n for n in base if n in accepted]
     return base + [n for n in names if n not in base]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +14,7 @@ from torch import nn
 
 from .. import registry
 from ..layers.layer import Layer
+from ..layers.torch_module import TorchModuleWrapper
 from ..layers.tracking import TrackedDict, TrackedList
 from . import shards
 from .archive import open_archive, open_weights
@@ -25,7 +26,10 @@ _STATE_OF_OTHERS = frozenset(("seed_generator", "random_generator"))  # Keras on
 
 
 def children(owner: Any) -> Iterator[tuple[str, Any]]:
-    """What is saved inside `owner`, by the names that Keras gives: attributes in the order of their names."""
+    """What is saved inside `owner`, by the names and in the order that Keras gives: by attribute, private ones last.
+
+    A model also has `layers`, so that whatever its attributes after that name hold is found there first.
+    """
     if isinstance(owner, (list, tuple, dict)):
         yield from _named(owner.values() if isinstance(owner, dict) else owner)
         return
@@ -37,14 +41,25 @@ def children(owner: Any) -> Iterator[tuple[str, Any]]:
     for name, value in vars(owner).items():
         if isinstance(value, (TrackedList, TrackedDict, Layer)) and name not in _SKIPPED and not name.startswith("_inbound"):
             attributes[name] = value
-    if isinstance(owner, Layer) and (owner.__dict__.get("_plan") is not None or "_chain" in owner.__dict__):
+    if owner.__dict__.get("_plan") is not None or "_chain" in owner.__dict__:
         in_graph = list(owner.layers)
         attributes = {k: v for k, v in attributes.items() if not any(v is layer for layer in in_graph)}
         attributes["layers"] = in_graph
+    elif hasattr(type(owner), "layers"):  # a subclassed model
+        attributes["layers"] = list(_flat(attributes.values(), owner))
     optimizer = owner.__dict__.get("optimizer")
     if hasattr(optimizer, "save_own_variables"):
         attributes["optimizer"] = optimizer
-    yield from sorted(attributes.items())
+    yield from sorted(attributes.items(), key=lambda item: "~" + item[0] if item[0].startswith("_") else item[0])
+
+
+def _flat(values: Iterable[Any], owner: Any) -> Iterator[Any]:
+    """The layers and torch modules among attributes, those in lists and dicts included."""
+    for value in values:
+        if isinstance(value, (list, tuple, dict)):
+            yield from _flat(value.values() if isinstance(value, dict) else value, owner)
+        elif isinstance(value, nn.Module) and not _wraps(owner, value):
+            yield value
 
 
 def _named(values: Any) -> Iterator[tuple[str, Any]]:
@@ -53,7 +68,8 @@ def _named(values: Any) -> Iterator[tuple[str, Any]]:
     for value in values:
         if not isinstance(value, (nn.Module, list, tuple, dict)) and not hasattr(value, "save_own_variables"):
             continue
-        name = registry.snake_case(type(value).__name__)
+        plain = isinstance(value, nn.Module) and not isinstance(value, Layer)
+        name = "torch_module_wrapper" if plain else registry.snake_case(type(value).__name__)  # Keras wraps plain modules
         number = used.get(name, 0)
         used[name] = number + 1
         yield (name if number == 0 else f"{name}_{number}"), value
@@ -61,6 +77,8 @@ def _named(values: Any) -> Iterator[tuple[str, Any]]:
 
 def _wraps(owner: Any, module: nn.Module) -> bool:
     """Whether a torch module's parameters are the owner's own weights, which the owner saves itself."""
+    if isinstance(owner, TorchModuleWrapper):
+        return True
     if not isinstance(owner, Layer):
         return False
     covered = owner._covered()
