@@ -34,6 +34,9 @@ def children(owner: Any) -> Iterator[tuple[str, Any]]:
         yield from _named(owner.values() if isinstance(owner, dict) else owner)
         return
     if not isinstance(owner, Layer):
+        inner = getattr(owner, "inner_optimizer", None)
+        if inner is not None:
+            yield "inner_optimizer", inner
         return
     attributes: dict[str, Any] = {}
     for name, module in owner._modules.items():
@@ -156,7 +159,7 @@ def saved(model: Any) -> Iterator[tuple[str, Any]]:
     for path, owner in walk(model):
         if path.partition("/")[0] != "optimizer":
             yield path, _saveable(owner)
-        elif path != "optimizer" or getattr(owner, "built", True):
+        elif getattr(owner, "built", True):
             last.append((path, owner))
     yield from last
 
@@ -233,7 +236,7 @@ def _read_optimizer(model: Any, optimizer: Any, store: ReadStore, label: str) ->
     stored = {name: tuple(store[name].shape) for name in store.keys()}
     if not stored:
         return
-    if not getattr(optimizer, "built", False):
+    if not optimizer.built:
         optimizer.build(model.trainable_variables)
     variables = list(optimizer.variables)
     mine = {str(i): tuple(v.shape) for i, v in enumerate(variables)}
