@@ -7,7 +7,7 @@ import inspect
 import re
 from collections import namedtuple
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import torch
@@ -196,7 +196,7 @@ def any_symbolic(args: Sequence[Any], kwargs: dict[str, Any] | None = None) -> b
                 return True
         elif isinstance(a, dict) and any_symbolic(tuple(a.values())):
             return True
-    return bool(kwargs) and any_symbolic(tuple(kwargs.values()))
+    return kwargs is not None and any_symbolic(tuple(kwargs.values()))
 
 
 class Node:
@@ -204,9 +204,9 @@ class Node:
 
     def __init__(self, operation: Operation, args: tuple, kwargs: dict[str, Any], outputs: Any) -> None:
         self.operation = operation
-        self.args, self.kwargs = args, kwargs
+        self.args, self.kwargs = tree.map_structure(lambda leaf: leaf, (args, kwargs))  # the caller may append to a list that it gave
         self.outputs = outputs
-        self.input_tensors = [t for t in tree.flatten((args, kwargs)) if isinstance(t, KerasTensor)]
+        self.input_tensors = [t for t in tree.flatten((self.args, self.kwargs)) if isinstance(t, KerasTensor)]
         self.output_tensors = [t for t in tree.flatten(outputs) if isinstance(t, KerasTensor)]
         self.index = len(operation._inbound_nodes)
         operation._inbound_nodes.append(self)
@@ -237,7 +237,7 @@ class Operation(Configurable):
     """
 
     _keras_module = "keras"
-    _config_base = ("name",)
+    _config_base: ClassVar[tuple[str, ...]] = ("name",)
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None and not isinstance(name, str):
