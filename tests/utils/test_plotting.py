@@ -11,7 +11,7 @@ from matplotlib import image
 
 from tests.oracle import keras
 from torchkeras import Input, Model, Sequential, layers
-from torchkeras.utils import get_source_inputs, model_to_dot, plot_model, plotting
+from torchkeras.utils import get_source_inputs, layout, model_to_dot, plot_model, plotting
 
 
 @pytest.fixture
@@ -86,6 +86,23 @@ def test_ops_shared_layers_and_cut_graphs():
     assert ("x", "shared") in edges and ("shared", "tanh") in edges and len(edges) == 4
     titles, edges = graph_of(model_to_dot(Model(y, z)))  # starts behind the first call
     assert len(titles) == 4 and len(edges) == 3
+
+
+def test_circles(tmp_path, without_dot):
+    """A layer called on what it made, at once or through another."""
+    x, shared, between = Input((4,)), layers.Dense(4), layers.Dense(4)
+    model = Model(x, layers.Activation("relu")(shared(between(shared(shared(x))))))
+    plot_model(model, tmp_path / "x.png", dpi=50)
+    drawing = plotting.Drawing(model, plotting.Show(False, False, True, False, False, False))
+    assert len(drawing.edges) == 5
+    assert layout._ranks(drawing) == {"n0": 0, "n1": 1, "n2": 2, "n3": 2}
+
+
+def test_layers_with_functions_and_names_with_signs(tmp_path, without_dot):
+    model = Sequential([Input((4,)), layers.Lambda(lambda x: x, name="a$b$<c>"), Sequential([layers.Dense(2)], name="&")])
+    assert "a$b$&lt;c&gt; (Lambda)" in model_to_dot(model, expand_nested=True).to_string()
+    plot_model(model, tmp_path / "x.png", show_layer_names=True, expand_nested=True, dpi=50)
+    assert (tmp_path / "x.png").exists()
 
 
 def test_a_subclassed_model_is_one_box(tmp_path, without_dot):

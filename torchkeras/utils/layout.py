@@ -28,21 +28,19 @@ def _ranks(drawing: Drawing) -> dict[str, int]:
     before: dict[str, list[str]] = {key: [] for key in drawing.boxes}
     after: dict[str, list[str]] = {key: [] for key in drawing.boxes}
     for one, other in drawing.edges:
-        before[other].append(one)
-        after[one].append(other)
+        if one != other:
+            before[other].append(one)
+            after[one].append(other)
     ranks: dict[str, int] = {}
     waiting = {key: len(makers) for key, makers in before.items()}
     ready = [key for key, count in waiting.items() if not count]
-    while ready:
-        key = ready.pop()
-        ranks[key] = max((ranks[maker] + 1 for maker in before[key]), default=0)
+    while len(ranks) < len(waiting):
+        key = ready.pop() if ready else next(k for k in waiting if k not in ranks)  # a layer that is used twice can make a circle
+        ranks[key] = max((ranks[maker] + 1 for maker in before[key] if maker in ranks), default=0)
         for taker in after[key]:
             waiting[taker] -= 1
-            if not waiting[taker]:
+            if not waiting[taker] and taker not in ranks:
                 ready.append(taker)
-    # a model that is used twice and drawn open can go in a circle: what is left stands below
-    lowest = max(ranks.values(), default=-1) + 1
-    ranks.update({key: lowest + i for i, key in enumerate(k for k in drawing.boxes if k not in ranks)})
     for key, makers in before.items():
         if not makers and after[key]:
             ranks[key] = max(0, min(ranks[taker] for taker in after[key]) - 1)
@@ -104,7 +102,7 @@ def draw(drawing: Drawing, path: Path, kind: str, rankdir: str, dpi: int, spline
         ) from error
 
     def size(text: str) -> float:
-        return TextPath((0, 0), text, size=_SIZE).get_extents().width + 2 * _PAD
+        return float(TextPath((0, 0), text.replace("$", r"\$"), size=_SIZE).vertices[:, 0].max()) + 2 * _PAD
 
     def rows(box: Box) -> list[tuple[str, str, str]]:
         mark = (
@@ -122,16 +120,19 @@ def draw(drawing: Drawing, path: Path, kind: str, rankdir: str, dpi: int, spline
     for point in points.values():
         layers[point.rank].append(point)
     chains = []
-    for one, other in drawing.edges:
+    for one, other in sorted(drawing.edges, key=lambda edge: ranks[edge[0]]):
+        back = ranks[one] > ranks[other]
+        one, other = (other, one) if back else (one, other)
         chain = [points[one]]
         for rank in range(ranks[one] + 1, ranks[other]):  # an edge over several ranks keeps its way free
             chain.append(Point(rank, 1.0, 1.0))
             layers[rank].append(chain[-1])
         chain.append(points[other])
         for upper, lower in zip(chain, chain[1:]):
-            upper.after.append(lower)
-            lower.before.append(upper)
-        chains.append(chain)
+            if upper is not lower:
+                upper.after.append(lower)
+                lower.before.append(upper)
+        chains.append((chain, "<|-" if back else "-|>"))
     layers = [layer for layer in layers if layer]
     sideways = rankdir in ("LR", "RL")
     _place(layers, sideways)
@@ -146,18 +147,24 @@ def draw(drawing: Drawing, path: Path, kind: str, rankdir: str, dpi: int, spline
         half = (point.width if sideways else point.height) / 2 * sign * (1 if leaving else -1)
         return (x + half, y) if sideways else (x, y + half)
 
-    left, right = (f(centre(p)[0] + s * p.width / 2 for p in points.values()) for f, s in ((min, -1), (max, 1)))
-    low, high = (f(centre(p)[1] + s * p.height / 2 for p in points.values()) for f, s in ((min, -1), (max, 1)))
-    margin = _PAD + (_GAP if drawing.group.groups else 0)
+    everything = [point for layer in layers for point in layer]
+    left, right = (f(centre(p)[0] + s * p.width / 2 for p in everything) for f, s in ((min, -1), (max, 1)))
+    low, high = (f(centre(p)[1] + s * p.height / 2 for p in everything) for f, s in ((min, -1), (max, 1)))
+    margin = _PAD + (_GAP if drawing.group.groups or any(one == other for one, other in drawing.edges) else 0)
     width, height = right - left + 2 * margin, high - low + 2 * margin
     scale = min(1.0, 30_000 / dpi / max(width, height) * 72)  # Agg draws no larger pictures
     figure = Figure(figsize=(width / 72 * scale, height / 72 * scale), dpi=dpi)
     axes: Any = figure.add_axes((0, 0, 1, 1), xlim=(left - margin, right + margin), ylim=(low - margin, high + margin))
     axes.axis("off")
 
-    for chain in chains:
+    for chain, arrow in chains:
         route: list[tuple[float, float]] = []
         for upper, lower in zip(chain, chain[1:]):
+            if upper is lower:  # a layer called on what it made
+                x, y = centre(upper)
+                side = x + upper.width / 2
+                route = [(side, y - _PAD), (side + _GAP / 2, y - _PAD), (side + _GAP / 2, y + _PAD), (side, y + _PAD)]
+                continue
             (x0, y0), (x1, y1) = end(upper, True), end(lower, False)
             bend = sign * (upper.stop + lower.start) / 2  # between the ranks, where no box is
             turns = [(bend, y0), (bend, y1)] if sideways else [(x0, bend), (x1, bend)]
@@ -168,7 +175,7 @@ def draw(drawing: Drawing, path: Path, kind: str, rankdir: str, dpi: int, spline
                 route += [_bezier([(x0, y0), *turns, (x1, y1)], t / 16) for t in range(1, 16)]
             route.append((x1, y1))
         axes.add_patch(
-            FancyArrowPatch(path=Curve(route), arrowstyle="-|>", mutation_scale=10, color="black", linewidth=1, shrinkA=0, shrinkB=0)
+            FancyArrowPatch(path=Curve(route), arrowstyle=arrow, mutation_scale=10, color="black", linewidth=1, shrinkA=0, shrinkB=0)
         )
     for point in points.values():
         x, y = centre(point)
