@@ -28,6 +28,7 @@ class Configurable:
     """
 
     _keras_module: ClassVar[str] = "keras"
+    _init_args: tuple[tuple, dict[str, Any]]  # the arguments of the constructor
     _config_base: ClassVar[tuple[str, ...]] = ()  # arguments of the base class that every config carries, first
     _config_unless_none: ClassVar[tuple[str, ...]] = ()  # arguments that Keras's configs carry only when they are set
 
@@ -66,7 +67,7 @@ def is_builtin(cls: type) -> bool:
     return cls.__module__.partition(".")[0] == "torchkeras"
 
 
-def config_module(cls: type) -> str:
+def config_module(cls: Any) -> str:
     """The module name that a config of `cls` carries: Keras's public one for this library's classes."""
     return cls._keras_module if is_builtin(cls) and hasattr(cls, "_keras_module") else cls.__module__
 
@@ -80,7 +81,7 @@ def _parameters(function: Callable) -> dict[str, inspect.Parameter]:
     return dict(list(inspect.signature(function).parameters.items())[1:])  # without `self`, whatever it is called
 
 
-def _config_arguments(cls: type) -> list[str]:
+def _config_arguments(cls: Any) -> list[str]:
     """The constructor arguments that the config of `cls` carries.
 
     Only of the classes above the first one that writes its own `get_config` (it adds its arguments itself), following `**kwargs` up.
@@ -109,7 +110,7 @@ def _config_arguments(cls: type) -> list[str]:
     return base + [n for n in names if n not in base]
 
 
-def _bound_arguments(cls: type, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+def _bound_arguments(cls: Any, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
     bound = inspect.signature(cls.__init__).bind_partial(None, *args, **kwargs)
     bound.apply_defaults()
     given = dict(list(bound.arguments.items())[1:])
@@ -360,7 +361,7 @@ def _find_function(data: dict[str, Any]) -> Callable:
 
 
 # Where Keras's own files name a module that is not the public one (Functional, ops as graph nodes), the class is looked up under "keras".
-def find_class(data: dict[str, Any]) -> type:
+def find_class(data: dict[str, Any]) -> Any:
     """The registered class that a config names.
 
     Raises:
@@ -424,7 +425,8 @@ def deserialize_in(family: Family, config: Any, custom_objects: Mapping[str, Any
     if isinstance(config, dict) and "class_name" in config and config.get("module") is None and config["class_name"] != "function":
         cls = family.find(config["class_name"], custom_objects)  # Keras 1 and 2: no module
         inner = config.get("config") or {}
-        return cls.from_config(inner) if isinstance(cls, type) else cls
+        is_class = isinstance(cls, type)
+        return cls.from_config(inner) if is_class else cls
     return deserialize_keras_object(config, custom_objects)
 
 

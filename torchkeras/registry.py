@@ -85,7 +85,7 @@ def get_registered_name(obj: Any) -> str:
         registered = _CUSTOM_NAMES.get(obj)
     except TypeError:  # unhashable objects are never registered
         registered = None
-    return registered or getattr(obj, "__name__", type(obj).__name__)
+    return str(registered or getattr(obj, "__name__", type(obj).__name__))
 
 
 def get_registered_object(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -19,8 +19,10 @@ class KerasVariable:
 
     name: str
     path: str
+    shape: Any
     regularizer: Any
     constraint: Any
+    overwrite_with_gradient: bool
 
     @property
     def value(self) -> torch.Tensor:
@@ -88,7 +90,7 @@ class KerasVariable:
             stored.requires_grad_(bool(value))
 
 
-class _VariableMeta(type(nn.Parameter)):
+class _VariableMeta(type(nn.Parameter)):  # type: ignore[misc]  # torch's metaclass has no public name
     """Makes `isinstance(weight, Variable)` true for both kinds of weight."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
@@ -97,7 +99,7 @@ class _VariableMeta(type(nn.Parameter)):
         return super().__instancecheck__(instance)
 
 
-class Variable(KerasVariable, nn.Parameter, metaclass=_VariableMeta):
+class Variable(KerasVariable, nn.Parameter, metaclass=_VariableMeta):  # type: ignore[misc]  # `numpy` takes no `force` here
     """A weight that is an `nn.Parameter`: torch functions, optimizers and modules take it as it is.
 
     Args:
@@ -213,7 +215,7 @@ class Variable(KerasVariable, nn.Parameter, metaclass=_VariableMeta):
         array = self.numpy()
         return array if dtype is None else array.astype(dtype)
 
-    def __reduce_ex__(self, protocol: int) -> tuple:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple:
         plain = torch.Tensor._make_subclass(torch.Tensor, self.detach(), False)
         return _rebuild, (type(self), plain, self.requires_grad, dict(self.__dict__))
 
@@ -223,7 +225,7 @@ class Variable(KerasVariable, nn.Parameter, metaclass=_VariableMeta):
             memo[id(self)] = self._wrap(value, self.requires_grad, dict(self.__dict__))
         return memo[id(self)]
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # type: ignore[override]
         value = torch.Tensor._make_subclass(torch.Tensor, self.detach(), False)
         return f"<Variable path={self.path}, shape={tuple(self.shape)}, dtype={dtypes.standardize_dtype(self.dtype)}, value={value}>"
 

@@ -32,11 +32,13 @@ class Step:
     __slots__ = ("key", "fn", "source", "sources", "args", "kwargs", "target", "dead", "owner", "quick")
 
     def __init__(self, key: str | None, fn: Callable | None, args: tuple, kwargs: dict[str, Any], target: Any) -> None:
-        self.key, self.fn, self.args, self.kwargs, self.target = key, fn, args, kwargs, target
+        self.key, self.args, self.kwargs, self.target = key, args, kwargs, target
+        self.fn: Any = fn  # `None` where `key` names a module
         only = args[0] if len(args) == 1 and not kwargs else None
         self.source = only.index if isinstance(only, Slot) else None
-        several = isinstance(only, (list, tuple)) and all(isinstance(v, Slot) for v in only)
-        self.sources = tuple([v.index for v in only]) if several else None
+        self.sources: tuple[int, ...] | None = None
+        if isinstance(only, (list, tuple)) and all(isinstance(v, Slot) for v in only):
+            self.sources = tuple([v.index for v in only])
         self.dead: tuple[int, ...] = ()
         self.owner: Any = None  # the layer, where `run` may go straight to its `call`; see Plan.analyze
         self.quick = 0

@@ -55,7 +55,7 @@ class KerasTensor:
         self.sparse, self.ragged = False, False
         self.record_history = record_history
         self.name = name or registry.unique_name("keras_tensor")
-        self._keras_history: KerasHistory | None = None
+        self._keras_history: Any = None  # a KerasHistory, once an operation has made it
 
     @property
     def shape(self) -> tuple[int | None, ...]:

@@ -80,7 +80,7 @@ class Projection(Layer):
 class _MultiHead(Layer):
     """What the attention layers with projections share: their options, and masks."""
 
-    _config_unless_none = ()  # type: ignore[assignment]
+    _config_unless_none = ()
     _keras_config_leaves_out: tuple[str, ...] = ("flash_attention", "autocast", "lora_rank", "lora_alpha")
 
     def _set_options(

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.modules.conv import _ConvTransposeNd
 
 from .. import activations, constraints, initializers, regularizers
 from ..ops.nn.spatial import conv_transpose_forward, conv_transpose_geometry, same_padding
-from ..variable import Layout
+from ..variable import Layout, WeightView
 from .input_spec import InputSpec
 from .lora import LoRA
 from .spatial import Spatial, spatial_tuple, standardize_padding, window_length
 
-_CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-_CONV_TRANSPOSE = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_CONV: dict[int, Callable[..., nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_CONV_TRANSPOSE: dict[int, type[_ConvTransposeNd]] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _F_CONV_TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 # Keras: (*spatial, in, out); torch: (out, in, *spatial). Of a transposed convolution both swap in and out.
 _KERNEL = {rank: Layout((*range(2, rank + 2), 1, 0)) for rank in (1, 2, 3)}
@@ -77,7 +78,7 @@ class _Windowed(Spatial):
         self.bias_initializer = initializers.get(initializer)
         self.bias_regularizer = regularizers.get(regularizer)
         self.bias_constraint = constraints.get(constraint)
-        self.bias = None
+        self.bias: WeightView | None = None
 
     def _wrap_bias(self, module: nn.Module) -> None:
         if self.use_bias:
@@ -106,7 +107,7 @@ class _Windowed(Spatial):
             edges += same_padding(n, k, s, d)
         return F.pad(x, edges) if any(edges) else x
 
-    def _output_channels(self, channels: int) -> int:
+    def _output_channels(self, channels: int | None) -> int | None:
         raise NotImplementedError
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
@@ -228,7 +229,7 @@ class _Convolution(LoRA, _Windowed):
             outputs = outputs + self.conv.bias.view(shape).to(outputs.dtype)
         return outputs if self.activation is None else self.activation(outputs)
 
-    def _output_channels(self, channels: int) -> int:
+    def _output_channels(self, channels: int | None) -> int | None:
         return self.filters
 
     def get_config(self) -> dict[str, Any]:
@@ -313,6 +314,9 @@ class _TransposedConvolution(_Windowed):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self._set_bias(use_bias, bias_initializer, bias_regularizer, bias_constraint)
 
+    _cut: tuple[int, ...]
+    _plain: bool
+
     def _geometry(self, sizes: Sequence[int]) -> list[tuple[int, int]]:
         extra = self.output_padding or (None,) * self.rank
         return [
@@ -351,7 +355,8 @@ class _TransposedConvolution(_Windowed):
             return self._finish(y)
         y = self.conv(x)
         if any(self._cut):
-            y = y[(slice(None), slice(None), *(slice(c or None) for c in self._cut))]
+            window = (slice(None), slice(None), *(slice(c or None) for c in self._cut))
+            y = y[window]
         return self._finish(y)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
@@ -489,8 +494,8 @@ class _DepthwiseConvolution(_Windowed):
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         return self._finish(self.conv(self._pad(self._channels_first(inputs))))
 
-    def _output_channels(self, channels: int) -> int:
-        return channels * self.depth_multiplier
+    def _output_channels(self, channels: int | None) -> int | None:
+        return None if channels is None else channels * self.depth_multiplier
 
 
 class DepthwiseConv1D(_DepthwiseConvolution):
@@ -591,7 +596,7 @@ class _SeparableConvolution(_Windowed):
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         return self._finish(self.pointwise(self.depthwise(self._pad(self._channels_first(inputs)))))
 
-    def _output_channels(self, channels: int) -> int:
+    def _output_channels(self, channels: int | None) -> int | None:
         return self.filters
 
 

@@ -89,7 +89,7 @@ class Dense(LoRA, Layer):
         self._build_lora()
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        outputs = self._modules["linear"](inputs)  # what `self.linear` is, without torch's slower attribute lookup
+        outputs = self._modules["linear"](inputs)  # type: ignore[misc]  # what `self.linear` is, without torch's slower attribute lookup
         if self.lora_enabled:
             a, b = self._lora_factors
             outputs = outputs + (inputs @ a.to(inputs.dtype) @ b.to(inputs.dtype)) * self._lora_scale()
@@ -234,7 +234,7 @@ class Masking(Layer):
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         mask = self.compute_mask(inputs)
         outputs = torch.where(mask.unsqueeze(-1), inputs, 0)
-        outputs._keras_mask = mask
+        outputs._keras_mask = mask  # type: ignore[attr-defined]
         return outputs
 
     def _attach_masks(self, inputs: Any, outputs: Any, previous_mask: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -107,7 +107,7 @@ class EinsumDense(LoRA, Layer):
         self._build_lora()
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        kernel = self.kernel
+        kernel: torch.Tensor = self.kernel
         if self.lora_enabled:
             kernel = kernel + self._lora_delta().to(kernel.dtype)
         outputs = torch.einsum(self.equation, inputs, kernel)
@@ -118,14 +118,15 @@ class EinsumDense(LoRA, Layer):
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         return self._shapes(input_shape).output
 
-    def _refuse(self, why: str, input_shape: Sequence[int | None]) -> None:
+    def _refuse(self, why: str, input_shape: Sequence[int | None]) -> NoReturn:
         raise ValueError(
             f"`equation` {why} in the layer {self.name!r}. Received: equation={self.equation!r}, bias_axes={self.bias_axes!r}, "
             f"output_shape={self.partial_output_shape}, input of shape {tuple(input_shape)}"
         )
 
     def _shapes(self, input_shape: Sequence[int | None]) -> _Shapes:
-        left, given, right, weight, out_left, made, out_right = _EQUATION.fullmatch(self.equation).groups()
+        match = _EQUATION.fullmatch(self.equation)
+        left, given, right, weight, out_left, made, out_right = match.groups()  # type: ignore[union-attr]  # `__init__` has seen to it
         if (left, right) != (out_left, out_right) or (left and right):
             self._refuse("must have `...` on one side, and on the same of input and output", input_shape)
         further = len(input_shape) - len(given)
@@ -149,7 +150,7 @@ class EinsumDense(LoRA, Layer):
                 if None not in (size, sizes[letter]) and size != sizes[letter]:
                     self._refuse(f"has {letter!r} of two sizes, {sizes[letter]} and {size},", input_shape)
                 letters[letter] = sizes[letter] if size is None else size
-        kernel = []
+        kernel: list[int] = []
         for letter in weight:
             if letter not in letters and letter not in sizes:
                 self._refuse(f"has {letter!r} in its kernel only", input_shape)
@@ -175,9 +176,12 @@ class EinsumDense(LoRA, Layer):
         if not self.bias_axes or any(c not in made for c in self.bias_axes):
             self._refuse("must have each letter of `bias_axes` in its output", input_shape)
         tail = made[min(made.find(c) for c in self.bias_axes) :]
-        shape = [letters[c] if c in self.bias_axes else 1 for c in tail]
-        if None in shape:
-            self._refuse("needs a known size for each letter of `bias_axes`", input_shape)
+        shape: list[int] = []
+        for letter in tail:
+            size = letters[letter] if letter in self.bias_axes else 1
+            if size is None:
+                self._refuse("needs a known size for each letter of `bias_axes`", input_shape)
+            shape.append(size)
         return (*shape, *(1,) * trailing)
 
     def _config_value(self, name: str) -> Any:

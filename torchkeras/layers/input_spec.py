@@ -106,6 +106,7 @@ def check_inputs(specs: Any, inputs: Any, layer_name: str) -> None:
         ValueError: Another number of inputs, or one that does not pass; the message names the layer.
     """
     specs = tree.flatten(specs)
+    given: list[Any]
     if isinstance(inputs, dict) and all(s.name is not None for s in specs):
         missing = [s.name for s in specs if s.name not in inputs and not s.optional]
         if missing:

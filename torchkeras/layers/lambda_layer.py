@@ -42,9 +42,9 @@ class Lambda(Layer):
         self.supports_masking = mask is not None
         self._given_shape = output_shape
         try:
-            names = inspect.signature(function).parameters
+            names = tuple(inspect.signature(function).parameters)
         except ValueError:  # builtins of torch have no signature
-            names = {}
+            names = ()
         self._passed = tuple(name for name in ("mask", "training") if name in names)
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:

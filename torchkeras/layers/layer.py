@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
@@ -41,6 +42,14 @@ class _CallInfo:
         self.first = self.positional[0] if self.positional else "inputs"
         self.mask_arguments = [(self.first, "mask")] if "mask" in self.names else []
         self.mask_arguments += [(n, f"{n}_mask") for n in self.names if f"{n}_mask" in self.names]
+
+
+def _with_signature(forward: Any, call: Callable) -> Any:
+    """`forward` as a function of its own that reports the parameters of `call`: `torch.export` names dynamic shapes by them."""
+    copy = types.FunctionType(forward.__code__, forward.__globals__, forward.__name__, forward.__defaults__, forward.__closure__)
+    copy.__doc__, copy.__qualname__, copy.__module__ = forward.__doc__, forward.__qualname__, forward.__module__
+    copy.__signature__ = inspect.signature(call)  # type: ignore[attr-defined]
+    return copy
 
 
 def _finishing(build: Callable) -> Callable:
@@ -89,19 +98,22 @@ class Layer(Weighted):
     """
 
     _keras_module = "keras.layers"
-    _config_base = ("name", "trainable", "dtype")
-    _config_unless_none = ("activity_regularizer", "lora_rank", "lora_alpha")
+    _config_base: ClassVar[tuple[str, ...]] = ("name", "trainable", "dtype")
+    _config_unless_none: ClassVar[tuple[str, ...]] = ("activity_regularizer", "lora_rank", "lora_alpha")
     _call_info_cache: ClassVar[_CallInfo | None] = None
     _float_input: ClassVar[bool] = False  # whether integer inputs are cast as well (layers over torch modules that take floats only)
     _keeps_type: ClassVar[bool] = False  # whether integer inputs come out as integers
+    _compute: torch.dtype  # of `compute_dtype`
     _direct = 0
     _composite = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in vars(cls) and not hasattr(cls.build, "_is_build"):
-            cls.build = _finishing(cls.build)
+            cls.build = _finishing(cls.build)  # type: ignore[method-assign]
         cls._call_info_cache = None
+        if "call" in vars(cls) and "forward" not in vars(cls):
+            cls.forward = _with_signature(cls.forward, cls.call)  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -140,7 +152,7 @@ class Layer(Weighted):
     build = _finishing(build)
 
     def _finish_build(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        names = _build_parameters(type(self))
+        names = _parameters_of(type(self).build)
         shapes = {**dict(zip(names, args)), **kwargs}
         object.__setattr__(self, "_build_shapes", {k: _plain_shape(v) for k, v in shapes.items()})
         object.__setattr__(self, "built", True)
@@ -192,7 +204,7 @@ class Layer(Weighted):
             flat = tree.flatten(value)
             if flat and all(hasattr(t, "shape") or t is None for t in flat) and any(t is not None for t in flat):
                 shapes[name] = tree.map_structure(lambda t: None if t is None else _shape_of(t), value)
-        names = _build_parameters(type(self))
+        names = _parameters_of(type(self).build)
         if len(names) == 1 and f"{names[0][:-6]}" not in shapes:
             chosen = {names[0]: next(iter(shapes.values()), None)}
         else:
@@ -213,7 +225,7 @@ class Layer(Weighted):
         """Build with what `get_build_config` returned."""
         if not config:
             return
-        names = _build_parameters(type(self))
+        names = _parameters_of(type(self).build)
         if "shapes_dict" in config:
             self.build(**{k: _tuples(v) for k, v in config["shapes_dict"].items() if k in names})
         elif config.get("input_shape") is not None and names:
@@ -542,7 +554,7 @@ class Layer(Weighted):
         flat_masks = tree.flatten(masks) if isinstance(masks, (list, tuple, dict)) else [masks]
         for output, mask in zip(flat_outputs, flat_masks):
             if mask is not None and isinstance(output, torch.Tensor) and getattr(output, "_keras_mask", None) is None:
-                output._keras_mask = mask
+                output._keras_mask = mask  # type: ignore[attr-defined]
 
     def add_loss(self, loss: Any) -> None:
         """Add a scalar tensor, or a list of them, to the loss of the model. The list is cleared when the model is next called."""
@@ -646,11 +658,11 @@ class Layer(Weighted):
 
 
 @functools.lru_cache(1024)
-def _build_parameters(cls: type[Layer]) -> tuple[str, ...]:
-    return tuple(n for n in inspect.signature(cls.build).parameters if n not in ("self", "args", "kwargs"))
+def _parameters_of(build: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(n for n in inspect.signature(build).parameters if n not in ("self", "args", "kwargs"))
 
 
-def _parameter_names(cls: type) -> list[str]:
+def _parameter_names(cls: Any) -> list[str]:
     return [n for c in cls.__mro__ if "__init__" in vars(c) for n in inspect.signature(c.__init__).parameters if n != "self"]
 
 

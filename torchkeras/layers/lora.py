@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from ..variable import Variable
 
-class LoRA:
+if TYPE_CHECKING:  # what it is mixed into
+    from .layer import Layer as _Base
+else:
+    _Base = object
+
+
+class LoRA(_Base):
     """What a layer with `lora_rank` and `lora_alpha` shares (Hu et al. 2021): the weight is frozen, a product of two thin ones is trained.
 
     A layer names its weight in `_lora_target`, calls `_init_lora` in `__init__`, `_build_lora` at the end of `build`, and adds
@@ -17,6 +24,8 @@ class LoRA:
 
     _lora_target = "kernel"
     lora_enabled = False
+    lora_rank: int | None
+    lora_alpha: float | None
 
     def _init_lora(self, rank: int | None, alpha: float | None, quantization_config: Any = None) -> None:
         if rank is not None and (not isinstance(rank, int) or rank <= 0):
@@ -40,11 +49,11 @@ class LoRA:
         return (*shape[:-1], rank), (rank, shape[-1])
 
     @property
-    def _lora_factors(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def _lora_factors(self) -> tuple[Variable, Variable]:
         return getattr(self, f"lora_{self._lora_target}_a"), getattr(self, f"lora_{self._lora_target}_b")
 
     def _lora_scale(self) -> float:
-        return self.lora_alpha / self.lora_rank
+        return self.lora_alpha / self.lora_rank  # type: ignore[operator]  # both are set where there are adapters
 
     def _lora_delta(self) -> torch.Tensor:
         """What is added to the weight, in Keras layout."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, ClassVar
 
 import torch
@@ -108,16 +109,10 @@ class Multiply(_Merge):
 
     def _merge(self, inputs: list[torch.Tensor]) -> torch.Tensor:
         masks = _masks_of(inputs)
-        output = None
-        for x, mask in zip(inputs, masks):
-            x = x if mask is None else torch.where(mask, x, 1)
-            output = x if output is None else output * x
-        if None not in masks:
-            kept = masks[0]
-            for mask in masks[1:]:
-                kept = kept | mask
-            output = torch.where(kept, output, 0)
-        return output
+        factors = [x if mask is None else torch.where(mask, x, 1) for x, mask in zip(inputs, masks)]
+        output = reduce(torch.mul, factors)
+        kept = [mask for mask in masks if mask is not None]
+        return torch.where(reduce(torch.bitwise_or, kept), output, 0) if len(kept) == len(inputs) else output
 
 
 class Average(_Merge):
@@ -135,14 +130,12 @@ class Average(_Merge):
 class _Extreme(_Merge):
     """The larger or smaller of its inputs; a masked step of one input does not take part."""
 
-    _choose: ClassVar[Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]
+    _choose: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
     def _merge(self, inputs: list[torch.Tensor]) -> torch.Tensor:
-        output, output_mask = None, None
-        for x, mask in zip(inputs, _masks_of(inputs)):
-            if output is None:
-                output, output_mask = x, mask
-                continue
+        masks = _masks_of(inputs)
+        output, output_mask = inputs[0], masks[0]
+        for x, mask in zip(inputs[1:], masks[1:]):
             if mask is not None:
                 x = torch.where(mask, x, output)
             if output_mask is not None:

@@ -14,26 +14,28 @@ from .. import config, constraints, initializers, regularizers
 from ..distribution import rank
 from ..dtypes import TORCH_DTYPES
 from ..ops.nn.normalization import moments, normalize
+from ..variable import Variable, WeightView
 from .input_spec import InputSpec
 from .layer import Layer
 
-_BATCH_NORM = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
+_BATCH_NORM: dict[int, type[nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d]] = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 
 
 class _Affine(Layer):
     """What the normalizations with a scale and an offset share."""
 
     _float_input = True
+    axis: Any  # an int, or several
+    scale: Any  # whether there is a scale; the scale itself where it is all that there is
 
-    def _init_affine(
-        self, center: bool, scale: bool, beta: tuple[Any, Any, Any], gamma: tuple[Any, Any, Any]
-    ) -> None:
+    def _init_affine(self, center: bool, scale: bool, beta: tuple[Any, Any, Any], gamma: tuple[Any, Any, Any]) -> None:
         """`beta` and `gamma` are each an initializer, a regularizer and a constraint."""
         self.center, self.scale = center, scale
         self.beta_initializer, self.gamma_initializer = initializers.get(beta[0]), initializers.get(gamma[0])
         self.beta_regularizer, self.gamma_regularizer = regularizers.get(beta[1]), regularizers.get(gamma[1])
         self.beta_constraint, self.gamma_constraint = constraints.get(beta[2]), constraints.get(gamma[2])
-        self.beta = self.gamma = None
+        self.beta: WeightView | None = None
+        self.gamma: WeightView | None = None
         self.supports_masking = True
 
     def _wrap_affine(self, module: nn.Module, scale: bool, center: bool) -> None:
@@ -43,13 +45,13 @@ class _Affine(Layer):
                 module, "weight", "gamma", self.gamma_initializer, regularizer=self.gamma_regularizer, constraint=self.gamma_constraint
             )
         else:
-            module.weight = None
+            module.register_parameter("weight", None)
         if center:
             self.beta = self.wrap_weight(
                 module, "bias", "beta", self.beta_initializer, regularizer=self.beta_regularizer, constraint=self.beta_constraint
             )
         else:
-            module.bias = None
+            module.register_parameter("bias", None)
 
     def _size_of(self, input_shape: Sequence[int | None], axis: int) -> int:
         if not -len(input_shape) <= axis < len(input_shape):
@@ -99,6 +101,13 @@ class BatchNormalization(_Affine):
     Raises:
         ValueError: A momentum outside 0 to 1, or unknown bounds.
     """
+
+    norm: Any  # torch's type says that its statistics may be missing, and these never are
+    _feature_axis: int
+    _as_rows: bool
+    renorm_mean: Variable
+    renorm_stddev: Variable
+    moving_stddev: Variable
 
     def __init__(
         self,
@@ -233,7 +242,7 @@ class BatchNormalization(_Affine):
     def _corrected(self, mean: torch.Tensor, variance: torch.Tensor, scale: Any, offset: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Scale and offset with the correction r and d of batch renormalization in them."""
         stored = self.renorm_stddev.clamp(min=self.epsilon**0.5)
-        clip = self.renorm_clipping
+        clip = self.renorm_clipping or {}
         r = torch.sqrt(variance + self.epsilon) / stored
         if clip.get("rmin") is not None or clip.get("rmax") is not None:
             r = r.clamp(clip.get("rmin"), clip.get("rmax"))
@@ -289,6 +298,8 @@ class LayerNormalization(_Affine):
     Raises:
         TypeError: An axis that is no int.
     """
+
+    _moved: tuple[list[int], list[int]] | None
 
     def __init__(
         self,
@@ -431,6 +442,8 @@ class RMSNormalization(_Affine):
         epsilon: Keeps the root from zero.
         **kwargs: As for `Layer`.
     """
+
+    _moved: tuple[list[int], list[int]] | None
 
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -164,6 +164,8 @@ class _GlobalPooling(Spatial):
         **kwargs: As for `Layer`.
     """
 
+    _axes: tuple[int, ...]
+
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._set_data_format(data_format)
@@ -255,7 +257,7 @@ class _AdaptivePooling(Spatial):
     """
 
     _float_input = True
-    _modules_by_rank: dict[int, type[nn.Module]] = {}
+    _modules_by_rank: Mapping[int, Callable[[tuple[int, ...]], nn.Module]]
 
     def __init__(self, output_size: int | Sequence[int], data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

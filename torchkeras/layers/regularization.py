@@ -237,7 +237,7 @@ class AlphaDropout(_Noise):
     def call(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
         if not training or self.rate == 0:
             return inputs
-        shape = inputs.shape
+        shape: Sequence[int] = inputs.shape
         if self.noise_shape is not None:
             shape = tuple(n if d is None else d for d, n in zip(self.noise_shape, inputs.shape))
         scale = ((1 - self.rate) * (1 + self.rate * self._LOWEST**2)) ** -0.5

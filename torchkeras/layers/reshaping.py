@@ -39,8 +39,8 @@ class Flatten(Layer):
         return inputs.flatten(1)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        rest = input_shape[1:]
-        return (input_shape[0], None if None in rest else math.prod(rest))
+        rest = [n for n in input_shape[1:] if n is not None]
+        return (input_shape[0], math.prod(rest) if len(rest) == len(input_shape) - 1 else None)
 
 
 class Reshape(Layer):
@@ -66,9 +66,10 @@ class Reshape(Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.compute_output_shape(input_shape)
 
-    def _resolved(self, sizes: Sequence[int | None]) -> tuple[int | None, ...]:
+    def _resolved(self, given: Sequence[int | None]) -> tuple[int | None, ...]:
         """The target for features of these sizes."""
-        if None in sizes:
+        sizes = [n for n in given if n is not None]
+        if len(sizes) < len(given):
             return tuple(None if d == -1 else d for d in self.target_shape)
         total, known = math.prod(sizes), math.prod([d for d in self.target_shape if d != -1])
         free = -1 in self.target_shape
@@ -81,7 +82,7 @@ class Reshape(Layer):
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         shape = inputs.shape
-        return inputs.reshape(shape[0], *self._resolved(shape[1:]))
+        return inputs.reshape(shape[0], *self._resolved(shape[1:]))  # type: ignore[arg-type]  # a tensor's sizes are known
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         return (input_shape[0], *self._resolved(input_shape[1:]))
@@ -168,6 +169,8 @@ class _ZeroPadding(Spatial):
     """
 
     _keeps_type = True
+    _pairs: tuple[tuple[int, int], ...]
+    _amounts: list[int]
 
     def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -221,6 +224,7 @@ class _Cropping(Spatial):
     """
 
     _keeps_type = True
+    _pairs: tuple[tuple[int, int], ...]
 
     def __init__(self, cropping: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

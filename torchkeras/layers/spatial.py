@@ -20,6 +20,9 @@ class Spatial(Layer):
     """
 
     rank: int
+    data_format: str
+    _to_first: tuple[int, ...] | None
+    _to_last: tuple[int, ...] | None
     _per_axis: tuple[str, ...] = ()  # the arguments whose default Keras spells once per axis, `(1, 1)`
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -32,7 +35,7 @@ class Spatial(Layer):
                 for n, p in signature.parameters.items()
                 if n != "self"
             ]
-            cls.__signature__ = signature.replace(parameters=shown)
+            cls.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
 
     def _set_data_format(self, data_format: str | None) -> None:
         self.data_format = config.standardize_data_format(data_format)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, SupportsIndex
 
 from torch import nn
 
@@ -12,6 +12,8 @@ from ..variable import Variable
 
 class Contents(nn.Module):
     """The child module under which the layers and weights of a tracked list or dict are registered by place or key."""
+
+    items_ref: TrackedList | TrackedDict
 
     def __init__(self, items: TrackedList | TrackedDict) -> None:
         super().__init__()
@@ -99,11 +101,11 @@ class TrackedList(list):
         list.__setitem__(self, index, [_tracked(v) for v in value] if isinstance(index, slice) else _tracked(value))
         self.contents.refresh()
 
-    def __iadd__(self, values: Iterable[Any]) -> TrackedList:
+    def __iadd__(self, values: Iterable[Any]) -> TrackedList:  # type: ignore[misc]  # unlike `+`, it stays tracked
         self.extend(values)
         return self
 
-    def __reduce_ex__(self, protocol: int) -> tuple:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple:
         return TrackedList, (), None, iter(list(self))
 
     insert = _refreshing(list.insert)
@@ -131,7 +133,7 @@ class TrackedDict(dict):
         dict.update(self, {k: _tracked(v) for k, v in dict(*args, **kwargs).items()})
         self.contents.refresh()
 
-    def __reduce_ex__(self, protocol: int) -> tuple:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple:
         return TrackedDict, (), None, None, iter(list(self.items()))
 
     setdefault = _refreshing(dict.setdefault)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from ..distribution import rank
 from ..graph import Operation, infer, standardize_shape
 from ..variable import SAME, KerasVariable, Variable, WeightView
 from .tracking import TrackedDict, TrackedList, track
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 class Calls:
@@ -66,6 +68,9 @@ class Weighted(nn.Module, Operation):
             input_spec=None, activity_regularizer=None, autocast=True, _called=False,
         )  # fmt: skip
         return self
+
+    def _refresh(self) -> None:
+        """Work out again what depends on the policy, on freezing or on the weights."""
 
     # -- types -----------------------------------------------------------------------------------------------------------------------
 
@@ -166,7 +171,7 @@ class Weighted(nn.Module, Operation):
         """Keras's older name of `add_weight`."""
         return self.add_weight(shape, initializer, dtype, trainable, autocast, regularizer, constraint, name=name)
 
-    def new_module(self, cls: Callable[..., nn.Module], *args: Any, **kwargs: Any) -> nn.Module:
+    def new_module(self, cls: Callable[..., _Module], *args: Any, **kwargs: Any) -> _Module:
         """A torch module on the default device in the variable type, its weights not yet filled: `wrap_weight` does that."""
         return skip_init(cls, *args, device=rank.default_device(), dtype=dtypes.to_torch_dtype(self.variable_dtype), **kwargs)
 
@@ -269,7 +274,7 @@ class Weighted(nn.Module, Operation):
             self.dtype_policy = name
 
     def _own_children(self) -> Iterator[nn.Module]:
-        yield from self._modules.values()
+        yield from (module for module in self._modules.values() if module is not None)
 
     def _covered(self) -> set[int]:
         views = [v for v in (*self._own_trainable, *self._own_non_trainable) if isinstance(v, WeightView)]

@@ -152,16 +152,19 @@ class Model(Trainer, Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers directly inside, each once."""
+        """The layers directly inside, each once; of a Sequential in their order, the Input left out."""
+        return self._layers_inside()
+
+    @layers.setter
+    def layers(self, value: Any) -> None:
+        raise AttributeError("`layers` is read-only: it lists the layers that the model has. Use another attribute name.")
+
+    def _layers_inside(self) -> list[Layer]:
         if self._plan is not None:
             own = [o for o in self._operations if isinstance(o, Layer)]
             extra = [layer for layer in self._flatten_layers(include_self=False, recursive=False) if not any(layer is o for o in own)]
             return own + extra
         return self._flatten_layers(include_self=False, recursive=False)
-
-    @layers.setter
-    def layers(self, value: Any) -> None:
-        raise AttributeError("`layers` is read-only: it lists the layers that the model has. Use another attribute name.")
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name or place.
@@ -240,8 +243,7 @@ class Model(Trainer, Layer):
         if self._plan is None:
             return
         stored = next((p.dtype for p in self.parameters() if p.is_floating_point()), None)
-        changed = stored is not None and stored is not dtypes.to_torch_dtype(self.variable_dtype)
-        if changed:
+        if stored is not None and stored is not dtypes.to_torch_dtype(self.variable_dtype):
             self.dtype_policy = dtypes.standardize_dtype(stored)
             self.__dict__["_input_dtypes"] = [stored if d.is_floating_point else d for d in self._input_dtypes]
             self._plan.retype(stored)
@@ -307,7 +309,7 @@ class Model(Trainer, Layer):
             return super().compute_output_spec(*args, **kwargs) if own_shape else self._infer_spec(*args, **kwargs)
         inputs = args[0] if args else kwargs["inputs"]
         if isinstance(inputs, dict):
-            names = self.input_names if not isinstance(self._inputs_struct, dict) else sorted(self._inputs_struct)
+            names = [s.name for s in self._specs] if not isinstance(self._inputs_struct, dict) else sorted(self._inputs_struct)
             given = [inputs[n] for n in names]
         else:
             given = tree.flatten(inputs)

@@ -48,7 +48,7 @@ class Sequential(Model):
             layer = origin
         if isinstance(layer, nn.Module) and not isinstance(layer, Layer):
             layer = TorchModuleWrapper(layer)
-        if isinstance(layer, Callable) and not isinstance(layer, Layer):
+        if callable(layer) and not isinstance(layer, Layer):
             raise ValueError(
                 f"`layer` must be a layer. Received: {layer!r} of type {type(layer).__name__}. Wrap a function in a `Lambda` layer."
             )
@@ -92,8 +92,8 @@ class Sequential(Model):
         self.built = False
         if len(chain) > 1 and isinstance(chain[0], InputLayer):
             self.build(chain[0].batch_shape)
-        elif len(chain) > 1 and isinstance(chain[0], Model) and chain[0]._plan is not None and len(chain[0].inputs) == 1:
-            self.build(chain[0].inputs[0].shape)
+        elif len(chain) > 1 and isinstance(chain[0], Model) and chain[0]._plan is not None and len(chain[0]._inputs) == 1:
+            self.build(chain[0]._inputs[0].shape)
 
     def build(self, input_shape: Any = None) -> None:
         """Make the graph and the weights for inputs of this shape, batch size (or `None`) included."""
@@ -130,9 +130,7 @@ class Sequential(Model):
     def _build_on(self, shape: Any, dtype: Any) -> None:
         self.build((None, *shape[1:]))
 
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers in their order, the Input left out."""
+    def _layers_inside(self) -> list[Layer]:
         chain = self.__dict__.get("_chain", [])
         return [layer for layer in chain if not isinstance(layer, InputLayer)]
 

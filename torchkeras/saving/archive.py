@@ -108,7 +108,7 @@ def open_weights(archive: zipfile.ZipFile, label: str) -> Iterator[BinaryIO]:
     header = file.read(30)
     start = info.header_offset + 30 + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
     with io.BufferedReader(_Window(file, start, info.file_size), 2**16) as window:
-        yield window  # type: ignore[misc]
+        yield window
 
 
 class _Window(io.RawIOBase):

@@ -209,8 +209,9 @@ def fit(
     for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ValueError(f"`{name}` must be an integer, 0 or more. Received: {name}={value!r}")
-    if config.max_epochs() is not None:
-        epochs = min(epochs, config.max_epochs())
+    most = config.max_epochs()
+    if most is not None:
+        epochs = min(epochs, most)
     distributed = ddp.start()
     if validation_split and validation_data is None:
         (x, y, sample_weight), validation_data = data.train_validation_split((x, y, sample_weight), validation_split)

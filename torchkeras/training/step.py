@@ -47,7 +47,7 @@ class BatchLogs(dict):
     def __eq__(self, other: object) -> bool:
         return dict.__eq__(self._fresh(), other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def get(self, key: str, default: Any = None) -> Any:
         return dict.get(self._fresh(), key, default)

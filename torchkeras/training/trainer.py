@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ class Trainer:
     name: str
     built: bool
     training: bool
+    __call__: Callable[..., Any]
     trainable_variables: list[Any]
     compiled: bool
     optimizer: Any
