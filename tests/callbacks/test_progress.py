@@ -160,6 +160,17 @@ def test_a_terminal_without_a_size_is_painted_all_the_same():
     assert run.returncode == 0 and re.fullmatch(r"3/3 \|\S{20}\| 0s \S+/step - loss: 1\.0000", line)
 
 
+def test_a_line_said_while_the_bar_moves_stands_above_it(terminal, capsys):
+    logger = ProgbarLogger()
+    logger.set_params({"verbose": 1, "epochs": 1, "steps": 2})
+    logger.on_epoch_begin(0)
+    logger.on_train_batch_end(0, {"loss": 1.0})
+    progress.say("saved")
+    logger.on_train_batch_end(1, {"loss": 1.0})
+    logger.on_epoch_end(0, {"loss": 1.0})
+    assert [line[:5] for line in painted(capsys.readouterr().out)] == ["saved", "2/2 |", ""]
+
+
 # -- keras.utils.Progbar --------------------------------------------------------------------------------------------------------------
 
 

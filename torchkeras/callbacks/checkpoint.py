@@ -9,6 +9,7 @@ from typing import Any
 
 from ..distribution import rank
 from .monitor import MonitorCallback
+from .progress import say
 
 
 class ModelCheckpoint(MonitorCallback):
@@ -61,7 +62,7 @@ class ModelCheckpoint(MonitorCallback):
         self._last_batch = -1
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.save_freq == "epoch":
+        if isinstance(self.save_freq, str):
             return
         self._batches += batch - self._last_batch
         self._last_batch = batch
@@ -80,14 +81,15 @@ class ModelCheckpoint(MonitorCallback):
                 return
             if not self.is_better(value, self.best):
                 if self.verbose and rank.is_main():
-                    print(f"Epoch {epoch + 1}: {self.monitor} did not improve from {self.best:.5f}")
+                    say(f"Epoch {epoch + 1}: {self.monitor} did not improve from {self.best:.5f}")
                 return
             if self.verbose and rank.is_main():
                 before = "none" if self.best is None else f"{self.best:.5f}"
-                print(f"Epoch {epoch + 1}: {self.monitor} improved from {before} to {value:.5f}, saving model to {self._path(epoch, batch, logs)}")
+                path = self._path(epoch, batch, logs)
+                say(f"Epoch {epoch + 1}: {self.monitor} improved from {before} to {value:.5f}, saving model to {path}")
             self.best = value
         elif self.verbose and rank.is_main():
-            print(f"Epoch {epoch + 1}: saving model to {self._path(epoch, batch, logs)}")
+            say(f"Epoch {epoch + 1}: saving model to {self._path(epoch, batch, logs)}")
         if not rank.is_main():  # one process writes
             return
         path = self._path(epoch, batch, logs)

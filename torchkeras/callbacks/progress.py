@@ -114,9 +114,9 @@ class Progbar:
             self._bar.leave = not line  # tqdm paints a last time as it closes, which shows a wrapped line twice
             self.close()
             if line:
-                _say(line)
+                say(line)
         elif self.verbose:
-            _say(f"{current}/{self.target or current} - {_clock(elapsed)} - {rate}{text}")
+            say(f"{current}/{self.target or current} - {_clock(elapsed)} - {rate}{text}")
 
     def close(self) -> None:
         """Leave the bar as it stands and go to the next line."""
@@ -195,7 +195,7 @@ class ProgbarLogger(Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         epochs = self.params.get("epochs", 1)
         if epochs > 1 and self.params.get("verbose", 1):
-            _say(f"Epoch {epoch + 1}/{epochs}")
+            say(f"Epoch {epoch + 1}/{epochs}")
         self._open()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -264,8 +264,11 @@ def _stdout_moves() -> bool:
     return sys.stdout is not None and (sys.stdout.isatty() or type(sys.stdout).__module__.startswith("ipykernel"))
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line, above the bar if one is moving; to the `logging` module where interactive logging is off."""
     if config.is_interactive_logging_enabled():
-        print(text, flush=True)
+        tqdm.write(text)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     else:
         logging.getLogger("torchkeras").info(text)

@@ -12,6 +12,7 @@ import torch
 from ..distribution import rank
 from .callback import Callback
 from .monitor import MonitorCallback
+from .progress import say
 
 
 def learning_rate_of(optimizer: Any) -> float:
@@ -54,7 +55,7 @@ class LearningRateScheduler(Callback):
             raise ValueError(f"`schedule` must return a number. Received: {rate!r} of type {type(rate).__name__}")
         set_learning_rate(optimizer, float(rate))
         if self.verbose and rank.is_main():
-            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {float(rate)}.")
+            say(f"Epoch {epoch + 1}: LearningRateScheduler setting learning rate to {float(rate)}.")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
@@ -127,5 +128,5 @@ class ReduceLROnPlateau(MonitorCallback):
                 new = max(old * self.factor, self.min_lr)
                 set_learning_rate(optimizer, new)
                 if self.verbose and rank.is_main():
-                    print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
+                    say(f"Epoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
                 self.cooldown_counter, self.wait = self.cooldown, 0

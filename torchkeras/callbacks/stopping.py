@@ -8,6 +8,7 @@ from typing import Any
 from ..distribution import rank
 from .callback import Callback
 from .monitor import MonitorCallback
+from .progress import say
 
 
 class EarlyStopping(MonitorCallback):
@@ -67,10 +68,10 @@ class EarlyStopping(MonitorCallback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.stopped_epoch > 0 and self.verbose > 0 and rank.is_main():
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            say(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0 and rank.is_main():
-                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+                say(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
             for variable, value in zip(self.model.weights, self.best_weights):
                 variable.assign(value)
 
@@ -98,6 +99,6 @@ class TerminateOnNaN(Callback):
         if self.raise_error:
             raise RuntimeError(f"NaN or infinite loss at batch {batch}: {loss}. Lower the learning rate, or clip gradients (`clipnorm=`).")
         if rank.is_main():
-            print(f"Batch {batch}: invalid loss {loss}, terminating training")
+            say(f"Batch {batch}: invalid loss {loss}, terminating training")
         self._terminated = True
         self.model.stop_training = True
