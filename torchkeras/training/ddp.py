@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 from typing import Any
 
 import torch
@@ -26,6 +27,8 @@ def start() -> bool:
 
 
 def _stop() -> None:
+    """Leave the group at the end of the program; what still holds it (a replica) must go before its threads do."""
+    gc.collect()
     if dist.is_initialized():
         dist.destroy_process_group()
 
