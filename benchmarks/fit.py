@@ -140,7 +140,8 @@ def resnet() -> tuple[Any, nn.Module, Any, Any, str]:
         h = layers.BatchNormalization()(layers.Conv2D(16, 3, padding="same", use_bias=False)(h))
         x = layers.ReLU()(layers.Add()([x, h]))
     model = keras.Model(i, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
-    net = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), Residual(16), Residual(16), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
+    blocks = Residual(16), Residual(16)
+    net = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
     return model, net, torch.randn(BATCH * 12, 32, 32, 3), torch.randint(0, 10, (BATCH * 12,)), "image"
 
 

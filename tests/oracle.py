@@ -4,4 +4,4 @@ import os
 
 os.environ["KERAS_BACKEND"] = "torch"
 
-import keras as keras  # noqa: E402
+import keras as keras

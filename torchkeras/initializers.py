@@ -165,7 +165,7 @@ def _window(window: Any, length: int, periodic: bool) -> torch.Tensor:
         return _WINDOWS[window](length, sym=not periodic, dtype=torch.float64, device=torch.device("cpu"))
     if isinstance(window, str) or (isinstance(window, tuple) and isinstance(window[0], str)):
         try:
-            from scipy import signal  # noqa: PLC0415  (an extra)
+            from scipy import signal
         except ImportError:
             raise ImportError(
                 f"`window` must be one of {', '.join(_WINDOWS)} without SciPy. Received: window={window!r}. `pip install scipy` for all."

@@ -51,7 +51,8 @@ class ModelCheckpoint(MonitorCallback):
         known = (".weights.h5", ".safetensors") if save_weights_only else (".keras",)
         if not self.filepath.endswith(known):
             raise ValueError(
-                f"`filepath` must end in {' or '.join(known)} with save_weights_only={save_weights_only}. Received: filepath={self.filepath!r}"
+                f"`filepath` must end in {' or '.join(known)} with save_weights_only={save_weights_only}. "
+                f"Received: filepath={self.filepath!r}"
             )
         self._batches = 0
         self._epoch = 0

@@ -1,5 +1,6 @@
 """The symbolic graph: tensors without values, recorded calls, and their flat plan."""
 
+from .function import Function as Function
 from .modules import use_module_wrapper as use_module_wrapper
 from .symbolic import KerasTensor as KerasTensor
 from .symbolic import Node as Node
@@ -11,4 +12,3 @@ from .symbolic import is_keras_tensor as is_keras_tensor
 from .symbolic import op as op
 from .symbolic import standardize_shape as standardize_shape
 from .symbolic import use_ops_for_operators as use_ops_for_operators
-from .function import Function as Function

@@ -25,8 +25,8 @@ class Slot:
 class Step:
     """One call of a plan: which operation, which values it takes, where its outputs go, and which values are dead after it.
 
-    `source` is the slot of the only argument (`sources` the slots of a list of them), or `None` when `args` and `kwargs` (nests in which a `Slot` marks a value) have to be
-    filled; `target` is the slot of the only output, or a tuple of slots.
+    `source` is the slot of the only argument (`sources` the slots of a list of them), or `None` when `args` and `kwargs` (nests in
+    which a `Slot` marks a value) have to be filled; `target` is the slot of the only output, or a tuple of slots.
     """
 
     __slots__ = ("key", "fn", "source", "sources", "args", "kwargs", "target", "dead", "owner", "quick")
@@ -161,7 +161,9 @@ class Plan:
         key_of: Gives the name under which an operation that is a module is found at run time, or `None` for a plain function.
     """
 
-    def __init__(self, inputs: Sequence[KerasTensor], outputs: Any, nodes: Sequence[Node], key_of: Callable[[Operation], str | None]) -> None:
+    def __init__(
+        self, inputs: Sequence[KerasTensor], outputs: Any, nodes: Sequence[Node], key_of: Callable[[Operation], str | None]
+    ) -> None:
         slots: dict[int, int] = {}
         for tensor in inputs:
             slots[id(tensor)] = len(slots)

@@ -14,7 +14,6 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from .. import tree
 
 
-
 @dataclass(frozen=True)
 class Spec:
     """The shape and the torch type of one output."""
@@ -85,7 +84,8 @@ def _run(fn: Callable, args: tuple, kwargs: dict[str, Any], describe: Callable, 
             outputs = fn(*fake_args, **fake_kwargs)
     except Exception as error:
         raise ValueError(
-            f"Could not infer the output shape of {name} by running it on tensors without values: {type(error).__name__}: {str(error).rstrip('.')}. "
+            f"Could not infer the output shape of {name} by running it on tensors without values: "
+            f"{type(error).__name__}: {str(error).rstrip('.')}. "
             "Write its `compute_output_shape(input_shape)` or `compute_output_spec(...)` method."
         ) from error
     finally:

@@ -133,7 +133,6 @@ class KerasTensor:
 
 
 _NOT_METHODS = {"grad", "data", "device", "requires_grad", "numpy", "item", "tolist", "backward"}
-_REFLECTED = {"radd": "add", "rsub": "sub", "rmul": "mul", "rtruediv": "div", "rfloordiv": "floor_divide", "rpow": "pow", "rmatmul": "matmul"}
 
 
 def _operator(name: str) -> Callable:
@@ -290,7 +289,8 @@ class Operation(Configurable):
     def _first_node(self, what: str) -> Node:
         if not self._inbound_nodes:
             raise AttributeError(
-                f"The layer {self.name} has never been called on symbolic tensors, so `{what}` is not defined. Call it on a `keras.Input` first."
+                f"The layer {self.name} has never been called on symbolic tensors, so `{what}` is not defined. "
+                "Call it on a `keras.Input` first."
             )
         return self._inbound_nodes[0]
 
@@ -303,7 +303,11 @@ def infer_spec(fn: Callable, args: tuple, kwargs: dict[str, Any], name: str) -> 
     """The outputs of `fn` as KerasTensors, found by running it on fake tensors (see `infer`)."""
     shapes_in = lambda t: (t.shape, dtypes.to_torch_dtype(t.dtype)) if isinstance(t, KerasTensor) else None  # noqa: E731
     outputs = infer.output_spec(fn, args, kwargs, shapes_in, name, rank.default_device())
-    return tree.map_structure(lambda s: KerasTensor(s.shape, dtypes.standardize_dtype(s.dtype)) if isinstance(s, infer.Spec) else s, outputs)
+
+    def symbol(value: Any) -> Any:
+        return KerasTensor(value.shape, dtypes.standardize_dtype(value.dtype)) if isinstance(value, infer.Spec) else value
+
+    return tree.map_structure(symbol, outputs)
 
 
 # -- ops -------------------------------------------------------------------------------------------------------------------------------

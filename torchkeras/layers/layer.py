@@ -112,7 +112,7 @@ class Layer(Weighted):
         if "build" in vars(cls) and not hasattr(cls.build, "_is_build"):
             cls.build = _finishing(cls.build)  # type: ignore[method-assign]
         cls._call_info_cache = None
-        if "call" in vars(cls) and "forward" not in vars(cls):
+        if "call" in vars(cls):
             cls.forward = _with_signature(cls.forward, cls.call)  # type: ignore[method-assign]
 
     def __init__(
@@ -129,7 +129,8 @@ class Layer(Weighted):
         if unknown:
             known = (*_parameter_names(type(self)), *_LEGACY_ARGUMENTS)
             raise ValueError(
-                f"Unrecognized keyword arguments passed to {type(self).__name__}: {', '.join(unknown)}.{registry.near_matches(unknown[0], known)}"
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {', '.join(unknown)}."
+                f"{registry.near_matches(unknown[0], known)}"
             )
         Operation.__init__(self, name)
         self.activity_regularizer = regularizers.get(activity_regularizer)
@@ -277,7 +278,8 @@ class Layer(Weighted):
 
     def _takes(self, x: torch.Tensor) -> bool:
         """Whether a tensor needs no cast and carries no mask."""
-        return (x.dtype is self._compute or not (self._float_input or x.dtype.is_floating_point)) and getattr(x, "_keras_mask", None) is None
+        fits = x.dtype is self._compute or not (self._float_input or x.dtype.is_floating_point)
+        return fits and getattr(x, "_keras_mask", None) is None
 
     def _takes_all(self, args: tuple | list) -> bool:
         for x in args:
@@ -437,7 +439,7 @@ class Layer(Weighted):
             return infer_spec(self._call_for_shape, args, kwargs, f"the layer {self.name!r} ({type(self).__name__})")
         info = self._call_info()
         arguments = dict(zip(info.positional, args), **kwargs)
-        names = [n for n in inspect.signature(self.compute_output_shape).parameters]
+        names = list(inspect.signature(self.compute_output_shape).parameters)
         matched = {n: _shapes(arguments[n[:-6]]) for n in names if n.endswith("_shape") and arguments.get(n[:-6]) is not None}
         if len(names) == 1 or not matched:
             first = next(iter(arguments.values()))

@@ -70,7 +70,7 @@ def _spec(fn: Callable) -> _Spec:
 
 def _function(operation: OpNode) -> Callable | None:
     """The op that Keras would record; `None` where it has none."""
-    fn = operation.fn
+    fn: Callable | None = operation.fn
     if not getattr(fn, "is_op", False):
         group, _, name = operation.function.rpartition(".")
         fn = OPS.get(_AS_OPS.get(name, "")) if group in ("torch", "torch.Tensor") else None
@@ -149,7 +149,7 @@ class OpCall:
         rest = args[len(spec.called) :]
         if rest and not spec.variadic:
             raise ValueError(f"The config calls the op {self.name!r} with {len(args)} arguments; it takes {len(spec.called)}.")
-        positional = []
+        positional: list[Any] = []
         for parameter in spec.signature.parameters.values():
             if parameter.kind is parameter.VAR_POSITIONAL:
                 positional += rest

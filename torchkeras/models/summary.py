@@ -39,7 +39,8 @@ def summary_text(
 ) -> str:
     """The table as text."""
     connected = not _is_sequential_like(model)
-    header = ["Layer (type)", "Output Shape", "Param #"] + (["Connected to"] if connected else []) + (["Trainable"] if show_trainable else [])
+    header = ["Layer (type)", "Output Shape", "Param #"]
+    header += (["Connected to"] if connected else []) + (["Trainable"] if show_trainable else [])
     fractions = list(positions) if positions is not None else _positions(connected, show_trainable)
     width = line_length or min(shutil.get_terminal_size((80, 24)).columns, 100 if connected or show_trainable else 80)
     if fractions[-1] <= 1:

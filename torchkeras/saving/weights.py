@@ -45,7 +45,7 @@ def children(owner: Any) -> Iterator[tuple[str, Any]]:
         if isinstance(value, (TrackedList, TrackedDict, Layer)) and name not in _SKIPPED and not name.startswith("_inbound"):
             attributes[name] = value
     if owner.__dict__.get("_plan") is not None or "_chain" in owner.__dict__:
-        in_graph = list(owner.layers)
+        in_graph: list[Any] = [*owner.layers]  # type: ignore[misc]  # a model lists its layers
         attributes = {k: v for k, v in attributes.items() if not any(v is layer for layer in in_graph)}
         attributes["layers"] = in_graph
     elif hasattr(type(owner), "layers"):  # a subclassed model

@@ -39,8 +39,8 @@ class CapturedStep:
             )
         if not step.own_optimizer:
             raise ValueError(
-                f"`jit_compile=True` needs an optimizer of torchkeras, whose update can be captured. Received: {type(step.optimizer).__name__}. "
-                "Pass `optimizer='adam'` or the like, or `jit_compile=False`."
+                f"`jit_compile=True` needs an optimizer of torchkeras, whose update can be captured. "
+                f"Received: {type(step.optimizer).__name__}. Pass `optimizer='adam'` or the like, or `jit_compile=False`."
             )
         self.step = step
         self.graphs: dict[Any, Callable] = {}
@@ -76,7 +76,7 @@ class CapturedStep:
             return None
         try:
             self.graphs[key] = self._compile(x, y, sample_weight, rows, leaves)
-        except Exception as error:  # torch raises whatever its compilers raise
+        except Exception as error:  # noqa: BLE001  # torch raises whatever its compilers raise
             warnings.warn(
                 f"The step of the model {step.model.name!r} could not be captured and runs eagerly ({type(error).__name__}: {error}). "
                 "Recurrent layers cannot be compiled; pass `jit_compile=False` to `compile` to do without this attempt.",

@@ -52,7 +52,8 @@ class Trainer:
         self.__dict__.update(
             compiled=False, optimizer=None, loss=None, stop_training=False, history=None, jit_compile=False, run_eagerly=False,
             steps_per_execution=1, _compile_arguments=None, _compiled_loss=None, _compiled_metrics=None, _loss_tracker=None,
-            _replica=None, _in_replica=False, _world=1, _share=1.0, _only_name=None, train_function=None, test_function=None, predict_function=None,
+            _replica=None, _in_replica=False, _world=1, _share=1.0, _only_name=None, train_function=None, test_function=None,
+            predict_function=None,
         )  # fmt: skip
 
     # -- compile ---------------------------------------------------------------------------------------------------------------------
@@ -112,7 +113,9 @@ class Trainer:
             return None
         kept = {k: v for k, v in self._compile_arguments.items() if k != "auto_scale_loss"}
         if not isinstance(kept["optimizer"], (str, dict, optimizers.Optimizer)):
-            warnings.warn("The optimizer of the model is torch's own and is not saved with it. Compile the loaded model again.", stacklevel=2)
+            warnings.warn(
+                "The optimizer of the model is torch's own and is not saved with it. Compile the loaded model again.", stacklevel=2
+            )
             return None
         if isinstance(kept["optimizer"], str):
             kept["optimizer"] = self.optimizer

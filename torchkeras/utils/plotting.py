@@ -100,7 +100,7 @@ class Drawing:
             return ends[id(operations[0])][0], ends[id(operations[-1])][1]
 
         def source(tensor: KerasTensor) -> str:
-            operation, _, place = tensor._keras_history  # type: ignore[misc]
+            operation, _, place = tensor._keras_history
             exits = ends[id(operation)][1]
             return exits[min(place, len(exits) - 1)]
 
