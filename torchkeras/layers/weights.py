@@ -64,8 +64,9 @@ class Weighted(nn.Module, Operation):
         nn.Module.__init__(self)  # here, so that attributes may be set before super().__init__()
         self.__dict__.update(
             training=False, built=False, _building=False, _trainable=True, _own_trainable=[], _own_non_trainable=[], _hidden=[],
-            _foreign={}, _losses=[], _losses_of=None, _loss_holders=[], _metrics=[], _inbound_nodes=[], _build_shapes=None, _initial_weights=None, supports_masking=False,
-            input_spec=None, activity_regularizer=None, autocast=True, _called=False,
+            _foreign={}, _losses=[], _losses_of=None, _loss_holders=[], _metrics=[], _inbound_nodes=[],
+            _build_shapes=None, _initial_weights=None, supports_masking=False, input_spec=None,
+            activity_regularizer=None, autocast=True, _called=False,
         )  # fmt: skip
         return self
 
@@ -263,15 +264,25 @@ class Weighted(nn.Module, Operation):
                 if new.device.type != "meta" and variable.device.type != "meta":
                     variable.data = new
                     self._buffers[name] = variable
-        self._follow_type()
+        self._follow_type(fn)
         return self
 
-    def _follow_type(self) -> None:
-        """After `.half()` and the like the policy says what the weights are now, so that inputs are cast to that."""
-        own = next((v for v in self._own_trainable if v.dtype.is_floating_point), None)
-        name = None if own is None else dtypes.standardize_dtype(own.dtype)
-        if name is not None and name != self.variable_dtype:
-            self.dtype_policy = name
+    def _follow_type(self, fn: Callable) -> None:
+        """After `.half()` and the like the policy says what weights are now, so that inputs are cast to that; weightless layers as well."""
+        policy = self.__dict__.get("_dtype_policy")
+        if policy is None or getattr(policy, "quantization_mode", None) or not dtypes.is_float(policy.variable_dtype):
+            return
+        now = dtypes.standardize_dtype(fn(torch.empty(0, dtype=dtypes.to_torch_dtype(policy.variable_dtype))).dtype)
+        if now != policy.variable_dtype:
+            self.dtype_policy = now
+
+    def get_submodule(self, target: str) -> nn.Module:
+        """The module of this dotted name, as torch finds it; the attribute of a list of layers is a list, its module stands in the table."""
+        name, _, rest = target.partition(".")
+        child = self._modules.get(name)
+        if child is None:
+            return super().get_submodule(target)
+        return child.get_submodule(rest) if rest else child
 
     def _own_children(self) -> Iterator[nn.Module]:
         yield from (module for module in self._modules.values() if module is not None)

@@ -237,14 +237,12 @@ class Model(Trainer, Layer):
             return args, kwargs
         return super()._convert_arguments(args, kwargs)
 
-    def _follow_type(self) -> None:
+    def _follow_type(self, fn: Callable) -> None:
         """After `.half()` and the like the graph takes floating inputs of the type that its weights have now."""
-        super()._follow_type()
-        if self._plan is None:
-            return
-        stored = next((p.dtype for p in self.parameters() if p.is_floating_point()), None)
-        if stored is not None and stored is not dtypes.to_torch_dtype(self.variable_dtype):
-            self.dtype_policy = dtypes.standardize_dtype(stored)
+        before = self.variable_dtype
+        super()._follow_type(fn)
+        if self._plan is not None and self.variable_dtype != before:
+            stored = dtypes.to_torch_dtype(self.variable_dtype)
             self.__dict__["_input_dtypes"] = [stored if d.is_floating_point else d for d in self._input_dtypes]
             self._plan.retype(stored)
 
