@@ -304,12 +304,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
 def _tensor(array: Any) -> torch.Tensor:
     if isinstance(array, float):  # NumPy's float64 scalar is a Python float
         return torch.as_tensor(float(array), dtype=dtypes.to_torch_dtype(None), device=rank.default_device())
-    array = np.asarray(array)
-    if array.dtype.name == "bfloat16":  # ml_dtypes
-        return torch.as_tensor(array.astype("float32"), device=rank.default_device()).bfloat16()
-    if not array.flags.writeable or not array.dtype.isnative or any(s < 0 for s in array.strides):
-        array = array.astype(array.dtype.newbyteorder("="), copy=True)  # what torch.as_tensor does not share
-    return torch.as_tensor(array, device=rank.default_device())
+    return dtypes.from_numpy(np.asarray(array), device=rank.default_device())
 
 
 FAMILY = Family(

@@ -165,3 +165,18 @@ def result_type(*dtypes: Any) -> str:
             raise ValueError(f"`dtypes` have no common type. Received: {', '.join(sorted(names))}. Cast one of them first.")
         name = joined
     return _WEAK[name]() if name in _WEAK else name
+
+
+def from_numpy(array: np.ndarray, dtype: torch.dtype | None = None, device: torch.device | None = None) -> torch.Tensor:
+    """A NumPy array as a tensor, in shared memory where torch can share it.
+
+    Args:
+        array: Of any byte order and strides, read-only or not, bfloat16 (of ml_dtypes) included.
+        dtype: The type of the tensor; the array's without it.
+        device: Where it goes; the CPU without it.
+    """
+    if array.dtype.name == "bfloat16":
+        return torch.as_tensor(array.astype("float32"), dtype=dtype or torch.bfloat16, device=device)
+    if not array.dtype.isnative or not array.flags.writeable or any(s < 0 for s in array.strides):
+        array = array.astype(array.dtype.newbyteorder("="), copy=True)
+    return torch.as_tensor(array, dtype=dtype, device=device)

@@ -93,7 +93,7 @@ class SeedGenerator(Configurable):
 
 
 def draw_seed() -> int:
-    """A seed from torch's global CPU generator."""
+    """A seed from torch's global CPU generator, which `set_random_seed` governs."""
     return int(torch.randint(2**31 - 1, (), device="cpu"))
 
 
@@ -207,7 +207,7 @@ def _tensor(x: Any, dtype: torch.dtype | None = None, device: torch.device | Non
         return x if dtype is None else x.to(dtype)
     if dtype is None and isinstance(x, list | tuple | int | float):
         dtype = dtypes.to_torch_dtype(None) if np.asarray(x).dtype.kind == "f" else None
-    return torch.as_tensor(np.array(x), dtype=dtype, device=device or rank.default_device())
+    return dtypes.from_numpy(np.array(x), dtype, device or rank.default_device())
 
 
 def _check_positive(name: str, value: Any, zero: bool = False) -> None:

@@ -142,7 +142,7 @@ class Variable(KerasVariable, nn.Parameter, metaclass=_VariableMeta):  # type: i
         if not isinstance(value, torch.Tensor):
             if dtype is None and isinstance(value, float):
                 dtype = dtypes.standardize_dtype(None)
-            value = torch.as_tensor(np.asarray(value), device=rank.default_device())
+            value = dtypes.from_numpy(np.asarray(value), device=rank.default_device())
             if dtype is None and value.dtype is torch.float64:
                 dtype = dtypes.standardize_dtype(None)
         torch_dtype = dtypes.to_torch_dtype(dtype) if dtype is not None else value.dtype

@@ -178,3 +178,7 @@ def test_another_convolution_op_is_used(data_format):
     layer(x), plain(x)
     plain.set_weights([2 * layer.get_weights()[0], layer.get_weights()[1]])
     torch.testing.assert_close(layer(x), plain(x))
+
+
+def test_unknown_channels_of_a_depthwise_convolution():
+    assert layers.DepthwiseConv2D(3).compute_output_shape((None, 8, 8, None)) == (None, 6, 6, None)

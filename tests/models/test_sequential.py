@@ -117,3 +117,10 @@ def test_training_is_passed_on():
     assert torch.equal(model(x), x) and not torch.equal(model(x, training=True), x)
     model.train()
     assert not torch.equal(model(x), x) and torch.equal(model(x, training=False), x)
+
+
+def test_layers_are_read_only():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    with pytest.raises(AttributeError, match="`layers` is read-only: it lists the layers that the model has. Use another attribute name."):
+        model.layers = []
+    assert len(model.layers) == 1

@@ -12,7 +12,6 @@ from .batches import make_batches as make_batches
 from .generators import PyDataset as PyDataset
 from .generators import Sequence as Sequence
 from .sharding import batch_rows as batch_rows
-from .sharding import draw_seed as draw_seed
 from .sharding import shard_bounds as shard_bounds
 from .source import Source as Source
 from .validation import check_integer_labels as check_integer_labels

@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader as TorchDataLoader
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
 from .. import config
+from ..random import draw_seed
 from .arrays import ArraySource, is_array_nest
 from .generators import GeneratorSource, PyDatasetSource, is_py_dataset
 from .loaders import DatasetSource, IterableSource
-from .sharding import draw_seed
 from .source import Source
 from .validation import class_weight_to_sample_weight, unpack_x_y_sample_weight
 

@@ -1,4 +1,4 @@
-"""How one global batch is divided among the processes of a data-parallel run, and the seed that all of them share."""
+"""How one global batch is divided among the processes of a data-parallel run, and the order of the samples that all of them share."""
 
 from __future__ import annotations
 
@@ -37,14 +37,6 @@ def batch_rows(data: Any) -> int:
     """The number of samples in a nest of tensors: the first axis of its first leaf that has one (1 when none has)."""
     leaf = first_leaf(data)
     return 1 if leaf is None else len(leaf)
-
-
-def draw_seed() -> int:
-    """A seed from torch's global generator, so that `set_random_seed` governs the order of the samples.
-
-    In a data-parallel run rank 0 draws it and the others receive it.
-    """
-    return int(torch.empty((), dtype=torch.int64, device="cpu").random_().item())
 
 
 def sample_order(samples: int, batch_size: int, shuffle: bool | str, seed: int, device: torch.device) -> torch.Tensor | None:

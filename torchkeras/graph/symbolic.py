@@ -431,22 +431,15 @@ def convert_to_tensor(x: Any, dtype: Any = None, device: torch.device | None = N
     try:
         if isinstance(x, (bool, int, float)) and target is not None:  # filled on the device: a copy from the host would wait for it
             return torch.full((), x, dtype=target, device=device or rank.default_device())
-        return torch.as_tensor(x if not isinstance(x, np.ndarray) else _native(x), dtype=target, device=device or rank.default_device())
+        if isinstance(x, np.ndarray):
+            signed = _UNSIGNED.get(x.dtype.name)
+            return dtypes.from_numpy(x if signed is None else x.astype(signed), target, device or rank.default_device())
+        return torch.as_tensor(x, dtype=target, device=device or rank.default_device())
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"Cannot make a tensor of {type(x).__name__}: {error}. Pass numbers, an array or a tensor.") from None
 
 
 _UNSIGNED = {"uint16": "int32", "uint32": "int64"}  # torch stores the types of the left and computes nothing with them
-
-
-def _native(array: np.ndarray) -> np.ndarray:
-    if array.dtype.name == "bfloat16":  # ml_dtypes
-        return array.astype("float32")
-    if array.dtype.name in _UNSIGNED:
-        return array.astype(_UNSIGNED[array.dtype.name])
-    if not array.dtype.isnative or any(s < 0 for s in array.strides) or not array.flags.writeable:
-        return array.astype(array.dtype.newbyteorder("="), copy=True)
-    return array
 
 
 def _python_dtype(x: Any) -> torch.dtype | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import config, data, tree
+from .. import config, data, random, tree
 from ..callbacks.callback import CallbackList
 from ..data import make_batches, unpack_x_y_sample_weight
 from ..distribution import rank
@@ -215,7 +215,7 @@ def fit(
     distributed = ddp.start()
     if validation_split and validation_data is None:
         (x, y, sample_weight), validation_data = data.train_validation_split((x, y, sample_weight), validation_split)
-    seed = ddp.broadcast(data.draw_seed()) if distributed else None
+    seed = ddp.broadcast(random.draw_seed()) if distributed else None
     batches = make_batches(
         x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch, shuffle=shuffle, class_weight=class_weight,
         device=model._device(), initial_epoch=initial_epoch, rank=rank.rank(), world_size=rank.world_size(), seed=seed,
