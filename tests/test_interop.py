@@ -122,11 +122,21 @@ def test_optimizers_schedulers_and_clipping_of_torch_in_a_loop(build):
     assert all(p.grad is not None for p in model.parameters())
 
 
-@BUILDERS
+class Plain(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.first, self.out = layers.Dense(8, activation="relu"), layers.Dense(1)
+
+    def call(self, x):
+        return self.out(self.first(x))
+
+
+@pytest.mark.parametrize("build", [functional, sequential, Plain], ids=["functional", "sequential", "subclassed"])
 def test_export_with_a_dynamic_batch(build):
     model = build().eval()
+    model(torch.from_numpy(X[:2]))
     batch = torch.export.Dim("batch", min=2, max=64)
-    inputs = "x" if build is subclassed else "inputs"
+    inputs = "x" if build is Plain else "inputs"
     program = torch.export.export(model, (torch.from_numpy(X[:4]),), dynamic_shapes=({0: batch},), strict=False)
     named = torch.export.export(model, (torch.from_numpy(X[:4]),), dynamic_shapes={inputs: {0: batch}}, strict=False)
     assert named.range_constraints

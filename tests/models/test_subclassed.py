@@ -345,6 +345,25 @@ def test_copies(way, kind):
     assert not torch.equal(twin(x), expected)
 
 
+def test_stateless_call_with_layers_in_lists_and_state_that_call_assigns():
+    model = make_containers(keras)
+    x = torch.ones(2, 5)
+    model(x)
+    out, _ = model.stateless_call([torch.zeros(w.shape) for w in model.trainable_weights], [], x)
+    assert torch.equal(out, torch.zeros(2, 1)) and not torch.equal(model(x), out)
+    noisy = Noisy(3)
+    noisy(torch.ones(1, 2))
+    _, new, losses = noisy.stateless_call([torch.ones(2, 3), torch.full((3,), 2.0)], [torch.tensor(5.0)], torch.ones(1, 2), training=True, return_losses=True)
+    assert float(new[0]) == 6 and float(noisy.calls) == 0 and losses[0].item() == pytest.approx(0.12)
+
+
+def test_gradients_through_stateless_call():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    weights = [w.value.detach().clone().requires_grad_() for w in model.trainable_weights]
+    out, _ = model.stateless_call(weights, [], torch.ones(2, 4))
+    assert [g.shape for g in torch.autograd.grad(out.sum(), weights)] == [w.shape for w in weights]
+
+
 def test_stateless_call():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.BatchNormalization()])
     x = torch.randn(8, 4)

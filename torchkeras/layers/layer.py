@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import types
@@ -18,6 +19,7 @@ from ..configurable import is_builtin
 from ..distribution import rank
 from ..graph import KerasTensor, Operation, any_symbolic, convert_to_tensor, infer
 from ..graph.symbolic import infer_spec, standardize_shape
+from ..variable import Variable
 from .input_spec import InputSpec, check_inputs
 from .tracking import Contents
 from .weights import Weighted, calls
@@ -50,6 +52,25 @@ def _with_signature(forward: Any, call: Callable) -> Any:
     copy.__doc__, copy.__qualname__, copy.__module__ = forward.__doc__, forward.__qualname__, forward.__module__
     copy.__signature__ = inspect.signature(call)  # type: ignore[attr-defined]
     return copy
+
+
+@contextlib.contextmanager
+def _replaced(module: nn.Module, state: dict[int, torch.Tensor]) -> Iterator[None]:
+    """Other tensors in the places of parameters and buffers, by the ids of these, for a while."""
+    places = [
+        (table, name, stored)
+        for m in module.modules()
+        for table in (m._parameters, m._buffers)
+        for name, stored in table.items()
+        if id(stored) in state
+    ]
+    for table, name, stored in places:
+        table[name] = state[id(stored)]  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for table, name, stored in places:
+            table[name] = stored  # type: ignore[assignment]
 
 
 def _finishing(build: Callable) -> Callable:
@@ -494,25 +515,26 @@ class Layer(Weighted):
             Outputs, then the new values of `non_trainable_variables`, then the losses if asked for.
         """
         self._check_built()
-        state = {}
-        targets = []
+        state: dict[int, torch.Tensor] = {}  # by id of the stored tensor
         for what, variables, values in (
             ("trainable_variables", self.trainable_variables, trainable_variables),
             ("non_trainable_variables", self.non_trainable_weights, non_trainable_variables),
         ):
             if len(variables) != len(values):
                 raise ValueError(f"`{what}` must hold {len(variables)} values for the layer {self.name!r}. Received: {len(values)}")
-            targets += list(zip(variables, values))
-        names = {id(t): n for n, t in (*self.named_parameters(), *self.named_buffers())}
-        replaced: dict[str, torch.Tensor] = {}
-        for variable, value in targets:
-            value = convert_to_tensor(value)
-            for stored, part in zip(variable.parameters, variable.to_torch(value)):
-                replaced[names[id(stored)]] = part.clone() if not variable.trainable else part
-        state.update(replaced)
-        outputs = torch.func.functional_call(self, state, args, kwargs)
-        new = [v.to_keras(*(state[names[id(s)]] for s in v.parameters)) for v in self.non_trainable_weights]
-        return (outputs, new, self.losses) if return_losses else (outputs, new)
+            for variable, value in zip(variables, values):
+                for stored, part in zip(variable.parameters, variable.to_torch(convert_to_tensor(value))):
+                    if isinstance(stored, Variable) and not variable.trainable:
+                        part = Variable._wrap(part.detach().clone(), False, dict(stored.__dict__))  # `call` may assign to it
+                    state[id(stored)] = part if variable.trainable else part.clone() if type(part) is torch.Tensor else part
+        held, regularized = self.non_trainable_weights, [w for w in self.trainable_weights if w.regularizer is not None]
+        places = [[id(stored) for stored in v.parameters] for v in held]
+        with _replaced(self, state):
+            outputs = self(*args, **kwargs)
+            losses = [loss for layer in self._flatten_layers() for loss in layer._losses]
+            losses += [w.regularizer(w.to_keras(*(state.get(id(t), t) for t in w.parameters))) for w in regularized]
+        new = [v.to_keras(*(state[place] for place in stored)) for v, stored in zip(held, places)]
+        return (outputs, new, losses) if return_losses else (outputs, new)
 
     def _check_built(self) -> None:
         if not self.built:
