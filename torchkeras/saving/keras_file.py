@@ -14,7 +14,7 @@ from ..configurable import deserialize_keras_object, loading, serialize_keras_ob
 from ..layers.layer import Layer
 from . import weights
 from .archive import CONFIG, METADATA, WEIGHTS, open_archive, open_weights, read_json
-from .target import by_one, check_target, replacing
+from .target import by_one, check_suffix, replacing
 
 KERAS_VERSION = "3.15.1"  # whose layout is written; real Keras refuses files that name no version
 
@@ -37,12 +37,12 @@ def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool = T
         raise ValueError(f"Unrecognized arguments passed to save: {', '.join(kwargs)}")
     if zipped is False:
         raise ValueError("`zipped=False` is not offered: a `.keras` file is one zip. Received: zipped=False")
-    path = check_target(filepath, overwrite, (".keras",), "save")
+    path = check_suffix(filepath, (".keras",), "save")
 
-    def write() -> None:
+    def write(target: Path) -> None:
         config = json.dumps(serialize_keras_object(model))
         metadata = json.dumps({"keras_version": KERAS_VERSION, "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S")})
-        with replacing(path) as part:
+        with replacing(target) as part:
             stored = part.with_name(f"{part.name}.h5")
             try:
                 weights.write(model, stored)
@@ -53,7 +53,7 @@ def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool = T
             finally:
                 stored.unlink(missing_ok=True)
 
-    by_one(path, write)
+    by_one(path, overwrite, write)
 
 
 def load_model(

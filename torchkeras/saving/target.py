@@ -15,23 +15,23 @@ from ..distribution import rank
 _written: dict[str, int] = {}
 
 
-def check_target(filepath: str | os.PathLike[str], overwrite: bool, suffixes: tuple[str, ...], what: str) -> Path:
-    """The path to write to, checked before anything is written.
+def check_suffix(filepath: str | os.PathLike[str], suffixes: tuple[str, ...], what: str) -> Path:
+    """The path to write to.
 
     Raises:
         ValueError: Another suffix.
-        FileExistsError: The file is there and `overwrite` is false.
-        FileNotFoundError: Its folder is not there.
     """
     path = Path(filepath)
     if not path.name.endswith(suffixes):
         raise ValueError(f"`filepath` of {what} must end in {' or '.join(suffixes)}. Received: filepath={str(filepath)!r}")
-    if rank.is_main():
-        if path.exists() and not overwrite:
-            raise FileExistsError(f"The file {str(path)!r} exists. Pass `overwrite=True` to replace it.")
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"The folder {str(path.parent)!r} of `filepath` does not exist. Make it first.")
-    return Path(os.path.realpath(path))
+    return path
+
+
+def _check_place(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"The file {str(path)!r} exists. Pass `overwrite=True` to replace it.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"The folder {str(path.parent)!r} of `filepath` does not exist. Make it first.")
 
 
 @contextlib.contextmanager
@@ -45,27 +45,37 @@ def replacing(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def by_one(path: Path, write: Callable[[], None]) -> None:
+def by_one(path: Path, overwrite: bool, write: Callable[[Path], None]) -> None:
     """Let rank 0 write; the others return when the file is there.
 
     Rank 0 never waits, so that a script may also save on rank 0 alone.
 
+    Args:
+        path: Where.
+        overwrite: Whether a file that is there may be replaced.
+        write: Gets the path, links resolved.
+
     Raises:
+        FileExistsError: The file is there and `overwrite` is false.
+        FileNotFoundError: Its folder is not there.
         RuntimeError: On the others, when rank 0 could not write.
     """
+    target = Path(os.path.realpath(path))
     if not (dist.is_available() and dist.is_initialized()) or rank.world_size() == 1:
-        write()
+        _check_place(target, overwrite)
+        write(target)
         return
     store = dist.distributed_c10d._get_default_store()
-    _written[str(path)] = _written.get(str(path), 0) + 1
-    key = f"torchkeras/written/{path}/{_written[str(path)]}"
+    _written[str(target)] = _written.get(str(target), 0) + 1
+    key = f"torchkeras/written/{target}/{_written[str(target)]}"
     if not rank.is_main():
         failure = store.get(key).decode()
         if failure:
             raise RuntimeError(f"Rank 0 could not write {str(path)!r}: {failure}")
         return
     try:
-        write()
+        _check_place(target, overwrite)
+        write(target)
     except BaseException as error:
         store.set(key, f"{type(error).__name__}: {error}")
         raise

@@ -19,7 +19,7 @@ from ..layers.tracking import TrackedDict, TrackedList
 from . import shards
 from .archive import open_archive, open_weights
 from .h5 import H5Reader, ReadStore, UnsafeFileError, WriteStore
-from .target import by_one, check_target, replacing
+from .target import by_one, check_suffix, replacing
 
 _SKIPPED = frozenset(("history", "loss"))
 _STATE_OF_OTHERS = frozenset(("seed_generator", "random_generator"))  # Keras on other backends saves the state of its generators
@@ -276,23 +276,23 @@ def save_weights(
     """
     _refuse(kwargs, "save_weights")
     suffixes = (".weights.h5", ".safetensors") if max_shard_size is None else (".weights.json",)
-    path = check_target(filepath, overwrite, suffixes, "save_weights" + (" with `max_shard_size`" if max_shard_size is not None else ""))
+    path = check_suffix(filepath, suffixes, "save_weights" + (" with `max_shard_size`" if max_shard_size is not None else ""))
     if not model.built:
         raise ValueError(
             f"The model {model.name!r} is not built and has no weights to save. Call it on data or `build(input_shape)` first."
         )
 
-    def write_file() -> None:
+    def write_file(target: Path) -> None:
         if max_shard_size is not None:
-            shards.write(saved(model), path, max_shard_size)
+            shards.write(saved(model), target, max_shard_size)
             return
-        with replacing(path) as part:
+        with replacing(target) as part:
             if path.name.endswith(".safetensors"):
                 _safetensors().torch.save_file({k: v.detach().contiguous() for k, v in model.state_dict().items()}, part)
             else:
                 write(model, part)
 
-    by_one(path, write_file)
+    by_one(path, overwrite, write_file)
 
 
 def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bool = False, **kwargs: Any) -> None:
