@@ -1,0 +1,100 @@
+"""Configs: to JSON and back, classes of one's own, and errors that tell the cure."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import torchkeras
+from torchkeras import layers, saving
+from torchkeras.models import clone_model, model_from_json
+
+from .models import MODELS
+
+
+class Scaled(layers.Layer):
+    def __init__(self, factor, words=("a", "b"), **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+        self.words = words
+
+    def call(self, x):
+        return x * self.factor
+
+
+class Bare(torchkeras.Model):
+    def __init__(this, width=3):
+        super().__init__()
+        this.dense = layers.Dense(width)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_models_come_back_from_json(name):
+    model = MODELS[name](torchkeras)
+    again = model_from_json(model.to_json())
+    assert json.loads(again.to_json()) == json.loads(model.to_json())
+    assert [w.shape for w in again.weights] == [w.shape for w in model.weights]
+    rebuilt = type(model).from_config(model.get_config())
+    assert [w.shape for w in rebuilt.weights] == [w.shape for w in model.weights]
+    assert [w.shape for w in clone_model(model).weights] == [w.shape for w in model.weights]
+
+
+def test_arguments_of_ones_own_layers_are_captured():
+    config = saving.serialize_keras_object(Scaled(2.5, name="s"))
+    assert config["class_name"] == "Scaled" and config["config"]["factor"] == 2.5
+    again = saving.deserialize_keras_object(json.loads(json.dumps(config)))
+    assert type(again) is Scaled and again.factor == 2.5 and list(again.words) == ["a", "b"] and again.name == "s"
+
+
+def test_a_constructor_without_name_comes_back(tmp_path):
+    model = Bare(5)
+    x = torch.ones(2, 4)
+    y = model(x)
+    model.save(tmp_path / "m.keras")
+    torch.testing.assert_close(torchkeras.models.load_model(tmp_path / "m.keras")(x), y)
+
+
+def test_torch_functions_come_back(tmp_path):
+    inputs = torchkeras.Input((6,))
+    x = torch.nn.functional.gelu(layers.Dense(4)(inputs))
+    x = torch.cat([x, torch.sin(x)], dim=-1).clamp(min=-1.0).reshape(-1, 2, 4).transpose(1, 2).mean(dim=1)
+    model = torchkeras.Model(inputs, torch.ones(2) + x.unsqueeze(0)[0])
+    model.save(tmp_path / "m.keras")
+    again = torchkeras.models.load_model(tmp_path / "m.keras")
+    data = torch.randn(3, 6)
+    torch.testing.assert_close(again(data), model(data))
+
+
+def test_an_unknown_class_is_named_with_near_matches():
+    config = saving.serialize_keras_object(layers.Dense(2))
+    config["class_name"] = "Dence"
+    with pytest.raises(ValueError, match=r"Unknown class 'Dence'.*Did you mean 'Dense'.*custom_objects=\{'Dence': Dence\}"):
+        saving.deserialize_keras_object(config)
+
+
+def test_custom_objects_are_found_by_argument_and_by_scope():
+    def twice(x):
+        return 2 * x
+
+    config = saving.serialize_keras_object(layers.Dense(2, activation=twice))
+    with pytest.raises(ValueError, match="Unknown function 'twice'"):
+        saving.deserialize_keras_object(config)
+    assert saving.deserialize_keras_object(config, custom_objects={"twice": twice}).activation is twice
+    with saving.custom_object_scope({"twice": twice}):
+        assert saving.deserialize_keras_object(config).activation is twice
+
+
+@pytest.mark.parametrize("value", [b"ab", (1, "a"), np.arange(3), slice(1, None, 2), Ellipsis, [1, {"a": None}]])
+def test_values_come_back(value):
+    again = saving.deserialize_keras_object(json.loads(json.dumps(saving.serialize_keras_object(value))))
+    assert np.array_equal(again, value) if isinstance(value, np.ndarray) else again == value
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "{", None])
+def test_text_that_is_no_json_is_refused(text):
+    with pytest.raises(ValueError, match="`json_string`"):
+        model_from_json(text)
