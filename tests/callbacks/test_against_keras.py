@@ -104,7 +104,11 @@ def test_learning_rate_scheduler_needs_a_number():
 
 def test_csv_logger_and_append(tmp_path):
     for append in (False, True):
-        run(lambda k: [k.callbacks.CSVLogger(tmp_path / k.__name__, append=append, separator=";")], epochs=2, validation_split=0.2)
+        run(
+            lambda k, append=append: [k.callbacks.CSVLogger(tmp_path / k.__name__, append=append, separator=";")],
+            epochs=2,
+            validation_split=0.2,
+        )
     mine, real = ((tmp_path / name).read_text().splitlines() for name in ("torchkeras", "keras"))
     assert mine[0].split(";") == real[0].split(";") and len(mine) == len(real) == 5
     for a, b in zip(mine[1:], real[1:]):
@@ -128,13 +132,19 @@ def test_model_checkpoint(options, tmp_path):
         return [k.callbacks.ModelCheckpoint(**{**options, "filepath": str(tmp_path / k.__name__ / options["filepath"])})]
 
     run(make, epochs=5, values=CURVE)
-    files = [sorted(str(p.relative_to(tmp_path / name)) for p in (tmp_path / name).rglob("*") if p.is_file()) for name in ("torchkeras", "keras")]
+    files = [
+        sorted(str(p.relative_to(tmp_path / name)) for p in (tmp_path / name).rglob("*") if p.is_file()) for name in ("torchkeras", "keras")
+    ]
     assert files[0] == files[1] and files[0]
 
 
 def test_model_checkpoint_keeps_the_best_weights(tmp_path):
     path = tmp_path / "best.weights.h5"
-    found = run(lambda k: [k.callbacks.ModelCheckpoint(path, save_best_only=True, save_weights_only=True)][: k is torchkeras], values=CURVE, epochs=8)
+    found = run(
+        lambda k: [k.callbacks.ModelCheckpoint(path, save_best_only=True, save_weights_only=True)][: k is torchkeras],
+        values=CURVE,
+        epochs=8,
+    )
     model = found[0][0]
     last = model.get_weights()
     model.load_weights(path)

@@ -353,7 +353,9 @@ def test_stateless_call_with_layers_in_lists_and_state_that_call_assigns():
     assert torch.equal(out, torch.zeros(2, 1)) and not torch.equal(model(x), out)
     noisy = Noisy(3)
     noisy(torch.ones(1, 2))
-    _, new, losses = noisy.stateless_call([torch.ones(2, 3), torch.full((3,), 2.0)], [torch.tensor(5.0)], torch.ones(1, 2), training=True, return_losses=True)
+    _, new, losses = noisy.stateless_call(
+        [torch.ones(2, 3), torch.full((3,), 2.0)], [torch.tensor(5.0)], torch.ones(1, 2), training=True, return_losses=True
+    )
     assert float(new[0]) == 6 and float(noisy.calls) == 0 and losses[0].item() == pytest.approx(0.12)
 
 
@@ -380,9 +382,7 @@ def test_stateless_call():
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains(policy):
-    model = keras.Sequential(
-        [keras.Input((8,)), layers.Dense(16, activation="relu", dtype=policy), layers.Dense(1, dtype="float32")]
-    )
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(16, activation="relu", dtype=policy), layers.Dense(1, dtype="float32")])
     model.compile(keras.optimizers.Adam(0.01), "mse")
     x = np.random.rand(64, 8).astype("float32")
     h = model.fit(x, x.sum(1, keepdims=True), epochs=8, verbose=0)

@@ -26,7 +26,11 @@ def rows_of(text):
     """The cells of the table, wrapped lines joined."""
     rows = []
     for block in re.split(r"(?m)^[├┡└┏].*", text):
-        cells = [[c.strip() for c in line.strip("│┃").split("│" if "│" in line else "┃")] for line in block.splitlines() if line[:1] in "│┃" and line]
+        cells = [
+            [c.strip() for c in line.strip("│┃").split("│" if "│" in line else "┃")]
+            for line in block.splitlines()
+            if line[:1] in "│┃" and line
+        ]
         if cells:
             rows.append(["".join(column).replace(" ", "") for column in zip(*cells)])
     return rows

@@ -74,7 +74,10 @@ def several_outputs():
     h = layers.Dense(8, activation="tanh")(i)
     model = keras.Model(i, {"value": layers.Dense(1, name="value")(h), "kind": layers.Dense(3, activation="softmax", name="kind")(h)})
     model.compile(
-        "adam", {"value": "mse", "kind": "sparse_categorical_crossentropy"}, loss_weights={"value": 0.3, "kind": 2.0}, metrics={"kind": "accuracy"}
+        "adam",
+        {"value": "mse", "kind": "sparse_categorical_crossentropy"},
+        loss_weights={"value": 0.3, "kind": 2.0},
+        metrics={"kind": "accuracy"},
     )
     h = model.fit(X, {"value": VALUE, "kind": CLASSES}, epochs=4, batch_size=24, verbose=0)
     return model, h.history
@@ -111,7 +114,18 @@ def clipped_and_accumulated():
     return model, model.fit(X[:80], VALUE[:80], epochs=5, batch_size=20, verbose=0).history
 
 
-CASES = [uneven, tiny_last_batch, sample_weights, class_weights, masks, several_outputs, data_loader, curves, stops_early, clipped_and_accumulated]
+CASES = [
+    uneven,
+    tiny_last_batch,
+    sample_weights,
+    class_weights,
+    masks,
+    several_outputs,
+    data_loader,
+    curves,
+    stops_early,
+    clipped_and_accumulated,
+]
 
 
 def main(path):

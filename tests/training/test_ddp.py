@@ -17,7 +17,11 @@ NAMES = [case.__name__ for case in ddp_script.CASES]
 
 
 def run(arguments, processes, cwd, check=True):
-    command = [sys.executable, *(["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []), *arguments]
+    command = [
+        sys.executable,
+        *(["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []),
+        *arguments,
+    ]
     done = subprocess.run(
         [str(a) for a in command], cwd=cwd, capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
@@ -74,7 +78,9 @@ def test_one_process_prints_and_writes(tmp_path):
     path = script(
         tmp_path,
         """
-        m.fit(x, y, epochs=3, verbose=2, callbacks=[keras.callbacks.CSVLogger('log.csv'), keras.callbacks.ModelCheckpoint('{epoch}.weights.h5', save_weights_only=True)])
+        c = keras.callbacks
+        files = [c.CSVLogger('log.csv'), c.ModelCheckpoint('{epoch}.weights.h5', save_weights_only=True)]
+        m.fit(x, y, epochs=3, verbose=2, callbacks=files)
         """,
     )
     out = run([path], 2, tmp_path).stdout

@@ -213,7 +213,11 @@ def test_a_loss_of_the_users_own():
 def test_add_loss_and_activity_regularizer():
     def build(k):
         return k.Sequential(
-            [k.Input((6,)), k.layers.Dense(8, activity_regularizer="l2", bias_regularizer="l1", kernel_constraint="max_norm"), k.layers.Dense(1)]
+            [
+                k.Input((6,)),
+                k.layers.Dense(8, activity_regularizer="l2", bias_regularizer="l1", kernel_constraint="max_norm"),
+                k.layers.Dense(1),
+            ]
         )
 
     compare(build, X, VALUE, lambda k: {"optimizer": "adam", "loss": "mse"})
@@ -259,7 +263,10 @@ def test_data_loaders():
     ours, theirs = both(mlp(1))
     for model in (ours, theirs):
         model.compile("adam", "mse", metrics=["mae"])
-    assert_history(ours.fit(loader, epochs=3, verbose=0, shuffle=False, validation_data=loader), theirs.fit(loader, epochs=3, verbose=0, shuffle=False, validation_data=loader))
+    assert_history(
+        ours.fit(loader, epochs=3, verbose=0, shuffle=False, validation_data=loader),
+        theirs.fit(loader, epochs=3, verbose=0, shuffle=False, validation_data=loader),
+    )
     assert ours.evaluate(loader, verbose=0) == pytest.approx(theirs.evaluate(loader, verbose=0), rel=1e-4)
     np.testing.assert_allclose(ours.predict(loader, verbose=0), theirs.predict(loader, verbose=0), atol=1e-4)
 
@@ -278,7 +285,10 @@ def test_py_datasets():
     ours, theirs = both(mlp(1))
     for model in (ours, theirs):
         model.compile("adam", "mse")
-    assert_history(ours.fit(make(PyDataset), epochs=3, verbose=0, shuffle=False), theirs.fit(make(oracle.utils.PyDataset), epochs=3, verbose=0, shuffle=False))
+    assert_history(
+        ours.fit(make(PyDataset), epochs=3, verbose=0, shuffle=False),
+        theirs.fit(make(oracle.utils.PyDataset), epochs=3, verbose=0, shuffle=False),
+    )
 
 
 def test_tensors_dicts_and_lists_of_arrays():
@@ -289,7 +299,9 @@ def test_tensors_dicts_and_lists_of_arrays():
     given = {"b": X[:, 2:], "a": X[:, :2]}
     ours, theirs = compare(build, given, {"y": VALUE}, lambda k: {"optimizer": "adam", "loss": {"y": "mse"}, "metrics": {"y": ["mae"]}})
     tensors = {k: torch.from_numpy(v) for k, v in given.items()}
-    assert ours.evaluate(tensors, {"y": torch.from_numpy(VALUE)}, verbose=0) == pytest.approx(theirs.evaluate(given, {"y": VALUE}, verbose=0), rel=1e-4)
+    assert ours.evaluate(tensors, {"y": torch.from_numpy(VALUE)}, verbose=0) == pytest.approx(
+        theirs.evaluate(given, {"y": VALUE}, verbose=0), rel=1e-4
+    )
     assert ours.predict(tensors, verbose=0)["y"].shape == (90, 1)
 
 

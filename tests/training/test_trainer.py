@@ -22,7 +22,9 @@ def test_evaluate_predict_and_single_batches_return_what_keras_returns():
     ours, theirs = compiled_pair(mlp(1), optimizer="sgd", loss="mse", metrics=["mae"])
     a, b = ours.evaluate(X, VALUE, verbose=0), theirs.evaluate(X, VALUE, verbose=0)
     assert isinstance(a, list) and isinstance(a[0], float) and a == pytest.approx(b, rel=1e-4)
-    assert ours.evaluate(X, VALUE, verbose=0, return_dict=True) == pytest.approx(theirs.evaluate(X, VALUE, verbose=0, return_dict=True), rel=1e-4)
+    assert ours.evaluate(X, VALUE, verbose=0, return_dict=True) == pytest.approx(
+        theirs.evaluate(X, VALUE, verbose=0, return_dict=True), rel=1e-4
+    )
     a, b = ours.predict(X, verbose=0), theirs.predict(X, verbose=0)
     assert type(a) is type(b) is np.ndarray and a.dtype == b.dtype
     np.testing.assert_allclose(a, b, atol=1e-5)
@@ -46,7 +48,11 @@ def test_a_loss_alone_is_a_number():
 
 def test_lists_of_several_outputs_are_in_the_order_of_keras():
     ours, theirs = compiled_pair(
-        two_outputs, optimizer="sgd", loss=["mse", "sparse_categorical_crossentropy"], metrics=[["mae"], ["accuracy"]], weighted_metrics=[["mae"], []]
+        two_outputs,
+        optimizer="sgd",
+        loss=["mse", "sparse_categorical_crossentropy"],
+        metrics=[["mae"], ["accuracy"]],
+        weighted_metrics=[["mae"], []],
     )
     y = [VALUE, CLASSES]
     a, b = ours.evaluate(X, y, verbose=0, return_dict=True), theirs.evaluate(X, y, verbose=0, return_dict=True)
@@ -88,7 +94,7 @@ class KerasLoop(torchkeras.Model):
         y_pred = self(x, training=True)
         loss = self.compute_loss(y=y, y_pred=y_pred)
         loss.backward()
-        trainable_weights = [v for v in self.trainable_weights]
+        trainable_weights = list(self.trainable_weights)
         gradients = [v.value.grad for v in trainable_weights]
         with torch.no_grad():
             self.optimizer.apply(gradients, trainable_weights)
@@ -200,7 +206,9 @@ def test_overridden_compute_loss_and_compute_metrics():
     plain.set_weights(own.get_weights())
     for model in (own, plain):
         model.compile("sgd", "mse", metrics=["mae"])
-    assert own.evaluate(X, VALUE, verbose=0, return_dict=True)["loss"] == pytest.approx(2 * plain.evaluate(X, VALUE, verbose=0)[0], rel=1e-5)
+    assert own.evaluate(X, VALUE, verbose=0, return_dict=True)["loss"] == pytest.approx(
+        2 * plain.evaluate(X, VALUE, verbose=0)[0], rel=1e-5
+    )
     h = own.fit(X, VALUE, verbose=0)
     assert h.history["always"] == [1.0] and "mae" in h.history
 
@@ -213,7 +221,9 @@ def test_torch_optimizers_and_schedulers():
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
     model.compile(optimizer, "mse")
-    h = model.fit(X, VALUE, epochs=4, verbose=0, callbacks=[torchkeras.callbacks.LambdaCallback(on_epoch_end=lambda e, logs: scheduler.step())])
+    h = model.fit(
+        X, VALUE, epochs=4, verbose=0, callbacks=[torchkeras.callbacks.LambdaCallback(on_epoch_end=lambda e, logs: scheduler.step())]
+    )
     assert h.history["loss"][-1] < h.history["loss"][0]
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.01 / 16)
 
@@ -263,7 +273,10 @@ def test_an_interruption_of_evaluate_and_predict():
     model = mlp(1)(torchkeras)
     model.compile("adam", "mse")
     model.train()
-    for run in (lambda: model.evaluate(X, VALUE, verbose=0, callbacks=[Interrupt()]), lambda: model.predict(X, verbose=0, callbacks=[Interrupt()])):
+    for run in (
+        lambda: model.evaluate(X, VALUE, verbose=0, callbacks=[Interrupt()]),
+        lambda: model.predict(X, verbose=0, callbacks=[Interrupt()]),
+    ):
         with pytest.raises(KeyboardInterrupt):
             run()
         assert all(m.training for m in model.modules()) and torch.is_grad_enabled()

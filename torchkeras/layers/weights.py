@@ -277,7 +277,7 @@ class Weighted(nn.Module, Operation):
             self.dtype_policy = now
 
     def get_submodule(self, target: str) -> nn.Module:
-        """The module of this dotted name, as torch finds it; the attribute of a list of layers is a list, its module stands in the table."""
+        """The module of this dotted name; the attribute of a list of layers is a list, its module stands in the table."""
         name, _, rest = target.partition(".")
         child = self._modules.get(name)
         if child is None:
