@@ -151,7 +151,9 @@ def test_sample_weight():
 def test_class_weight():
     compare(
         mlp(3, "softmax"), X, CLASSES,
-        lambda k: {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"], "weighted_metrics": ["accuracy"]},
+        lambda k: {
+            "optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"], "weighted_metrics": ["accuracy"],
+        },
         class_weight={0: 1.0, 1: 5.0, 2: 0.1},
     )  # fmt: skip
 
@@ -223,7 +225,7 @@ def test_add_loss_and_activity_regularizer():
     compare(build, X, VALUE, lambda k: {"optimizer": "adam", "loss": "mse"})
 
 
-# -- sources of data ------------------------------------------------------------------------------------------------------------------------
+# -- sources of data ---------------------------------------------------------------------------------------------------------------------
 
 
 def batches_of(size):
