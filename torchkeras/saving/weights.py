@@ -90,12 +90,12 @@ def _wraps(owner: Any, module: nn.Module) -> bool:
 
 def walk(model: Any) -> Iterator[tuple[str, Any]]:
     """Every saved object with its path in the file, each once."""
-    seen: set[int] = set()
+    seen: dict[int, Any] = {}  # the objects as well, so that no id is given to another one meanwhile
 
     def visit(path: str, owner: Any, parent: Any) -> Iterator[tuple[str, Any]]:
         if id(owner) in seen:
             return
-        seen.add(id(owner))
+        seen[id(owner)] = owner
         if isinstance(owner, (list, tuple, dict)):
             for name, child in children(owner):
                 yield from visit(f"{path}/{name}", child, parent)
