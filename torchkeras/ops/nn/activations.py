@@ -202,7 +202,8 @@ def threshold(x: TensorLike, threshold: float, default_value: float) -> TensorLi
         threshold: The limit; `x` equal to it is replaced.
         default_value: What replaces.
     """
-    return torch.where(x > threshold, x, default_value).to(x.dtype)
+    result = torch.where(x > threshold, x, default_value)
+    return result if x.dtype is torch.bool else result.to(x.dtype)  # a bool cannot hold the default value
 
 
 def _over_axes(x: torch.Tensor, axis: int | Sequence[int] | None, fn: Callable[..., torch.Tensor]) -> torch.Tensor:
