@@ -168,6 +168,15 @@ def test_every_file_says_in_one_sentence_what_it_is():
     assert [module for module, text in docstrings.items() if not text or len(text.split("\n\n")) > 1] == []
 
 
+def test_public_functions_and_classes_have_docstrings():
+    wrong = []
+    for module, tree in TREES.items():
+        for node in tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_") and not ast.get_docstring(node):
+                wrong.append(f"{module}:{node.lineno} {node.name}")
+    assert wrong == []
+
+
 def test_importing_torchkeras_loads_nothing_heavy():
     script = (
         "import sys, json, torch\n"

@@ -56,10 +56,6 @@ def _fill(nest: Any, values: list[Any]) -> Any:
     return nest
 
 
-def _has_slot(nest: Any) -> bool:
-    return any(isinstance(leaf, Slot) for leaf in tree.flatten(nest))
-
-
 def nodes_between(inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) -> list[Node]:
     """The nodes that make `outputs` from `inputs`, each after those it needs.
 

@@ -44,6 +44,11 @@ def legacy_arguments(cls: type, learning_rate: Any, kwargs: dict[str, Any]) -> A
 def check_arguments(
     clipnorm: Any, clipvalue: Any, global_clipnorm: Any, use_ema: bool, ema_momentum: float, every: Any, window: Any
 ) -> None:
+    """Check the arguments that all optimizers share.
+
+    Raises:
+        ValueError: Several clips at once, or a value out of range.
+    """
     clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
     given = {k: v for k, v in clips.items() if v is not None}
     if len(given) > 1:
@@ -61,6 +66,11 @@ def check_arguments(
 
 
 def check_scheduler(scheduler: Any) -> None:
+    """Check what a callable `learning_rate` made of the optimizer.
+
+    Raises:
+        ValueError: No torch scheduler, or one that needs a metric at each step.
+    """
     if isinstance(scheduler, ReduceLROnPlateau):
         raise ValueError(
             "`learning_rate` cannot be a ReduceLROnPlateau, which needs a metric at each step. Make it with the built optimizer and call "
@@ -80,6 +90,7 @@ def wants_optimizer(function: Callable) -> bool:
 
 
 def initial_value(initializer: Any, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What a slot starts as: `initializer` is a name, a config, an initializer, a callable or a value."""
     if isinstance(initializer, (str, dict)):
         if initializer in ("zeros", "ones"):
             return torch.full(shape, float(initializer == "ones"), dtype=dtype, device=device)

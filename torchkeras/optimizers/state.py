@@ -31,12 +31,22 @@ def to_torch(variable: Any, value: Tensor) -> tuple[Tensor, ...]:
 
 
 class _State(WeightView):
-    """What the handles below share: not a weight of a module."""
+    """What the handles below share: not a weight of a module, and stored as Keras has it unless they say otherwise."""
 
     def __init__(self, name: str, path: str) -> None:
         self.name, self.path = name, path
         self.regularizer = self.constraint = None
         self.autocast, self.overwrite_with_gradient = False, False
+
+    @property
+    def parameters(self) -> tuple[Tensor, ...]:
+        return (self.value,)
+
+    def to_torch(self, value: Tensor) -> tuple[Tensor, ...]:
+        return (value,)
+
+    def to_keras(self, *stored: Tensor) -> Tensor:
+        return stored[0]
 
 
 class SlotView(_State):
@@ -81,16 +91,6 @@ class TensorView(_State):
         self.holder, self.key = holder, key
 
     @property
-    def parameters(self) -> tuple[Tensor, ...]:
-        return (self.holder[self.key],)
-
-    def to_torch(self, value: Tensor) -> tuple[Tensor, ...]:
-        return (value,)
-
-    def to_keras(self, *stored: Tensor) -> Tensor:
-        return stored[0]
-
-    @property
     def value(self) -> Tensor:
         return self.holder[self.key]
 
@@ -107,16 +107,6 @@ class DerivedView(_State):
     def __init__(self, name: str, path: str, compute: Callable[[], Tensor]) -> None:
         super().__init__(name, path)
         self.compute = compute
-
-    @property
-    def parameters(self) -> tuple[Tensor, ...]:
-        return (self.value,)
-
-    def to_torch(self, value: Tensor) -> tuple[Tensor, ...]:
-        return (value,)
-
-    def to_keras(self, *stored: Tensor) -> Tensor:
-        return stored[0]
 
     @property
     def value(self) -> Tensor:
@@ -161,16 +151,6 @@ class ScalarState(_State):
         self.number = number
         if self.tensor is not None:
             self.tensor.fill_(number)
-
-    @property
-    def parameters(self) -> tuple[Tensor, ...]:
-        return (self.value,)
-
-    def to_torch(self, value: Tensor) -> tuple[Tensor, ...]:
-        return (value,)
-
-    def to_keras(self, *stored: Tensor) -> Tensor:
-        return stored[0]
 
     @property
     def value(self) -> Tensor:

@@ -442,6 +442,7 @@ class Updater:
 
 
 def warn_missing(names: list[str]) -> None:
+    """Warn of the variables that got no gradient."""
     warnings.warn(
         f"Gradients do not exist for variables {names}: they stay as they are. If you compiled the model, does the loss reach them?",
         stacklevel=4,
