@@ -49,7 +49,12 @@ def h5_bytes(fill: Callable[[h5py.File], None]) -> bytes:
 
 def layer_in_sequential(layer: dict[str, Any]) -> dict[str, Any]:
     """The config of a model whose only layer is this."""
-    start = {"module": "keras.layers", "class_name": "InputLayer", "config": {"batch_shape": [None, 4], "name": "i"}, "registered_name": None}
+    start = {
+        "module": "keras.layers",
+        "class_name": "InputLayer",
+        "config": {"batch_shape": [None, 4], "name": "i"},
+        "registered_name": None,
+    }
     return {
         "module": "keras",
         "class_name": "Sequential",

@@ -61,7 +61,8 @@ def test_no_function_is_found_by_its_dotted_name(module, name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["torch.load", "torch.Tensor.__reduce_ex__", "torch.Tensor.__setstate__", "torch.Tensor.apply_",
-                                  "torch.Tensor.map_", "torch.Tensor.numpy", "torch.Tensor.data.__get__", "os.system", "ops.system"])  # fmt: skip
+                                  "torch.Tensor.map_", "torch.Tensor.numpy", "torch.Tensor.data.__get__",
+                                  "os.system", "ops.system"])  # fmt: skip
 def test_graphs_hold_only_pure_functions(name, tmp_path):
     inputs = torchkeras.Input((4,))
     graph = torchkeras.Model(inputs, torch.sin(inputs))
@@ -137,7 +138,12 @@ class Exploit:
 
 def test_a_pickled_module_is_refused(tmp_path):
     packed = base64.b64encode(pickle.dumps(Exploit())).decode()
-    layer = {"module": "keras.layers", "class_name": "TorchModuleWrapper", "config": {"module": packed, "name": "t"}, "registered_name": None}
+    layer = {
+        "module": "keras.layers",
+        "class_name": "TorchModuleWrapper",
+        "config": {"module": packed, "name": "t"},
+        "registered_name": None,
+    }
     with pytest.raises(ValueError, match="safe mode"):
         load_model(keras_file(tmp_path / "m.keras", layer_in_sequential(layer)))
     layer["config"]["module"] = {"class_name": "__bytes__", "config": {"value": packed}}
@@ -240,7 +246,8 @@ def test_graphs_hold_layers_only(tmp_path):
         load_model(keras_file(tmp_path / "n.keras", optimizer))
 
 
-@pytest.mark.parametrize("config", [[], 3, {}, {"class_name": 3, "config": {}}, {"class_name": "Sequential"}, {"class_name": "__tuple__", "config": 3},
+@pytest.mark.parametrize("config", [[], 3, {}, {"class_name": 3, "config": {}}, {"class_name": "Sequential"},
+                                    {"class_name": "__tuple__", "config": 3},
                                     {"module": "keras", "class_name": "Sequential", "config": 3}, {"class_name": "__evil__", "config": {}},
                                     {"module": "keras", "class_name": "Sequential", "config": {"layers": 3}}])  # fmt: skip
 def test_configs_that_are_none_are_refused(config, tmp_path):
