@@ -8,15 +8,13 @@ import torch
 from torch import Tensor
 
 from .. import config
-from ..losses.loss import pair
 from ..variable import Variable
-from .metric import Metric
-from .reduction import _with_weight
+from .reduction import ColumnMetric
 
 _AVERAGES = (None, "micro", "macro", "weighted")
 
 
-class FBetaScore(Metric):
+class FBetaScore(ColumnMetric):
     """The weighted harmonic mean of precision and recall, `(1 + β²)·P·R / (β²·P + R)`.
 
     Args:
@@ -31,6 +29,7 @@ class FBetaScore(Metric):
         ValueError: A value out of range.
     """
 
+    _column_name = "classes"
     true_positives: Variable
     false_positives: Variable
     false_negatives: Variable
@@ -55,14 +54,11 @@ class FBetaScore(Metric):
         self.beta = beta
         self.threshold = threshold
         self.axis = None if average == "micro" else 0
-        self._built = False
 
     def _build(self, classes: int) -> None:
         shape = () if self.average == "micro" else (classes,)
         for name in ("true_positives", "false_positives", "false_negatives", "intermediate_weights"):
             setattr(self, name, self.add_variable(shape, "zeros", name=name))
-        self._classes = classes
-        self._built = True
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch.
@@ -75,19 +71,7 @@ class FBetaScore(Metric):
         Raises:
             ValueError: Other shapes.
         """
-        mask = getattr(y_pred, "_keras_mask", None)
-        y_true, y_pred = pair(y_true, y_pred)
-        if y_pred.ndim != 2 or y_true.shape != y_pred.shape:
-            raise ValueError(
-                "`y_true` and `y_pred` must have the same shape, (batch, classes). "
-                f"Received: y_true of shape {tuple(y_true.shape)}, y_pred of shape {tuple(y_pred.shape)}"
-            )
-        if not self._built:
-            self._build(y_pred.shape[-1])
-        elif self._classes != y_pred.shape[-1]:
-            raise ValueError(f"`y_pred` must have the {self._classes} classes of earlier batches. Received: shape {tuple(y_pred.shape)}")
-        y_pred, weight = _with_weight(y_pred, sample_weight, self._torch_dtype, mask)
-        self._follow(y_pred)
+        y_true, y_pred, weight = self._prepare(y_true, y_pred, sample_weight)
         if self.threshold is None:
             chosen = (y_pred >= y_pred.amax(dim=-1, keepdim=True)) & (y_pred.abs() > 1e-9)
         else:

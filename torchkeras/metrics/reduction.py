@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..configurable import deserialize_value, serialize_value
 from ..graph import convert_to_tensor
-from ..losses.loss import align
+from ..losses.loss import align, pair
 from .metric import Metric, divide_no_nan
 
 
@@ -123,6 +123,44 @@ def _with_weight(values: Any, sample_weight: Any, dtype: torch.dtype, mask: Tens
         kept = align(mask.to(device=values.device, dtype=dtype), values, "mask")
         weight = kept if weight is None else weight * kept
     return values, weight
+
+
+class ColumnMetric(Metric):
+    """A metric whose state has one entry for each column of `(batch, columns)`, made when the first batch tells how many there are.
+
+    Subclasses make the state in `_build`, name the columns in `_column_name` and begin an update with `_prepare`.
+    """
+
+    _column_name: ClassVar[str]
+    _columns: int | None = None
+
+    @property
+    def _built(self) -> bool:
+        return self._columns is not None
+
+    def _build(self, columns: int) -> None:
+        raise NotImplementedError
+
+    def _prepare(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Targets, predictions and weights of an update, their shapes checked."""
+        mask = getattr(y_pred, "_keras_mask", None)
+        y_true, y_pred = pair(y_true, y_pred)
+        if y_pred.ndim != 2 or y_true.shape != y_pred.shape:
+            raise ValueError(
+                f"`y_true` and `y_pred` must have the same shape, (batch, {self._column_name}). "
+                f"Received: y_true of shape {tuple(y_true.shape)}, y_pred of shape {tuple(y_pred.shape)}"
+            )
+        columns = y_pred.shape[-1]
+        if self._columns is None:
+            self._build(columns)
+            self._columns = columns
+        elif self._columns != columns:
+            raise ValueError(
+                f"`y_pred` must have the {self._columns} {self._column_name} of earlier batches. Received: shape {tuple(y_pred.shape)}"
+            )
+        y_pred, weight = _with_weight(y_pred, sample_weight, self._torch_dtype, mask)
+        self._follow(y_pred)
+        return y_true, y_pred, weight
 
 
 class MeanMetricWrapper(Mean):

@@ -12,8 +12,7 @@ from ..losses import cosine_similarity as cosine_loss
 from ..losses import log_cosh, mean_absolute_error, mean_absolute_percentage_error, mean_squared_error, mean_squared_logarithmic_error
 from ..losses.loss import pair
 from ..variable import Variable
-from .metric import Metric
-from .reduction import FunctionMetric, Mean, MeanMetricWrapper, _with_weight
+from .reduction import ColumnMetric, FunctionMetric, Mean, MeanMetricWrapper
 
 
 class MeanSquaredError(FunctionMetric):
@@ -112,7 +111,7 @@ class CosineSimilarity(MeanMetricWrapper):
 _AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
 
 
-class R2Score(Metric):
+class R2Score(ColumnMetric):
     """The coefficient of determination: 1 for perfect predictions, 0 for those of the mean.
 
     Args:
@@ -126,6 +125,7 @@ class R2Score(Metric):
         ValueError: Another aggregation, or a negative number of inputs.
     """
 
+    _column_name = "outputs"
     squared_sum: Variable
     sum: Variable
     residual: Variable
@@ -149,13 +149,10 @@ class R2Score(Metric):
         self.class_aggregation = class_aggregation
         self.num_regressors = num_regressors
         self.num_samples = self.add_variable((), "zeros", name="num_samples")
-        self._built = False
 
     def _build(self, outputs: int) -> None:
         for name in ("squared_sum", "sum", "residual", "count"):
             setattr(self, name, self.add_variable((outputs,), "zeros", name=name))
-        self._outputs = outputs
-        self._built = True
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch.
@@ -168,19 +165,7 @@ class R2Score(Metric):
         Raises:
             ValueError: Other shapes.
         """
-        mask = getattr(y_pred, "_keras_mask", None)
-        y_true, y_pred = pair(y_true, y_pred)
-        if y_pred.ndim != 2 or y_true.shape != y_pred.shape:
-            raise ValueError(
-                "`y_true` and `y_pred` must have the same shape, (batch, outputs). "
-                f"Received: y_true of shape {tuple(y_true.shape)}, y_pred of shape {tuple(y_pred.shape)}"
-            )
-        if not self._built:
-            self._build(y_pred.shape[-1])
-        elif self._outputs != y_pred.shape[-1]:
-            raise ValueError(f"`y_pred` must have the {self._outputs} outputs of earlier batches. Received: shape {tuple(y_pred.shape)}")
-        y_pred, weight = _with_weight(y_pred, sample_weight, self._torch_dtype, mask)
-        self._follow(y_pred)
+        y_true, y_pred, weight = self._prepare(y_true, y_pred, sample_weight)
         y_true = y_true.to(y_pred.dtype)
         errors = torch.square(y_true - y_pred)
         squares = torch.square(y_true)
