@@ -122,21 +122,12 @@ def test_optimizers_schedulers_and_clipping_of_torch_in_a_loop(build):
     assert all(p.grad is not None for p in model.parameters())
 
 
-class Plain(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.first, self.out = layers.Dense(8, activation="relu"), layers.Dense(1)
-
-    def call(self, x):
-        return self.out(self.first(x))
-
-
-@pytest.mark.parametrize("build", [functional, sequential, Plain], ids=["functional", "sequential", "subclassed"])
+@BUILDERS
 def test_export_with_a_dynamic_batch(build):
     model = build().eval()
     model(torch.from_numpy(X[:2]))
     batch = torch.export.Dim("batch", min=2, max=64)
-    inputs = "x" if build is Plain else "inputs"
+    inputs = "x" if build is subclassed else "inputs"
     program = torch.export.export(model, (torch.from_numpy(X[:4]),), dynamic_shapes=({0: batch},), strict=False)
     named = torch.export.export(model, (torch.from_numpy(X[:4]),), dynamic_shapes={inputs: {0: batch}}, strict=False)
     assert named.range_constraints
@@ -153,7 +144,17 @@ def test_every_module_and_parameter_is_found_by_its_name(build):
     for name, parameter in model.named_parameters():
         assert model.get_parameter(name) is parameter
     with pytest.raises(AttributeError):
-        model.get_submodule("blocks.7.linear")
+        model.get_submodule("blocks_.7.linear")
+
+
+@BUILDERS
+def test_functional_call(build):
+    model = build().eval()
+    x = torch.from_numpy(X[:4])
+    zeros = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    expected = model(x)
+    assert not torch.func.functional_call(model, zeros, (x,)).any()
+    torch.testing.assert_close(torch.func.functional_call(model, dict(model.named_parameters()), (x,)), expected)
 
 
 @BUILDERS

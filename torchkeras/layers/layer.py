@@ -21,7 +21,6 @@ from ..graph import KerasTensor, Operation, any_symbolic, convert_to_tensor, inf
 from ..graph.symbolic import infer_spec, standardize_shape
 from ..variable import Variable
 from .input_spec import InputSpec, check_inputs
-from .tracking import Contents
 from .weights import Weighted, calls
 
 _LEGACY_ARGUMENTS = ("input_shape", "batch_shape", "batch_input_shape", "input_dim", "batch_size", "input_length", "weights", "input_dtype")
@@ -755,4 +754,4 @@ def _mask_of(value: Any) -> Any:
     return None
 
 
-__all__ = ["Contents", "InputSpec", "Layer", "losses_pending"]
+__all__ = ["InputSpec", "Layer", "losses_pending"]

@@ -225,11 +225,11 @@ class Weighted(nn.Module, Operation):
         if type(value) in (list, dict, tuple) and name[:1] != "_":
             value = track(value)
         previous = self.__dict__.get(name)
-        if isinstance(previous, (TrackedList, TrackedDict)) and self._modules.get(name) is previous.contents:
-            del self._modules[name]
+        if isinstance(previous, (TrackedList, TrackedDict)) and self._modules.get(f"{name}_") is previous.contents:
+            del self._modules[f"{name}_"]
         if isinstance(value, (TrackedList, TrackedDict)):
             value.contents.train(self.training)
-            self._modules[name] = value.contents
+            self._modules[f"{name}_"] = value.contents  # a name of its own: torch looks modules up by `getattr`
             object.__setattr__(self, name, value)
             return
         if callable(getattr(type(value), "update_state", None)) and name[:1] != "_":
@@ -275,14 +275,6 @@ class Weighted(nn.Module, Operation):
         now = dtypes.standardize_dtype(fn(torch.empty(0, dtype=dtypes.to_torch_dtype(policy.variable_dtype))).dtype)
         if now != policy.variable_dtype:
             self.dtype_policy = now
-
-    def get_submodule(self, target: str) -> nn.Module:
-        """The module of this dotted name; the attribute of a list of layers is a list, its module stands in the table."""
-        name, _, rest = target.partition(".")
-        child = self._modules.get(name)
-        if child is None:
-            return super().get_submodule(target)
-        return child.get_submodule(rest) if rest else child
 
     def _own_children(self) -> Iterator[nn.Module]:
         yield from (module for module in self._modules.values() if module is not None)

@@ -15,7 +15,7 @@ from torch import nn
 from .. import registry
 from ..layers.layer import Layer
 from ..layers.torch_module import TorchModuleWrapper
-from ..layers.tracking import TrackedDict, TrackedList
+from ..layers.tracking import Contents, TrackedDict, TrackedList
 from . import shards
 from .archive import open_archive, open_weights
 from .h5 import H5Reader, ReadStore, UnsafeFileError, WriteStore
@@ -40,7 +40,10 @@ def children(owner: Any) -> Iterator[tuple[str, Any]]:
         return
     attributes: dict[str, Any] = {}
     for name, module in owner._modules.items():
-        attributes[name] = owner.__dict__.get(name, module)
+        if isinstance(module, Contents):
+            attributes[name[:-1]] = module.items_ref  # the list or dict that is the attribute
+        else:
+            attributes[name] = owner.__dict__.get(name, module)
     for name, value in vars(owner).items():
         if isinstance(value, (TrackedList, TrackedDict, Layer)) and name not in _SKIPPED and not name.startswith("_inbound"):
             attributes[name] = value

@@ -235,7 +235,7 @@ def test_copies_and_replaced_weights(cls, name, unroll):
 def test_exports_with_a_dynamic_batch(cls, name):
     layer = cls(6, return_sequences=True)
     y = layer(X)
-    exported = torch.export.export(layer, (torch.tensor(X),), dynamic_shapes=(({0: torch.export.Dim("batch", min=2)},),))
+    exported = torch.export.export(layer, (torch.tensor(X),), dynamic_shapes=({0: torch.export.Dim("batch", min=2)},))
     np.testing.assert_allclose(exported.module()(torch.tensor(X[:2])).detach(), y[:2].detach(), atol=1e-6)
 
 
