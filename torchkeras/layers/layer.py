@@ -267,23 +267,25 @@ class Layer(Weighted):
                 try:
                     return self.call(*args) if direct == 1 else self.call(*args, training=self.training)
                 except RuntimeError as error:
-                    raise self.explained(error, args) from error
+                    self.explain(error, args)
+                    raise
         try:
             return self._forward(args, kwargs)
         except RuntimeError as error:
-            raise self.explained(error, args) from error
+            self.explain(error, args)
+            raise
 
-    def explained(self, error: RuntimeError, inputs: Any) -> Exception:
-        """What torch reports of tensors on different devices, with the layer and the cure; any other error as it is."""
+    def explain(self, error: RuntimeError, inputs: Any) -> None:
+        """Raise what torch reports of tensors on different devices as a ValueError that names the layer and the cure."""
         given = {t.device for t in tree.flatten(inputs) if isinstance(t, torch.Tensor)}
         own = {p.device for p in self.parameters()}
         if "device" not in str(error) or len(given | own) < 2:
-            return error
+            return
         places = ", ".join(sorted(map(str, own))) or "none"
-        return ValueError(
+        raise ValueError(
             f"The layer {self.name!r} has weights on {places} and was called on inputs on {', '.join(sorted(map(str, given)))}. Move one "
             "to the other: `layer.to(device)` or `inputs.to(device)`."
-        )
+        ) from error
 
     def quick_call(self, input_dtypes: Sequence[torch.dtype]) -> int:
         """Whether a graph may go straight to `call` for tensors of these types: 0 no, 1 yes, 2 with `training=`."""
@@ -324,16 +326,14 @@ class Layer(Weighted):
         if self.input_spec is not None and first is not None:
             check_inputs(self.input_spec, first, self.name)
 
-        training = arguments.get("training")
-        if training is None and "training" in kwargs:
-            del kwargs["training"]
-        if info.has_training and "training" not in kwargs and arguments.get("training") is None:
-            if len(args) > info.positional.index("training") if "training" in info.positional else False:
-                args = tuple(self.training if n == "training" else a for n, a in zip(info.positional, args))
+        training = arguments.get("training")  # as it was asked for; `call` gets a plain bool
+        kwargs.pop("training", None)
+        if info.has_training:
+            flag = self.training if training is None else bool(training)
+            if "training" in info.positional[: len(args)]:
+                args = tuple(flag if name == "training" else a for name, a in zip(info.positional, args))
             else:
-                kwargs["training"] = self.training
-        elif not info.has_training:
-            kwargs.pop("training", None)
+                kwargs["training"] = flag
 
         previous_mask = _mask_of(first)
         for argument, mask_argument in info.mask_arguments:
@@ -341,8 +341,6 @@ class Layer(Weighted):
                 mask = previous_mask if argument == info.first else _mask_of(arguments[argument])
                 if mask is not None and (mask_argument != "mask" or _one_holds_tensors(arguments.values())):
                     kwargs[mask_argument] = mask
-        if not self.built or not self._called:
-            object.__setattr__(self, "_called", True)
 
         outermost = not calls.active
         if outermost:

@@ -45,7 +45,6 @@ class Weighted(nn.Module, Operation):
     activity_regularizer: Any
     _building: bool
     _trainable: bool
-    _called: bool
     _own_trainable: list[Any]
     _own_non_trainable: list[Any]
     _hidden: list[tuple[nn.Module, str]]
@@ -66,7 +65,7 @@ class Weighted(nn.Module, Operation):
             training=False, built=False, _building=False, _trainable=True, _own_trainable=[], _own_non_trainable=[], _hidden=[],
             _foreign={}, _losses=[], _losses_of=None, _loss_holders=[], _metrics=[], _inbound_nodes=[],
             _build_shapes=None, _initial_weights=None, supports_masking=False, input_spec=None,
-            activity_regularizer=None, autocast=True, _called=False,
+            activity_regularizer=None, autocast=True,
         )  # fmt: skip
         return self
 

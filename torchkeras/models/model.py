@@ -213,7 +213,8 @@ class Model(Trainer, Layer):
                 self._clear_losses()
             return self._plan.run(self._modules, args, calls.version)
         except RuntimeError as error:
-            raise self.explained(error, args) from error
+            self.explain(error, args)
+            raise
         finally:
             calls.active = False
 
