@@ -133,7 +133,8 @@ class Variable(KerasVariable, nn.Parameter, metaclass=_VariableMeta):  # type: i
             raise ValueError(
                 f"`aggregation` must be one of 'none', 'mean', 'sum', 'only_first_replica'. Received: aggregation={aggregation!r}"
             )
-        if callable(initializer) and not isinstance(initializer, torch.Tensor):
+        made = callable(initializer) and not isinstance(initializer, torch.Tensor)
+        if made:
             if shape is None:
                 raise ValueError("`shape` is needed when `initializer` is a callable. Received: shape=None")
             value = initializer(tuple(shape), dtype=dtypes.standardize_dtype(dtype))
@@ -148,7 +149,7 @@ class Variable(KerasVariable, nn.Parameter, metaclass=_VariableMeta):  # type: i
         torch_dtype = dtypes.to_torch_dtype(dtype) if dtype is not None else value.dtype
         source = value
         value = value.detach().to(torch_dtype)
-        if value.data_ptr() == source.data_ptr() and source is initializer:
+        if not made and value.data_ptr() == source.data_ptr():
             value = value.clone()  # a variable never shares memory with what it was made from
         if shape is not None and tuple(value.shape) != tuple(shape):
             value = value.broadcast_to(tuple(shape)).clone()
@@ -205,11 +206,11 @@ class Variable(KerasVariable, nn.Parameter, metaclass=_VariableMeta):  # type: i
 
     def assign_add(self, value: Any) -> torch.Tensor:
         with torch.no_grad():
-            return self.add_(value)
+            return self.add_(value if isinstance(value, (torch.Tensor, int, float)) else torch.as_tensor(value, device=self.device))
 
     def assign_sub(self, value: Any) -> torch.Tensor:
         with torch.no_grad():
-            return self.sub_(value)
+            return self.sub_(value if isinstance(value, (torch.Tensor, int, float)) else torch.as_tensor(value, device=self.device))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
