@@ -107,7 +107,7 @@ class Variable(KerasVariable, nn.Parameter, metaclass=_VariableMeta):  # type: i
         shape: The shape of what a callable makes.
         dtype: Its type; `floatx()` for a callable, else that of the value.
         trainable: Whether gradients are asked for. Integer variables never are.
-        autocast: Whether a layer's compute type applies to it.
+        autocast: Kept as an attribute; casting is `torch.autocast`'s, op by op (see `Layer.add_weight`).
         aggregation: How replicas would be joined: `"none"`, `"mean"`, `"sum"` or `"only_first_replica"`.
         synchronization: Accepted values are Keras's; a process has one copy of a variable.
         name: Its name; `"variable"` without one.

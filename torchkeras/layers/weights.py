@@ -127,7 +127,8 @@ class Weighted(nn.Module, Operation):
             initializer: By name, config or object; Glorot uniform without one, zeros for integers.
             dtype: Its type; the policy's variable type without one.
             trainable: Whether it is trained.
-            autocast: Whether the compute type applies to it.
+            autocast: Kept on the weight as `autocast`, for configs and Keras code that reads it. Under a mixed policy `torch.autocast`
+                casts operands op by op; a layer that must compute in the type of its weights sets `self.autocast = False`.
             regularizer: Adds to the loss of the model, by name, config or object.
             constraint: Applied after every update, by name, config or object.
             aggregation: How replicas would be joined.
