@@ -11,7 +11,7 @@ from scipy import stats
 
 from tests.oracle import keras
 from torchkeras import random
-from torchkeras.graph import KerasTensor, symbolic
+from torchkeras.graph import KerasTensor, operation
 from torchkeras.random import SeedGenerator
 
 N = 20_000
@@ -223,7 +223,7 @@ def test_seeded_draws_are_captured_as_a_graph_that_goes_on():
 
 def test_symbolic_inference_does_not_draw():
     generator = SeedGenerator(3)
-    assert symbolic.infer_spec(lambda x: random.dropout(x, 0.5, seed=generator), (KerasTensor((None, 3)),), {}, "f").shape == (None, 3)
+    assert operation.infer_spec(lambda x: random.dropout(x, 0.5, seed=generator), (KerasTensor((None, 3)),), {}, "f").shape == (None, 3)
     assert generator.state.tolist() == [3, 0]
 
 

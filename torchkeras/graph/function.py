@@ -10,7 +10,8 @@ import torch
 from torch.nn.modules.module import _has_any_global_hook
 
 from .. import dtypes, tree
-from .symbolic import KerasTensor, Node, Operation
+from .operation import Node, Operation
+from .symbolic import KerasTensor
 
 
 class Slot:

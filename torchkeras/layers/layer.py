@@ -17,8 +17,8 @@ from torch import nn
 from .. import dtype_policies, dtypes, registry, regularizers, tree
 from ..configurable import is_builtin
 from ..distribution import rank
-from ..graph import KerasTensor, Operation, any_symbolic, convert_to_tensor, infer
-from ..graph.symbolic import infer_spec, standardize_shape
+from ..graph import KerasTensor, Operation, any_symbolic, convert_to_tensor, infer, standardize_shape
+from ..graph.operation import infer_spec
 from ..variable import Variable
 from .input_spec import InputSpec, check_inputs
 from .weights import Weighted, calls

@@ -10,7 +10,7 @@ from .. import tree
 from ..configurable import deserialize_keras_object, serialize_keras_object
 from ..graph import KerasTensor, Operation
 from ..graph.function import replay
-from ..graph.symbolic import OpNode
+from ..graph.opnode import OpNode
 from ..layers.core import InputLayer
 from ..layers.lambda_layer import Lambda
 from ..layers.layer import Layer

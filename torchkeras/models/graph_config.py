@@ -8,7 +8,7 @@ from typing import Any
 from .. import dtypes, tree
 from ..configurable import deserialize_keras_object, serialize_keras_object
 from ..graph import KerasTensor, Node, Operation
-from ..graph.symbolic import OpNode
+from ..graph.opnode import OpNode
 from ..layers.layer import Layer
 from .op_config import OpCall, is_op_config, serialize_op, torch_op
 

@@ -13,7 +13,7 @@ from .. import dtypes, registry, saving, tree
 from ..configurable import serialize_keras_object
 from ..graph import KerasTensor, Node, Operation, any_symbolic, convert_to_tensor
 from ..graph.function import Plan, check_tensors, nodes_between, order_by_depth, replay, run_symbolically
-from ..graph.symbolic import infer_spec
+from ..graph.operation import infer_spec
 from ..layers.core import InputLayer
 from ..layers.input_spec import InputSpec
 from ..layers.layer import Layer, map_shapes

@@ -10,7 +10,7 @@ from typing import Any
 from .. import config, registry
 from ..configurable import deserialize_value, serialize_value
 from ..graph import Node
-from ..graph.symbolic import OPS, OpNode, find_op
+from ..graph.opnode import OPS, OpNode, find_op
 
 # Class names that are not the op's own in camel case.
 _CLASSES = {

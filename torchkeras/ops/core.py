@@ -15,7 +15,7 @@ from .. import dtypes
 from ..graph import KerasTensor, TensorLike, any_symbolic, op
 from ..graph import convert_to_tensor as _to_tensor
 from ..graph.infer import unknown_size
-from ..graph.symbolic import OpNode
+from ..graph.opnode import OpNode
 from ._values import values_at_hand
 
 # -- conversion ------------------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import tree
 from ..graph import KerasTensor, Node, Operation
-from ..graph.symbolic import OpNode
+from ..graph.opnode import OpNode
 from ..models import Model, Sequential
 from .layout import draw
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ...graph import KerasTensor, TensorLike, any_symbolic, convert_to_tensor, op
-from ...graph.symbolic import OpNode
+from ...graph.opnode import OpNode
 from .creation import Sizes
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from ...graph import KerasTensor, TensorLike, op
-from ...graph.symbolic import infer_spec
+from ...graph.operation import infer_spec
 from .elementwise import as_wide_float
 
 

@@ -1,0 +1,219 @@
+"""`@op`, which makes a torch expression an op: symbolic arguments are recorded, arrays become tensors, types promote."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+
+from .. import dtypes, tree
+from ..distribution import rank
+from .opnode import OPS, OpNode
+from .symbolic import KerasTensor, any_symbolic
+
+TensorLike: TypeAlias = Any  # a torch tensor, a KerasTensor, a NumPy array, a number or a nest of numbers
+
+
+def convert_to_tensor(x: Any, dtype: Any = None, device: torch.device | None = None) -> Any:
+    """`x` as a torch tensor (symbolic ones pass), of type `dtype` if given; Python floats and lists of them as `floatx()`.
+
+    Args:
+        x: A tensor, an array, a number, a nest of numbers, or a weight.
+        dtype: The Keras name or torch type of the result.
+        device: Where arrays go; the default device without it.
+    """
+    if isinstance(x, KerasTensor):
+        return x
+    target = None if dtype is None else dtypes.to_torch_dtype(dtype)
+    value = getattr(x, "value", None) if not isinstance(x, (torch.Tensor, np.ndarray)) else None
+    if isinstance(value, torch.Tensor):
+        x = value  # a Keras-layout view of a weight
+    if isinstance(x, torch.Tensor):
+        return x if target is None or x.dtype is target else x.to(target)
+    if isinstance(x, (list, tuple)) and any(isinstance(v, (torch.Tensor, KerasTensor)) for v in x):
+        parts = [convert_to_tensor(v, dtype, device) for v in x]
+        return torch.stack([p if isinstance(p, torch.Tensor) else torch.as_tensor(p) for p in parts])
+    if target is None:
+        if isinstance(x, bool):
+            target = torch.bool
+        elif isinstance(x, int):
+            target = torch.int32
+        elif isinstance(x, (float, list, tuple)):
+            target = _python_dtype(x)
+    try:
+        if isinstance(x, (bool, int, float)) and target is not None:  # filled on the device: a copy from the host would wait for it
+            return torch.full((), x, dtype=target, device=device or rank.default_device())
+        if isinstance(x, np.ndarray):
+            signed = _UNSIGNED.get(x.dtype.name)
+            return dtypes.from_numpy(x if signed is None else x.astype(signed), target, device or rank.default_device())
+        return torch.as_tensor(x, dtype=target, device=device or rank.default_device())
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"Cannot make a tensor of {type(x).__name__}: {error}. Pass numbers, an array or a tensor.") from None
+
+
+_UNSIGNED = {"uint16": "int32", "uint32": "int64"}  # torch stores the types of the left and computes nothing with them
+
+
+def _python_dtype(x: Any) -> torch.dtype | None:
+    kinds = _number_kinds(x)
+    if not kinds <= {bool, int, float}:
+        return None
+    return dtypes.to_torch_dtype(None) if float in kinds or not kinds else torch.int32 if int in kinds else torch.bool
+
+
+def _number_kinds(x: Any) -> set[type | None]:
+    """The kinds of the numbers in a nest (no NumPy here, which torch.compile does not trace)."""
+    if isinstance(x, (list, tuple)):
+        return set().union(*map(_number_kinds, x))
+    if isinstance(x, (bool, np.bool_)):
+        return {bool}
+    if isinstance(x, (int, np.integer)):
+        return {int}
+    return {float if isinstance(x, (float, np.floating)) else None}
+
+
+def op(
+    fn: Callable | None = None,
+    *,
+    promote: str | None = None,
+    args: Sequence[str] | None = None,
+    broadcast: bool = False,
+    numbers: bool = False,
+    spec: Callable | None = None,
+) -> Callable:
+    """Make a function of torch tensors an op: symbolic arguments go to the graph, arrays become tensors, types promote.
+
+    The parameters that are tensors are those annotated `TensorLike`, `TensorLike | None` or `Sequence[TensorLike]`; the body sees torch
+    tensors (or `None`) in their place.
+
+    Args:
+        promote: `None` leaves types alone; `"same"` casts the tensors to `result_type` of them all (Python numbers are weak);
+            `"float"` does so with `float` among them, so that integers become `floatx()`.
+        args: The parameters that take part in the promotion; all tensors without it.
+        broadcast: Whether the tensors broadcast, so that in symbolic calls a known size tells an unknown one.
+        numbers: Whether the body takes a Python number for a tensor behind the first: with a floating tensor, it gets it as it is.
+        spec: The outputs of a symbolic call, from its arguments, where running the body on fake tensors will not do because they depend
+            on values; it may return `NotImplemented`.
+
+    Shapes that do not fit raise a `ValueError` that names them.
+    """
+    if fn is None:
+        return functools.partial(op, promote=promote, args=args, broadcast=broadcast, numbers=numbers, spec=spec)
+    if promote not in (None, "same", "float"):
+        raise ValueError(f"`promote` must be None, 'same' or 'float'. Received: promote={promote!r}")
+    parameters = list(inspect.signature(fn).parameters.values())
+    tensors = [p.name for p in parameters if "TensorLike" in str(p.annotation)]
+    position = {p.name: i for i, p in enumerate(parameters)}
+    variadic = {p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL}
+    places = tuple((position[name], name, name in variadic) for name in tensors)
+    promoted = frozenset(tensors if args is None else args)
+    tensor_names = frozenset(tensors)
+    required = tuple(place for place, name, star in places if not star)
+    simple = bool(required) and required[0] == 0 and not variadic
+
+    def name_of(place: int) -> str:
+        star = next((p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL), None)
+        return star if star and place >= position[star] else parameters[place].name
+
+    def as_they_are(given: tuple) -> bool:
+        """Whether the positional arguments are tensors of one type that promotion leaves alone."""
+        dtype = None
+        for i in required:
+            if i >= len(given):
+                break
+            value = given[i]
+            if numbers and value.__class__ in (float, int) and dtype is not None and dtype.is_floating_point:
+                continue
+            if value.__class__ is torch.Tensor:
+                if dtype is not None and value.dtype is not dtype:
+                    return False
+                dtype = value.dtype
+            elif value.__class__ in (list, tuple) and value:
+                for part in value:
+                    if part.__class__ is not torch.Tensor or (dtype is not None and part.dtype is not dtype):
+                        return False
+                    dtype = part.dtype
+            else:
+                return False
+        return dtype is not None and (promote != "float" or dtype.is_floating_point)
+
+    def standardize(given: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        found: list[tuple[Any, Any, bool]] = []  # (place, value, promoted)
+        for i, name, star in places:
+            if star:
+                found += [(j, given[j], name in promoted) for j in range(i, len(given))]
+            elif i < len(given):
+                found.append((i, given[i], name in promoted))
+            elif name in kwargs:
+                found.append((name, kwargs[name], name in promoted))
+        device = _device_of(v for _, v, _ in found)
+        target = None
+        if promote is not None:
+            kinds = [k for _, v, joins in found if joins for k in _kinds(v)]
+            target = dtypes.to_torch_dtype(dtypes.result_type(*kinds, *((float,) if promote == "float" else ())))
+        positional, named = list(given), dict(kwargs)
+        for place, value, joins in found:
+            converted = _convert(value, target if joins else None, device)
+            if isinstance(place, int):
+                positional[place] = converted
+            else:
+                named[place] = converted
+        return tuple(positional), named
+
+    @functools.wraps(fn)
+    def wrapper(*given: Any, **kwargs: Any) -> Any:
+        if any_symbolic(given, kwargs):
+            return OpNode(wrapper).symbolic_call(*given, **kwargs)
+        if not (simple and tensor_names.isdisjoint(kwargs) and as_they_are(given)):
+            given, kwargs = standardize(given, kwargs)
+        try:
+            return fn(*given, **kwargs)
+        except (RuntimeError, IndexError) as error:
+            if _SHAPE_ERROR.search(str(error)) is None:
+                raise
+            named = [*((name_of(i), v) for i, v in enumerate(given)), *kwargs.items()]
+            shapes = [f"{name} {tuple(v.shape)}" for name, value in named for v in tree.flatten(value) if isinstance(v, torch.Tensor)]
+            raise ValueError(f"Shapes that do not fit in `{fn.__name__}`. Received: {', '.join(shapes)}. {error}") from error
+
+    wrapper.is_op, wrapper.broadcast, wrapper.spec = True, broadcast, spec  # type: ignore[attr-defined]
+    OPS[fn.__name__] = wrapper
+    return wrapper
+
+
+_SHAPE_ERROR = re.compile(r"\b(sizes?|shapes?|dimensions?|Dimension|dims?|numel|[0-9]D)\b")
+
+
+def _kinds(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    if isinstance(value, (bool, int, float, complex)):
+        return ["bool" if isinstance(value, bool) else type(value)]
+    if isinstance(value, (list, tuple)):
+        if any(isinstance(v, (torch.Tensor, np.ndarray)) or hasattr(v, "value") for v in value):
+            return [k for v in value for k in _kinds(v)]
+        return [_python_dtype(value)]
+    return [_UNSIGNED.get(value.dtype.name, value.dtype) if isinstance(value, np.ndarray) else value.dtype]
+
+
+def _device_of(values: Any) -> torch.device | None:
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            device = _device_of(value)
+            if device is not None:
+                return device
+        elif isinstance(value, torch.Tensor) or hasattr(value, "parameters"):
+            return value.device
+    return None
+
+
+def _convert(value: Any, dtype: torch.dtype | None, device: torch.device | None) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, (list, tuple)) and any(isinstance(v, (torch.Tensor, np.ndarray)) or hasattr(v, "value") for v in value):
+        return [_convert(v, dtype, device) for v in value]
+    return convert_to_tensor(value, dtype, device)

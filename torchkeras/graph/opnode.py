@@ -1,0 +1,113 @@
+"""Ops and torch functions as nodes of a graph, and how a file finds them again by name."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from .. import registry, tree
+from .operation import Operation
+from .symbolic import KerasTensor, use_ops_for_operators, use_recorder
+
+OPS: dict[str, Callable] = {}
+
+
+class OpNode(Operation):
+    """An op, or any torch function, as a node of a graph.
+
+    Args:
+        fn: The function.
+        function: Its registered name, from which a loaded file finds it again.
+    """
+
+    def __init__(self, fn: Callable | None = None, function: str | None = None, name: str | None = None) -> None:
+        if fn is None:
+            fn = find_op(function or "")
+        self.fn = fn
+        self.function = function or op_name(fn)
+        super().__init__(name or registry.unique_name(self.function.rpartition(".")[2].strip("_")))
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        return self.fn(*args, **kwargs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        spec = getattr(self.fn, "spec", None)
+        outputs = NotImplemented if spec is None else spec(*args, **kwargs)
+        if outputs is not NotImplemented:
+            return outputs
+        if getattr(self.fn, "broadcast", False):
+            args, kwargs = _with_known_sizes(args, kwargs)
+        return super().compute_output_spec(*args, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "function": self.function}
+
+
+def _with_known_sizes(args: tuple, kwargs: dict[str, Any]) -> Any:
+    """Arguments that broadcast, a size of one standing for the unknown size of another (they can only be equal)."""
+    shapes = [tuple(t.shape) for t in tree.flatten((args, kwargs)) if hasattr(t, "shape")]
+    rank_ = max(map(len, shapes))
+    known: list[int | None] = [None] * rank_
+    for shape in shapes:
+        for axis, size in enumerate(shape, rank_ - len(shape)):
+            if size not in (None, 1):
+                known[axis] = size
+
+    def fill(t: Any) -> Any:
+        if not isinstance(t, KerasTensor) or None not in t.shape:
+            return t
+        return KerasTensor([k if n is None else n for n, k in zip(t.shape, known[rank_ - t.ndim :])], t.dtype)
+
+    return tree.map_structure(fill, (args, kwargs))
+
+
+def op_name(fn: Callable) -> str:
+    """The name under which `find_op` finds `fn`: `"ops.add"` for an op, `"torch.nn.functional.relu"` for torch's own."""
+    if getattr(fn, "is_op", False):
+        return f"ops.{fn.__name__}"
+    return torch.overrides.resolve_name(fn) or f"{fn.__module__}.{fn.__qualname__}"
+
+
+@functools.lru_cache(1)
+def _torch_functions() -> dict[str, Callable]:
+    """Every function that torch lets a tensor-like class override: pure tensor functions, by name."""
+    found = {}
+    for functions in torch.overrides.get_overridable_functions().values():
+        for fn in functions:
+            found[torch.overrides.resolve_name(fn)] = fn
+    return found
+
+
+def find_op(name: str) -> Callable:
+    """The op or torch tensor function of this exact name; nothing is imported.
+
+    Raises:
+        ValueError: No such function.
+    """
+    if name.startswith("ops."):
+        fn = OPS.get(name[4:])
+    else:
+        fn = _torch_functions().get(name)
+    if fn is None:
+        raise ValueError(f"Unknown function {name!r} in the graph.{registry.near_matches(name, [f'ops.{n}' for n in OPS])}")
+    return fn
+
+
+def call_torch(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """Record a torch function called on symbolic tensors."""
+    return OpNode(func).symbolic_call(*args, **kwargs)
+
+
+use_recorder(call_torch)
+use_ops_for_operators(
+    {
+        "add": torch.add, "sub": torch.sub, "mul": torch.mul, "truediv": torch.true_divide, "floordiv": torch.floor_divide,
+        "mod": torch.remainder, "pow": torch.pow, "matmul": torch.matmul, "neg": torch.neg, "abs": torch.abs, "lt": torch.lt,
+        "le": torch.le, "gt": torch.gt, "ge": torch.ge, "eq": torch.eq, "ne": torch.ne, "and": torch.bitwise_and,
+        "or": torch.bitwise_or, "xor": torch.bitwise_xor, "invert": torch.bitwise_not,
+        "getitem": lambda x, key: call_torch(torch.Tensor.__getitem__, (x, key), {}),
+    }
+)  # fmt: skip
