@@ -1,0 +1,146 @@
+"""Hugging Face's Trainer on Keras-built modules, and Hugging Face's models inside Keras-built ones."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torch.utils.data import Dataset
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    DistilBertConfig,
+    DistilBertModel,
+    Trainer,
+    TrainingArguments,
+)
+
+import torchkeras as keras
+from torchkeras import layers
+
+from .models import INPUTS, X, Y, accuracy, functional, sequential, subclassed, twins
+
+BUILDERS = pytest.mark.parametrize("build", [functional, sequential, subclassed], ids=lambda f: f.__name__)
+SMALL = dict(vocab_size=30, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=16)
+
+# A task that needs the whole sequence: is the number 7 in it?
+generator = np.random.default_rng(0)
+TOKENS = generator.integers(1, 12, size=(160, 8))
+FOUND = (TOKENS == 7).any(1).astype("int64")
+MASK = np.ones_like(TOKENS)
+
+
+class Irises(Dataset):
+    """Rows as the Trainer wants them: dictionaries by the names of `forward`'s arguments."""
+
+    def __len__(self):
+        return len(X)
+
+    def __getitem__(self, i):
+        return {"x": X[i], "labels": Y[i]}
+
+
+class WithLoss(keras.Model):
+    """A Keras-built model that returns a dictionary with the loss, as Hugging Face's own do."""
+
+    def __init__(self, body=None):
+        super().__init__()
+        self.body = functional() if body is None else body
+
+    def call(self, x, labels=None):
+        logits = self.body(x)
+        return {"logits": logits} if labels is None else {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+
+class Around(nn.Module):
+    """The same in plain torch, around any model."""
+
+    def __init__(self, body):
+        super().__init__()
+        self.body = body
+
+    def forward(self, x, labels=None):
+        logits = self.body(x)
+        return {"logits": logits} if labels is None else {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+
+def trainer(model, path, epochs=8, **settings):
+    arguments = TrainingArguments(
+        str(path), num_train_epochs=epochs, per_device_train_batch_size=30, per_device_eval_batch_size=50, learning_rate=0.02, use_cpu=True,
+        report_to=[], disable_tqdm=True, logging_steps=5, save_strategy="no", seed=1, **settings,
+    )  # fmt: skip
+
+    def metrics(prediction):
+        return {"accuracy": float((prediction.predictions.argmax(-1) == prediction.label_ids).mean())}
+
+    return Trainer(model, arguments, train_dataset=Irises(), eval_dataset=Irises(), compute_metrics=metrics)
+
+
+def losses_of(run):
+    return [row["loss"] for row in run.state.log_history if "loss" in row]
+
+
+@pytest.mark.parametrize("whole", [WithLoss, Around], ids=lambda c: c.__name__)
+@BUILDERS
+def test_the_trainer_trains(build, whole, tmp_path):
+    model = whole(build())
+    norm = next(m for m in model.modules() if isinstance(m, nn.BatchNorm1d))
+    run = trainer(model, tmp_path)
+    run.train()
+    losses = losses_of(run)
+    assert losses[-1] < 0.6 * losses[0]
+    assert norm.num_batches_tracked == 40 and norm.running_mean.abs().max() > 1e-3
+    evaluated = run.evaluate()
+    assert evaluated["eval_accuracy"] > 0.9
+    assert evaluated["eval_accuracy"] == pytest.approx(accuracy(model.body), abs=1e-6)
+    assert run.predict(Irises()).predictions.shape == (150, 3)
+
+
+def test_the_losses_of_the_torch_module(tmp_path):
+    runs = [trainer(Around(m), tmp_path, 3) for m in twins(rate=0.0)]
+    for run in runs:
+        run.train()
+    assert losses_of(runs[0]) == pytest.approx(losses_of(runs[1]), rel=1e-3)
+
+
+@BUILDERS
+def test_checkpoint_resume_and_saved_model(build, tmp_path):
+    def run_of(model, epochs):
+        run = trainer(model, tmp_path, epochs)
+        run.args.save_strategy = "epoch"
+        return run
+
+    whole = run_of(WithLoss(build()), 2)
+    whole.train()
+    whole.save_model(str(tmp_path / "final"))
+    again = WithLoss(build()).eval()
+    again.load_state_dict(load_file(tmp_path / "final" / "model.safetensors"))
+    model = whole.model.eval()
+    torch.testing.assert_close(again(INPUTS)["logits"], model(INPUTS)["logits"])
+    resumed = run_of(WithLoss(build()), 3)
+    resumed.train(resume_from_checkpoint=True)
+    assert resumed.state.global_step == 15 and losses_of(resumed)[-1] < losses_of(whole)[0]
+
+
+BODIES = {
+    "bert": lambda: BertModel(BertConfig(**SMALL)),
+    "distilbert": lambda: DistilBertModel(
+        DistilBertConfig(vocab_size=30, dim=16, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=16)
+    ),
+}
+
+
+def test_keras_layers_inside_a_hugging_face_model():
+    model = BertForSequenceClassification(BertConfig(**SMALL, num_labels=2))
+    model.classifier = keras.Sequential([keras.Input((16,)), layers.Dense(16, activation="gelu"), layers.Dense(2)])
+    ids, labels = torch.from_numpy(TOKENS), torch.from_numpy(FOUND)
+    optimizer = torch.optim.Adam(model.parameters(), 0.005)
+    losses = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = model(input_ids=ids, labels=labels).loss
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0] and model.classifier.layers[0].linear.weight.grad.abs().sum() > 0
