@@ -1,92 +1,37 @@
-"""Attention layers: projections through `nn.Linear`, and torch's fused attention between them."""
+"""Attention layers: projections by EinsumDense layers, and torch's fused attention between them."""
 
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from .. import config, constraints, initializers, random, regularizers
 from ..graph import KerasTensor
 from ..ops.nn import dot_product_attention
+from .activation import Softmax
+from .einsum_dense import EinsumDense
 from .layer import Layer
+from .regularization import Dropout
 
 Shape = tuple[int | None, ...]
 
 
-@dataclass(frozen=True)
-class _Projected:
-    """A Keras kernel `(*inputs, *outputs)` as the matrix `(outputs, inputs)` of an `nn.Linear`, or a bias as its vector."""
-
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-
-    def to_keras(self, *stored: torch.Tensor) -> torch.Tensor:
-        return stored[0].t().reshape(*self.inputs, *self.outputs) if self.inputs else stored[0].reshape(self.outputs)
-
-    def to_torch(self, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        if not self.inputs:
-            return (value.reshape(-1),)
-        return (value.reshape(math.prod(self.inputs), math.prod(self.outputs)).t(),)
-
-
-class Projection(Layer):
-    """`x @ kernel + bias` from some last axes to others, over one `nn.Linear`: Keras's EinsumDense inside its attention layers.
-
-    Args:
-        outputs: The sizes of the last axes of the output.
-        consumed: How many last axes of the input are summed over.
-        use_bias: Whether a bias is added.
-        options: Initializers, regularizers and constraints of `kernel` and `bias`, by argument name.
-        **kwargs: As for `Layer`.
-    """
-
-    _float_input = True
-
-    def __init__(self, outputs: Sequence[int], consumed: int, use_bias: bool, options: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.outputs, self.consumed, self.use_bias, self.options = tuple(outputs), consumed, use_bias, options
-
-    def build(self, input_shape: Shape) -> None:
-        inputs: tuple[Any, ...] = tuple(input_shape[-self.consumed :])
-        if None in inputs:
-            raise ValueError(f"The last axis of the input of the layer {self.name!r} must be known. Received: input_shape={input_shape}")
-        options = self.options
-        self.linear = self.new_module(nn.Linear, math.prod(inputs), math.prod(self.outputs), bias=self.use_bias)
-        self.kernel = self.wrap_weight(
-            self.linear, "weight", "kernel", options["kernel_initializer"], _Projected(inputs, self.outputs),
-            options["kernel_regularizer"], options["kernel_constraint"],
-        )  # fmt: skip
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.wrap_weight(
-                self.linear, "bias", "bias", options["bias_initializer"], _Projected((), self.outputs),
-                options["bias_regularizer"], options["bias_constraint"],
-            )  # fmt: skip
-
-    def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        outputs = self.linear(inputs if self.consumed == 1 else inputs.flatten(-self.consumed))
-        return outputs if len(self.outputs) == 1 else outputs.unflatten(-1, self.outputs)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (*input_shape[: -self.consumed], *self.outputs)
-
-
 class _MultiHead(Layer):
-    """What the attention layers with projections share: their options, and masks."""
+    """What the attention layers with projections share: their options, their sub-layers, and the way through them."""
 
     _config_unless_none = ()
     _keras_config_leaves_out: tuple[str, ...] = ("flash_attention", "autocast", "lora_rank", "lora_alpha")
+    attention_axes: Any
 
     def _set_options(
         self, dropout: float, use_bias: bool, sliding_window: int | None, flash_attention: bool | None, use_gate: bool, seed: int | None,
-        kernel_initializer: Any, bias_initializer: Any, kernel_regularizer: Any, bias_regularizer: Any, kernel_constraint: Any,
-        bias_constraint: Any,
+        kernel_initializer: Any, bias_initializer: Any, kernel_regularizer: Any, bias_regularizer: Any, activity_regularizer: Any,
+        kernel_constraint: Any, bias_constraint: Any,
     ) -> None:  # fmt: skip
         if not 0 <= dropout <= 1:
             raise ValueError(f"`dropout` must be from 0 to 1. Received: dropout={dropout!r}")
@@ -97,16 +42,20 @@ class _MultiHead(Layer):
         self.supports_masking = True
         self.dropout, self.use_bias, self.sliding_window = dropout, use_bias, sliding_window
         self.flash_attention, self.use_gate, self.seed = flash_attention, use_gate, seed
-        self.seed_generator = random.SeedGenerator(seed)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
+        self._activity_regularizer = regularizers.get(activity_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
 
-    def _projection(self, outputs: Sequence[Any], consumed: int, name: str) -> Projection:
-        options = {}
+    def _dense(self, name: str, input_shape: Shape, outputs: Sequence[int], consumed: int = 1, activation: Any = None) -> EinsumDense:
+        """A built EinsumDense from the last axes of its input, as many as `consumed`, to the axes `outputs`."""
+        free = len(input_shape) - consumed
+        letters = string.ascii_lowercase
+        kept, summed, made = letters[:free], letters[free : free + consumed], letters[free + consumed : free + consumed + len(outputs)]
+        options: dict[str, Any] = {"activity_regularizer": self._activity_regularizer}
         for weight in ("kernel", "bias"):
             initializer = getattr(self, f"{weight}_initializer")  # one object would give every projection the same seeded numbers
             if hasattr(initializer, "get_config"):
@@ -114,13 +63,89 @@ class _MultiHead(Layer):
             options[f"{weight}_initializer"] = initializer
             options[f"{weight}_regularizer"] = getattr(self, f"{weight}_regularizer")
             options[f"{weight}_constraint"] = getattr(self, f"{weight}_constraint")
-        return Projection(outputs, consumed, self.use_bias, options, name=name, dtype=self.dtype_policy)
+        dense = EinsumDense(
+            f"{kept}{summed},{summed}{made}->{kept}{made}",
+            output_shape=(*(None,) * (free - 1), *outputs),
+            activation=activation,
+            bias_axes=made if self.use_bias else None,
+            name=name,
+            dtype=self.dtype_policy,
+            **options,
+        )
+        dense.build(input_shape)
+        return dense
 
-    def _joined_mask(
-        self, queries: int, keys: int, device: torch.device, query_mask: Any, value_mask: Any, key_mask: Any, attention_mask: Any,
-        causal: bool,
+    def _build_parts(
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape, heads: int, key_heads: int, key_dim: int, value_dim: int,
+        outputs: Sequence[Any],
+    ) -> None:  # fmt: skip
+        """Make the sub-layers, in the order in which Keras lists their weights."""
+        self._query_dense = self._dense("query", query_shape, (heads, key_dim))
+        self._key_dense = self._dense("key", key_shape, (key_heads, key_dim))
+        if self.use_gate:
+            self._gate_dense = self._dense("gate", query_shape, (heads, value_dim), activation="sigmoid")
+        self._value_dense = self._dense("value", value_shape, (key_heads, value_dim))
+        keys = tuple(range(len(query_shape), len(query_shape) + len(self.attention_axes)))  # their axes among those of the scores
+        self._softmax = Softmax(keys, dtype=self.dtype_policy)
+        self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
+        for part in (self._softmax, self._dropout_layer):
+            part.build((*query_shape[:-1], heads))
+        self._output_dense = self._dense("attention_output", (*query_shape[:-1], heads, value_dim), outputs, consumed=2)
+
+    def call(
+        self,
+        query: torch.Tensor,
+        value: torch.Tensor,
+        key: torch.Tensor | None = None,
+        query_mask: torch.Tensor | None = None,
+        value_mask: torch.Tensor | None = None,
+        key_mask: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        return_attention_scores: bool = False,
+        training: bool = False,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        masked = not (query_mask is value_mask is key_mask is attention_mask is self.sliding_window is None)
+        own = type(self)._compute_attention is _MultiHead._compute_attention
+        causal = use_causal_mask and not masked and own and len(self.attention_axes) == 1  # the kernel's own causal mask
+        options: dict[str, Any] = {}
+        if causal:
+            options["use_causal_mask"] = True
+        if return_attention_scores:
+            options["return_attention_scores"] = True
+        mask = None
+        if masked or (use_causal_mask and not causal):
+            mask = self._compute_attention_mask(query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
+            # The sub-layers get the tensors without their masks, which have been used up.
+            query, value, key = _without_mask(query), _without_mask(value), None if key is None else _without_mask(key)
+        parts = self._modules
+        q: torch.Tensor = parts["_query_dense"](query)  # type: ignore[misc]
+        k: torch.Tensor = parts["_key_dense"](value if key is None else key)  # type: ignore[misc]
+        v: torch.Tensor = parts["_value_dense"](value)  # type: ignore[misc]
+        if not own and k.shape[-2] != q.shape[-2]:  # an override takes as many heads of keys and values as of queries
+            k, v = (t.repeat_interleave(q.shape[-2] // t.shape[-2], -2) for t in (k, v))
+        y, scores = self._compute_attention(q, k, v, mask, training, **options)
+        if self.use_gate:
+            y = y * self._gate_dense(query)
+        y = parts["_output_dense"](y)  # type: ignore[misc]
+        return (y, scores) if return_attention_scores else y
+
+    def _compute_attention_mask(
+        self,
+        query: torch.Tensor,
+        value: torch.Tensor,
+        query_mask: Any = None,
+        value_mask: Any = None,
+        key_mask: Any = None,
+        attention_mask: Any = None,
+        use_causal_mask: bool = False,
     ) -> torch.Tensor | None:
-        """All masks as one, which broadcasts to `(batch, queries, keys)`; `None` when there is none."""
+        """All masks as one, which broadcasts to `(batch, queries, keys)` or has the heads after the batch; `None` when there is none."""
+        if len(self.attention_axes) > 1 and (use_causal_mask or self.sliding_window is not None):
+            raise ValueError(
+                f"The layer {self.name!r} attends over several axes, which have no order: `use_causal_mask` and `sliding_window` need "
+                f"one axis. Received: attention_axes={self.attention_axes}"
+            )
         parts = []
         if query_mask is not None:
             parts.append(query_mask.to(torch.bool).unsqueeze(-1))
@@ -128,50 +153,87 @@ class _MultiHead(Layer):
             parts.append(value_mask.to(torch.bool).unsqueeze(-2))
         if key_mask is not None:
             parts.append(key_mask.to(torch.bool).unsqueeze(-2))
-        if causal or self.sliding_window is not None:
-            rows = torch.arange(queries, device=device).unsqueeze(-1)
-            columns = torch.arange(keys, device=device)
-            if causal:
+        if use_causal_mask or self.sliding_window is not None:
+            axis = self.attention_axes[0]
+            rows = torch.arange(query.shape[axis], device=query.device).unsqueeze(-1)
+            columns = torch.arange(value.shape[axis], device=query.device)
+            if use_causal_mask:
                 parts.append((rows >= columns).unsqueeze(0))
             if self.sliding_window is not None:
                 parts.append(((rows - columns).abs() < self.sliding_window).unsqueeze(0))
-        if attention_mask is not None:
-            parts.append(attention_mask.to(torch.bool))
-        joined = None
+        joined = None if attention_mask is None else attention_mask.to(torch.bool)
+        apart = attention_mask is not None and query.dim() == 3 and attention_mask.dim() == 4  # it has an axis of heads
         for part in parts:
+            part = part.unsqueeze(1) if apart else part
             joined = part if joined is None else joined & part
         return joined
 
-    def _attend(
+    def _compute_attention(
         self,
-        q: torch.Tensor,
-        k: torch.Tensor,
-        v: torch.Tensor,
-        mask: torch.Tensor | None,
-        causal: bool,
-        training: bool,
-        scores: bool,
-        many_axes: bool = False,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        training: bool | None = None,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Attention of `(batch, heads, queries, size)` over as many or fewer heads of keys and values.
+        """Attention between the projections, each `(batch, length, heads, size)`: what a subclass overrides to attend in another way.
 
         As in Keras, a query that may look nowhere looks everywhere alike, but sees nothing where the layer has dropout, gives scores or
         attends over chosen axes.
+
+        Args:
+            query: The queries.
+            key: The keys; their heads divide those of the queries.
+            value: The values.
+            attention_mask: True where a query may look; broadcasts to `(batch, queries, keys)`, heads after the batch if it has them.
+            training: Whether scores are dropped.
+            return_attention_scores: Whether the scores are the second result, which is `None` without it.
+            use_causal_mask: Whether no query looks at later keys; for calls without `attention_mask`.
         """
-        if scores and self.flash_attention:
+        if return_attention_scores and self.flash_attention:
             raise ValueError(
                 f"`return_attention_scores=True` is not supported in the layer {self.name!r}: flash attention is on and keeps no scores. "
                 "Pass `flash_attention=False`."
             )
-        grouped = k.shape[1] != q.shape[1]
-        if not scores and not self.dropout and not many_axes:
-            if mask is None and self.flash_attention is None and config.is_flash_attention_enabled():
-                return F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=grouped), None
-            y = dot_product_attention(
-                q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask=mask, is_causal=causal, flash_attention=self.flash_attention
-            )
-            return y.transpose(1, 2), None
+        mask, axes = attention_mask, self.attention_axes
+        if mask is not None:
+            for _ in range(query.dim() - 1 + len(axes) - mask.dim()):
+                mask = mask.unsqueeze(-2 * len(axes) - 1)
         dropout = self.dropout if training else 0.0
+        if query.dim() == 4 and not return_attention_scores and not self.dropout:
+            return self._fused(query, key, value, mask, use_causal_mask), None
+        if query.dim() == 4:
+            q, k, v = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+            y, scores = self._attend(q, k, v, mask, use_causal_mask, dropout, return_attention_scores, q.shape[-2:-1], k.shape[-2:-1])
+            return y.transpose(1, 2), scores
+        # Of many axes, those attended over become one; all others stay in front, where the kernel broadcasts the mask over them.
+        free = [a for a in range(query.dim() - 2) if a not in axes]
+        order = [*free, query.dim() - 2, *axes, query.dim() - 1]  # (batch, ..., heads, attended ..., size)
+        q, k, v = (t.permute(order).flatten(len(free) + 1, -2) for t in (query, key, value))
+        queries, keys = torch.Size(query.shape[a] for a in axes), torch.Size(key.shape[a] for a in axes)
+        if mask is not None and len(axes) > 1:
+            mask = mask.expand(*mask.shape[: -2 * len(axes)], *queries, *keys).flatten(-len(axes)).flatten(-len(axes) - 1, -2)
+        y, scores = self._attend(q, k, v, mask, use_causal_mask, dropout, return_attention_scores, queries, keys)
+        return y.unflatten(-2, queries).permute([order.index(a) for a in range(len(order))]), scores
+
+    def _fused(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, causal: bool) -> torch.Tensor:
+        if mask is None and self.flash_attention is None and config.is_flash_attention_enabled():
+            q, k, v = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+            grouped = k.shape[1] != q.shape[1]
+            return F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=grouped).transpose(1, 2)
+        return dot_product_attention(query, key, value, mask=mask, is_causal=causal, flash_attention=self.flash_attention)
+
+    def _attend(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, causal: bool, dropout: float, scores: bool,
+        queries: torch.Size, keys: torch.Size,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
+        """Attention of `(..., heads, queries, size)` where queries that may look nowhere see nothing.
+
+        The sizes `queries` and `keys` are those of the axes attended over, which the scores have apart.
+        """
+        grouped = k.shape[-3] != q.shape[-3]
         if not scores and not (dropout and self.seed is not None):  # torch's kernel draws from the global generator alone
             if mask is None:
                 return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=causal, enable_gqa=grouped), None
@@ -179,16 +241,25 @@ class _MultiHead(Layer):
             y = F.scaled_dot_product_attention(q, k, v, added, dropout_p=dropout, enable_gqa=grouped)
             return y.masked_fill(~mask.any(-1, keepdim=True), 0.0), None
         if grouped:
-            k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], 1) for t in (k, v))
+            k, v = (t.repeat_interleave(q.shape[-3] // t.shape[-3], -3) for t in (k, v))
         if causal:
-            mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()
+            mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool, device=q.device).tril()
         logits = (q * (1.0 / math.sqrt(q.shape[-1]))) @ k.transpose(-1, -2)
-        weights = _softmax(logits, mask)
-        dropped = random.dropout(weights, dropout, seed=self.seed_generator) if dropout else weights
+        if len(queries) > 1:
+            apart = (*queries, *keys)
+            logits = logits.reshape(*logits.shape[:-2], *apart)
+            mask = None if mask is None else mask.reshape(*mask.shape[:-2], *apart)
+        weights = self._softmax(logits) if mask is None else self._softmax(logits, mask=mask)
+        dropped = self._dropout_layer(weights, training=True) if dropout else weights
+        if len(queries) > 1:
+            dropped = dropped.flatten(-len(keys)).flatten(-len(queries) - 1, -2)
         return dropped @ v, weights
 
     def get_config(self) -> dict[str, Any]:
         return {k: v for k, v in super().get_config().items() if k not in self._keras_config_leaves_out}
+
+    def _config_value(self, name: str) -> Any:
+        return self._activity_regularizer if name == "activity_regularizer" else super()._config_value(name)
 
 
 class MultiHeadAttention(_MultiHead):
@@ -243,13 +314,13 @@ class MultiHeadAttention(_MultiHead):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(**kwargs)  # the regularizer of the activity is that of the sub-layers
         for what, size in (("num_heads", num_heads), ("key_dim", key_dim), ("value_dim", value_dim or 1)):
             if not isinstance(size, int) or size <= 0:
                 raise ValueError(f"`{what}` must be a positive integer. Received: {what}={size!r}")
         self._set_options(
             dropout, use_bias, sliding_window, flash_attention, use_gate, seed, kernel_initializer, bias_initializer, kernel_regularizer,
-            bias_regularizer, kernel_constraint, bias_constraint,
+            bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint,
         )  # fmt: skip
         self.num_heads, self.key_dim, self.value_dim = num_heads, key_dim, value_dim or key_dim
         if output_shape is not None and not isinstance(output_shape, int):
@@ -272,89 +343,28 @@ class MultiHeadAttention(_MultiHead):
         self.attention_axes = tuple(range(1, ndim - 1)) if axes is None else tuple(a if a >= 0 else ndim + a for a in axes)
         if any(not 0 < a < ndim - 1 for a in self.attention_axes):
             raise ValueError(f"`attention_axes` must lie between the batch and the features of {query_shape}. Received: {axes}")
-        heads = self.num_heads
-        self.query_dense = self._projection((heads, self.key_dim), 1, "query")
-        self.query_dense.build(query_shape)
-        self.key_dense = self._projection((heads, self.key_dim), 1, "key")
-        self.key_dense.build(key_shape)
-        if self.use_gate:
-            self._gate_dense = self._projection((heads, self.value_dim), 1, "gate")
-            self._gate_dense.build(query_shape)
-        self.value_dense = self._projection((heads, self.value_dim), 1, "value")
-        self.value_dense.build(value_shape)
-        self.output_dense = self._projection(self._output_dims or (query_shape[-1],), 2, "attention_output")
-        self.output_dense.build((*query_shape[:-1], heads, self.value_dim))
+        heads, outputs = self.num_heads, self._output_dims or query_shape[-1:]
+        self._build_parts(query_shape, value_shape, key_shape, heads, heads, self.key_dim, self.value_dim, outputs)
 
-    def call(
-        self,
-        query: torch.Tensor,
-        value: torch.Tensor,
-        key: torch.Tensor | None = None,
-        query_mask: torch.Tensor | None = None,
-        value_mask: torch.Tensor | None = None,
-        key_mask: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        return_attention_scores: bool = False,
-        training: bool = False,
-        use_causal_mask: bool = False,
-    ) -> Any:
-        masked = not (query_mask is value_mask is key_mask is attention_mask is self.sliding_window is None)
-        causal = use_causal_mask and not masked and len(self.attention_axes) == 1  # the kernel's own causal mask
-        mask = None
-        if masked or (use_causal_mask and not causal):
-            if len(self.attention_axes) > 1 and (use_causal_mask or self.sliding_window is not None):
-                raise ValueError(
-                    f"The layer {self.name!r} attends over several axes, which have no order: `use_causal_mask` and `sliding_window` need "
-                    f"one axis. Received: attention_axes={self.attention_axes}"
-                )
-            axis = self.attention_axes[0]
-            mask = self._joined_mask(
-                query.shape[axis], value.shape[axis], query.device, query_mask, value_mask, key_mask, attention_mask, use_causal_mask
-            )
-        q = self.query_dense.linear(query).unflatten(-1, (self.num_heads, -1))
-        k = self.key_dense.linear(value if key is None else key).unflatten(-1, (self.num_heads, -1))
-        v = self.value_dense.linear(value).unflatten(-1, (self.num_heads, -1))
-        gate = torch.sigmoid(self._gate_dense.linear(query)) if self.use_gate else None
-        if q.dim() == 4:
-            if mask is not None and mask.dim() == 3:
-                mask = mask.unsqueeze(1)
-            y, scores = self._attend(
-                q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask, causal, training, return_attention_scores
-            )
-            y = y.transpose(1, 2)
-        else:
-            y, scores = self._attend_axes(q, k, v, mask, causal, training, return_attention_scores)
-        y = y.flatten(-2)
-        y = self.output_dense.linear(y if gate is None else y * gate)
-        if self._output_dims is not None and len(self._output_dims) > 1:
-            y = y.unflatten(-1, self._output_dims)
-        return (y, scores) if return_attention_scores else y
+    @property
+    def query_dense(self) -> Any:
+        """The layer that makes the heads of the query."""
+        return self._query_dense
 
-    def _attend_axes(
-        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, causal: bool, training: bool, scores: bool
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Attention over some of many axes: those become one, and all others join the batch."""
-        axes = self.attention_axes
-        free = [a for a in range(q.dim() - 2) if a not in axes]
-        order = [*free, q.dim() - 2, *axes, q.dim() - 1]  # (batch, ..., heads, attended ..., size)
+    @property
+    def key_dense(self) -> Any:
+        """The layer that makes the heads of the key."""
+        return self._key_dense
 
-        def arranged(t: torch.Tensor) -> torch.Tensor:
-            t = t.permute(order)
-            return t.flatten(len(free) + 1, -2).flatten(0, len(free) - 1)
+    @property
+    def value_dense(self) -> Any:
+        """The layer that makes the heads of the value."""
+        return self._value_dense
 
-        queries, keys = [q.shape[a] for a in axes], [k.shape[a] for a in axes]
-        outer = [q.shape[a] for a in free]
-        if mask is not None:  # (batch, ..., queries ..., keys ...), without the heads
-            full = len(outer) + 1 + 2 * len(axes)
-            place = mask.dim() - 2 * len(axes)
-            for _ in range(full - mask.dim()):
-                mask = mask.unsqueeze(place)
-            mask = mask.expand(*outer, -1, *queries, *keys)
-            mask = mask.reshape(math.prod(outer), -1, math.prod(queries), math.prod(keys))
-        y, weights = self._attend(arranged(q), arranged(k), arranged(v), mask, causal, training, scores, many_axes=True)
-        y = y.reshape(*outer, q.shape[-2], *queries, v.shape[-1])
-        y = y.permute([order.index(a) for a in range(q.dim())])
-        return y, None if weights is None else weights.reshape(*outer, q.shape[-2], *queries, *keys)
+    @property
+    def output_dense(self) -> Any:
+        """The layer that makes the output of all heads."""
+        return self._output_dense
 
     def compute_output_shape(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> Shape:
         key_shape = value_shape if key_shape is None else key_shape
@@ -407,6 +417,7 @@ class GroupedQueryAttention(_MultiHead):
     """
 
     _keras_class_name = "GroupQueryAttention"
+    attention_axes = (1,)
 
     def __init__(
         self,
@@ -436,51 +447,14 @@ class GroupedQueryAttention(_MultiHead):
             )
         self._set_options(
             dropout, use_bias, sliding_window, flash_attention, use_gate, seed, kernel_initializer, bias_initializer, kernel_regularizer,
-            bias_regularizer, kernel_constraint, bias_constraint,
+            bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint,
         )  # fmt: skip
         self.head_dim, self.num_query_heads, self.num_key_value_heads = head_dim, num_query_heads, num_key_value_heads
 
     def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:  # type: ignore[override]
-        query_heads, key_heads = (self.num_query_heads, self.head_dim), (self.num_key_value_heads, self.head_dim)
-        self._query_dense = self._projection(query_heads, 1, "query")
-        self._query_dense.build(query_shape)
-        self._key_dense = self._projection(key_heads, 1, "key")
-        self._key_dense.build(value_shape if key_shape is None else key_shape)
-        if self.use_gate:
-            self._gate_dense = self._projection(query_heads, 1, "gate")
-            self._gate_dense.build(query_shape)
-        self._value_dense = self._projection(key_heads, 1, "value")
-        self._value_dense.build(value_shape)
-        self._output_dense = self._projection((query_shape[-1],), 2, "attention_output")
-        self._output_dense.build((*query_shape[:-1], *query_heads))
-
-    def call(
-        self,
-        query: torch.Tensor,
-        value: torch.Tensor,
-        key: torch.Tensor | None = None,
-        query_mask: torch.Tensor | None = None,
-        value_mask: torch.Tensor | None = None,
-        key_mask: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        return_attention_scores: bool = False,
-        training: bool = False,
-        use_causal_mask: bool = False,
-    ) -> Any:
-        masked = not (query_mask is value_mask is key_mask is attention_mask is self.sliding_window is None)
-        mask: Any = None
-        if masked:
-            mask = self._joined_mask(
-                query.shape[1], value.shape[1], query.device, query_mask, value_mask, key_mask, attention_mask, use_causal_mask
-            )
-            mask = mask.unsqueeze(1) if mask.dim() == 3 else mask
-        q = self._query_dense.linear(query).unflatten(-1, (self.num_query_heads, -1)).transpose(1, 2)
-        k = self._key_dense.linear(value if key is None else key).unflatten(-1, (self.num_key_value_heads, -1)).transpose(1, 2)
-        v = self._value_dense.linear(value).unflatten(-1, (self.num_key_value_heads, -1)).transpose(1, 2)
-        y, scores = self._attend(q, k, v, mask, use_causal_mask and not masked, training, return_attention_scores)
-        y = y.transpose(1, 2).flatten(-2)
-        y = self._output_dense.linear(y * torch.sigmoid(self._gate_dense.linear(query)) if self.use_gate else y)
-        return (y, scores) if return_attention_scores else y
+        key_shape = value_shape if key_shape is None else key_shape
+        size = self.head_dim
+        self._build_parts(query_shape, value_shape, key_shape, self.num_query_heads, self.num_key_value_heads, size, size, query_shape[-1:])
 
     def compute_output_shape(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> Shape:
         return query_shape
@@ -624,8 +598,5 @@ class AdditiveAttention(Attention):
         return config
 
 
-def _softmax(logits: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Over the last axis, among what the mask lets through: zeros where that is nothing."""
-    if mask is None:
-        return torch.softmax(logits, -1)
-    return torch.softmax(logits.masked_fill(~mask, torch.finfo(logits.dtype).min), -1).masked_fill(~mask, 0.0)
+def _without_mask(x: torch.Tensor) -> torch.Tensor:
+    return x if getattr(x, "_keras_mask", None) is None else x.view_as(x)

@@ -1,13 +1,15 @@
-"""A dense layer whose sum is an Einstein sum."""
+"""A dense layer whose sum is an Einstein sum: over `nn.Linear` wherever the sum is one matrix product."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import torch
+from torch import nn
 
 from .. import activations, constraints, initializers, regularizers
 from .input_spec import InputSpec
@@ -26,6 +28,57 @@ class _Shapes:
     output: tuple[int | None, ...]
     input_axes: list[int]
     output_axes: list[int]
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """A Keras kernel as the matrix of an `nn.Linear`: the axes that come out as its rows, those summed over as its columns.
+
+    Args:
+        shape: The shape of the Keras kernel.
+        axes: The axes of the kernel that come out, in the order of the output, then those summed over, in the order of the input.
+        rows: How many of the axes come out.
+    """
+
+    shape: tuple[int, ...]
+    axes: tuple[int, ...]
+    rows: int
+
+    def to_keras(self, *stored: torch.Tensor) -> torch.Tensor:
+        kernel = stored[0].reshape([self.shape[a] for a in self.axes])
+        return kernel.permute([self.axes.index(a) for a in range(len(self.axes))])
+
+    def to_torch(self, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (value.permute(self.axes).reshape(math.prod(value.shape[a] for a in self.axes[: self.rows]), -1),)
+
+
+@dataclass(frozen=True)
+class _Vector:
+    """A Keras bias as the vector of an `nn.Linear`.
+
+    Args:
+        shape: The shape of the Keras bias.
+    """
+
+    shape: tuple[int, ...]
+
+    def to_keras(self, *stored: torch.Tensor) -> torch.Tensor:
+        return stored[0].reshape(self.shape)
+
+    def to_torch(self, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (value.reshape(-1),)
+
+
+@dataclass(frozen=True)
+class _Product:
+    """An equation that is one matrix product: how its tensors lie around an `nn.Linear`."""
+
+    kernel: _Matrix
+    inner: int  # the sizes summed over, as one
+    outer: tuple[int, ...]  # the sizes that come out
+    summed: int  # how many axes are summed over
+    input_order: tuple[int, ...] | None  # the axes of the input, those summed over last; `None` where they are already
+    output_order: tuple[int, ...] | None  # from what the module gives to the axes of the output
 
 
 class EinsumDense(LoRA, Layer):
@@ -53,6 +106,9 @@ class EinsumDense(LoRA, Layer):
     """
 
     _float_input = True
+    _as_product: _Product | None
+    kernel: Any
+    bias: Any
     _config_unless_none = ("lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 
     def __init__(
@@ -95,25 +151,48 @@ class EinsumDense(LoRA, Layer):
             fill = type(fill).from_config(
                 {**fill.get_config(), "seed": fill.seed, "input_axes": shapes.input_axes, "output_axes": shapes.output_axes}
             )
-        self.kernel = self.add_weight(
-            shapes.kernel, fill, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint, name="kernel"
-        )
+        product = self._product(shapes, len(input_shape))
+        object.__setattr__(self, "_as_product", product)
         self.bias = None
-        if shapes.bias is not None:
-            self.bias = self.add_weight(
-                shapes.bias, self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint, name="bias"
+        if product is None:
+            self.kernel = self.add_weight(
+                shapes.kernel, fill, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint, name="kernel"
             )
+            if shapes.bias is not None:
+                self.bias = self.add_weight(
+                    shapes.bias, self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint, name="bias"
+                )
+        else:
+            self.linear = self.new_module(nn.Linear, product.inner, math.prod(product.outer), bias=shapes.bias is not None)
+            self.kernel = self.wrap_weight(
+                self.linear, "weight", "kernel", fill, product.kernel, self.kernel_regularizer, self.kernel_constraint
+            )
+            if shapes.bias is not None:
+                self.bias = self.wrap_weight(
+                    self.linear, "bias", "bias", self.bias_initializer, _Vector(shapes.bias), self.bias_regularizer, self.bias_constraint
+                )
         self.input_spec = InputSpec(ndim=len(input_shape))
         self._build_lora()
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        kernel: torch.Tensor = self.kernel
-        if self.lora_enabled:
-            kernel = kernel + self._lora_delta().to(kernel.dtype)
-        outputs = torch.einsum(self.equation, inputs, kernel)
-        if self.bias is not None:
-            outputs = outputs + self.bias
-        return self.activation(outputs)
+        product = self._as_product
+        if product is not None:
+            x = inputs if product.input_order is None else inputs.permute(product.input_order)
+            outputs = self._modules["linear"](x if product.summed == 1 else x.flatten(-product.summed))  # type: ignore[misc]
+            if len(product.outer) > 1:
+                outputs = outputs.reshape(outputs.shape[:-1] + product.outer)
+            if product.output_order is not None:
+                outputs = outputs.permute(product.output_order)
+            if self.lora_enabled:
+                outputs = outputs + torch.einsum(self.equation, inputs, self._lora_delta().to(inputs.dtype))
+        else:
+            kernel: torch.Tensor = self.kernel
+            if self.lora_enabled:
+                kernel = kernel + self._lora_delta().to(kernel.dtype)
+            outputs = torch.einsum(self.equation, inputs, kernel)
+            if self.bias is not None:
+                outputs = outputs + self.bias
+        return outputs if self.activation is activations.linear else self.activation(outputs)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         return self._shapes(input_shape).output
@@ -166,6 +245,31 @@ class EinsumDense(LoRA, Layer):
             tuple(full),
             [i for i, c in enumerate(weight) if c not in made],
             [i for i, c in enumerate(weight) if c in made],
+        )
+
+    def _product(self, shapes: _Shapes, ndim: int) -> _Product | None:
+        """How the equation is one matrix product; `None` where it is not (a letter is in all three, or summed without the kernel)."""
+        left, given, right, weight, _, made, _ = _EQUATION.fullmatch(self.equation).groups()  # type: ignore[union-attr]
+        further = [f".{i}" for i in range(ndim - len(given))]
+        inputs = [*(further if left else ()), *given, *(further if right else ())]
+        output = [*(further if left else ()), *made, *(further if right else ())]
+        summed = [c for c in given if c in weight]
+        out = [c for c in made if c in weight]
+        free = [c for c in output if c not in out]
+        repeats = any(len(set(letters)) < len(letters) for letters in (given, weight, made))
+        if repeats or not summed or not out or set(summed) & set(out) or set(inputs) != {*free, *summed}:
+            return None
+        if self.bias_axes is not None and set(self.bias_axes) != set(out):
+            return None
+        axes = tuple(weight.index(c) for c in (*out, *summed))
+        before, after = tuple(inputs.index(c) for c in (*free, *summed)), tuple((free + out).index(c) for c in output)
+        return _Product(
+            _Matrix(shapes.kernel, axes, len(out)),
+            math.prod(shapes.kernel[weight.index(c)] for c in summed),
+            tuple(shapes.kernel[weight.index(c)] for c in out),
+            len(summed),
+            None if before == tuple(range(len(before))) else before,
+            None if after == tuple(range(len(after))) else after,
         )
 
     def _bias_shape(

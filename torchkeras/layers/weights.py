@@ -235,6 +235,9 @@ class Weighted(nn.Module, Operation):
         if callable(getattr(type(value), "update_state", None)) and name[:1] != "_":
             self._metrics.append(value)
         if isinstance(value, nn.Module):
+            if isinstance(getattr(type(self), name, None), property):  # torch would register it beside the property
+                object.__setattr__(self, name, value)
+                return
             self.__dict__.pop(name, None)
             if value.training != self.training:  # torch modules start in training mode, layers do not
                 value.train(self.training)

@@ -28,6 +28,8 @@ _STATE_OF_OTHERS = frozenset(("seed_generator", "random_generator"))  # Keras on
 def children(owner: Any) -> Iterator[tuple[str, Any]]:
     """What is saved inside `owner`, by the names and in the order that Keras gives: by attribute, private ones last.
 
+    A private attribute that a property shows goes by the name of the property.
+
     A model also has `layers`, so that whatever its attributes after that name hold is found there first.
     """
     if isinstance(owner, (list, tuple, dict)):
@@ -56,6 +58,8 @@ def children(owner: Any) -> Iterator[tuple[str, Any]]:
     optimizer = owner.__dict__.get("optimizer")
     if hasattr(optimizer, "save_own_variables"):
         attributes["optimizer"] = optimizer
+    shown = {k: k[1:] for k in attributes if k[:1] == "_" and isinstance(getattr(type(owner), k[1:], None), property)}
+    attributes = {shown[k] if k in shown and getattr(owner, shown[k]) is v else k: v for k, v in attributes.items()}
     yield from sorted(attributes.items(), key=lambda item: "~" + item[0] if item[0].startswith("_") else item[0])
 
 
