@@ -180,3 +180,30 @@ def from_numpy(array: np.ndarray, dtype: torch.dtype | None = None, device: torc
     if not array.dtype.isnative or not array.flags.writeable or any(s < 0 for s in array.strides):
         array = array.astype(array.dtype.newbyteorder("="), copy=True)
     return torch.as_tensor(array, dtype=dtype, device=device)
+
+
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """The values of a tensor, detached: the shards of a distributed one joined (every process has to do it), quantized ones as numbers."""
+    tensor = tensor.detach()
+    if hasattr(tensor, "full_tensor"):
+        tensor = tensor.full_tensor()
+    own = (vars(cls) for cls in type(tensor).__mro__[: type(tensor).__mro__.index(torch.Tensor)])
+    return tensor.dequantize() if tensor.is_quantized or any("dequantize" in names for names in own) else tensor
+
+
+def to_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """A copy of the values of a tensor as a NumPy array; types that NumPy lacks (bfloat16, float8) become float32."""
+    tensor = whole(tensor)
+    if tensor.dtype is torch.bfloat16 or tensor.dtype.itemsize == 1 and tensor.is_floating_point():
+        tensor = tensor.float()
+    return tensor.to("cpu", copy=True).resolve_conj().resolve_neg().numpy()
+
+
+def like(value: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
+    """`value` on the device of `tensor`, and sharded as it is, so that it may be copied into it."""
+    value = value.to(tensor.device)
+    if not hasattr(tensor, "full_tensor"):
+        return value
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(value.to(tensor.dtype), tensor.device_mesh, tensor.placements, src_data_rank=None)  # type: ignore[attr-defined]

@@ -74,10 +74,8 @@ class KerasVariable:
 
     def numpy(self) -> np.ndarray:
         """A copy of the weight as a NumPy array, bfloat16 as float32."""
-        value = self.value.detach()
-        if value.dtype is torch.bfloat16:
-            value = value.float()
-        return value.to("cpu", copy=True).numpy()
+        with torch.no_grad():
+            return dtypes.to_numpy(self.value)
 
     @property
     def trainable(self) -> bool:

@@ -90,7 +90,7 @@ def test_arguments_are_checked(tmp_path):
     deferred = torchkeras.Sequential([layers.Dense(2)])
     for call, error, message in (
         (lambda: net.save_weights(tmp_path / "m.h5"), ValueError, r"must end in .weights.h5 or .safetensors. Received: filepath="),
-        (lambda: net.save_weights(tmp_path / "m.weights.h5", max_shard_size=1), ValueError, "must end in .weights.json"),
+        (lambda: net.save_weights(tmp_path / "m.safetensors", max_shard_size=1), ValueError, "must end in .weights.json"),
         (lambda: net.save_weights(tmp_path / "m.weights.json", max_shard_size=-1), ValueError, "`max_shard_size` must be a positive"),
         (lambda: net.save_weights(tmp_path / "no" / "m.weights.h5"), FileNotFoundError, "Make it first"),
         (lambda: deferred.save_weights(tmp_path / "m.weights.h5"), ValueError, "not built and has no weights to save"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from .. import dtypes
 from ..variable import Variable
 
 if TYPE_CHECKING:  # what it is mixed into
@@ -102,11 +103,10 @@ class LoRA(_Base):
         if not self.lora_enabled:
             super().save_own_variables(store)
             return
-        target, factors = getattr(self, self._lora_target), self._lora_factors
-        kept = [v for v in (*self._own_trainable, *self._own_non_trainable) if not any(v is f for f in factors)]
+        target = getattr(self, self._lora_target)
         with torch.no_grad():
-            merged = (target.value + self._lora_delta().reshape(target.shape).to(target.dtype)).float().cpu().numpy()
-        for i, variable in enumerate(kept):
+            merged = dtypes.to_numpy((target.value + self._lora_delta().reshape(target.shape).to(target.dtype)).float())
+        for i, variable in enumerate(self._without_factors()):
             store[str(i)] = merged if variable is target else variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
@@ -114,12 +114,9 @@ class LoRA(_Base):
         if not self.lora_enabled:
             super().load_own_variables(store)
             return
-        factors = self._lora_factors
-        kept = self._own_trainable
-        self._own_trainable = [v for v in kept if not any(v is f for f in factors)]
-        try:
-            super().load_own_variables(store)
-        finally:
-            self._own_trainable = kept
-        for factor in factors:
+        self._load_variables(self._without_factors(), store)
+        for factor in self._lora_factors:
             factor.assign(np.zeros(tuple(factor.shape), "float32"))
+
+    def _without_factors(self) -> list[Any]:
+        return [v for v in self.own_variables() if not any(v is f for f in self._lora_factors)]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
@@ -16,6 +15,7 @@ from ..configurable import in_safe_mode
 from ..distribution import rank
 from ..graph import KerasTensor, use_module_wrapper
 from .layer import Layer, map_shapes
+from .saved import ModuleState
 
 
 class TorchModuleWrapper(Layer):
@@ -54,26 +54,19 @@ class TorchModuleWrapper(Layer):
 
     def save_own_variables(self, store: Any) -> None:
         """Put the module's `state_dict` into `store`, under its own names."""
-        for key, value in self.module.state_dict().items():
-            store[key] = value.detach().cpu().float().numpy() if value.dtype is torch.bfloat16 else value.detach().cpu().numpy()
+        ModuleState(self.module, f"the torch module of the layer {self.name!r}").save_own_variables(store)
 
     def load_own_variables(self, store: Any) -> None:
         """Take the module's `state_dict` from `store`.
 
         Raises:
-            ValueError: Other names or shapes; the message names the first that differs.
+            ValueError: If names or shapes differ; the message tells the first that does.
         """
-        mine = self.module.state_dict()
-        stored = {key: np.asarray(store[key]) for key in store.keys()}
-        for key in (*mine, *stored):
-            if key not in mine or key not in stored or tuple(mine[key].shape) != stored[key].shape:
-                have = tuple(mine[key].shape) if key in mine else "nothing"
-                found = stored[key].shape if key in stored else "nothing"
-                raise ValueError(
-                    f"The file does not fit the torch module of the layer {self.name!r}: for {key!r} the module has {have} and the file "
-                    f"has {found}."
-                )
-        self.module.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in stored.items()})
+        ModuleState(self.module, f"the torch module of the layer {self.name!r}").load_own_variables(store)
+
+    def saved_children(self) -> Iterable[tuple[str, Any]]:
+        """Nothing: the module's `state_dict` holds all that is inside."""
+        return ()
 
     def get_config(self) -> dict[str, Any]:
         """The base config, and the pickled module, which loading refuses in safe mode."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from .. import constraints, dtype_policies, dtypes, initializers, regularizers
 from ..distribution import rank
 from ..graph import Operation, infer, standardize_shape
 from ..variable import SAME, KerasVariable, Variable, WeightView
+from . import saved
 from .tracking import TrackedDict, TrackedList, track
 
 _Module = TypeVar("_Module", bound=nn.Module)
@@ -290,7 +291,7 @@ class Weighted(nn.Module, Operation):
     @property
     def weights(self) -> list[Any]:
         """Every weight of the layer and its sub-layers, in Keras's order: own trainable, own others, then each sub-layer's."""
-        found: dict[int, Any] = {id(v): v for v in (*self._own_trainable, *self._own_non_trainable)}
+        found: dict[int, Any] = {id(v): v for v in self.own_variables()}
         covered = self._covered()
         for child in self._own_children():
             for weight in self._weights_of(child, covered):
@@ -436,9 +437,38 @@ class Weighted(nn.Module, Operation):
             found.pop(id(self), None)
         return list(found.values())
 
+    # -- files -----------------------------------------------------------------------------------------------------------------------
+
+    def own_variables(self) -> list[Any]:
+        """The layer's own weights, not its sub-layers', in the order of files: trained ones, others, then torch's own on the layer."""
+        mine = [*self._own_trainable, *self._own_non_trainable]
+        covered = self._covered()
+        for table in (self._parameters, self._buffers):
+            for name, stored in table.items():
+                if stored is None or isinstance(stored, Variable) or id(stored) in covered or name in self._non_persistent_buffers_set:
+                    continue
+                mine.append(self._foreign_view(self, name))
+        return mine
+
+    def saved_children(self) -> Iterable[tuple[str, Any]]:
+        """Name and object of what files hold inside the layer, in their order; the first place of an object that has several counts.
+
+        By attribute, private ones last; what a list or dict holds stands under the attribute's name. Torch modules whose parameters
+        are all among the layer's own weights are left out.
+        """
+        return [(name, child) for name, child in saved.in_order(saved.by_attribute(self)) if not self._holds(child)]
+
+    def _holds(self, child: Any) -> bool:
+        """Whether a torch module only stores the layer's own weights, which the layer saves itself."""
+        if not isinstance(child, nn.Module) or isinstance(child, Weighted):
+            return False
+        views = [v for v in (*self._own_trainable, *self._own_non_trainable) if isinstance(v, WeightView)]
+        places = {(id(v.module), a) for v in views for a in v.attributes} | {(id(m), a) for m, a in self._hidden}
+        return saved.is_wrapped(child, places)
+
     def save_own_variables(self, store: Any) -> None:
         """Put the layer's own weights (not its sub-layers') into `store` as arrays `"0"`, `"1"`, …"""
-        for i, variable in enumerate((*self._own_trainable, *self._own_non_trainable)):
+        for i, variable in enumerate(self.own_variables()):
             store[str(i)] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
@@ -447,7 +477,9 @@ class Weighted(nn.Module, Operation):
         Raises:
             ValueError: Another number of arrays, or another shape; the message names the first weight that differs.
         """
-        mine = (*self._own_trainable, *self._own_non_trainable)
+        self._load_variables(self.own_variables(), store)
+
+    def _load_variables(self, mine: Sequence[Any], store: Any) -> None:
         if len(store.keys()) != len(mine):
             if len(mine) == 0 and not self.built:
                 raise ValueError(

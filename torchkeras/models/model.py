@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from ..configurable import serialize_keras_object
 from ..graph import KerasTensor, Node, Operation, any_symbolic, convert_to_tensor
 from ..graph.function import Plan, check_tensors, nodes_between, order_by_depth, replay, run_symbolically
 from ..graph.operation import infer_spec
+from ..layers import saved
 from ..layers.core import InputLayer
 from ..layers.input_spec import InputSpec
 from ..layers.layer import Layer, map_shapes
@@ -161,9 +162,7 @@ class Model(Trainer, Layer):
 
     def _layers_inside(self) -> list[Layer]:
         if self._plan is not None:
-            own = [o for o in self._operations if isinstance(o, Layer)]
-            extra = [layer for layer in self._flatten_layers(include_self=False, recursive=False) if not any(layer is o for o in own)]
-            return own + extra
+            return [o for o in self._operations if isinstance(o, Layer)]
         return self._flatten_layers(include_self=False, recursive=False)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -383,13 +382,30 @@ class Model(Trainer, Layer):
             given = {k: config[k] for k in ("name", "trainable") if config.get(k) is not None}
             return (Functional if cls is Model else cls)(inputs, outputs, **given)
 
+    # -- files -----------------------------------------------------------------------------------------------------------------------
+
+    def saved_children(self) -> Iterable[tuple[str, Any]]:
+        """Name and object of what files hold inside the model: as of a layer, and its `layers` and its optimizer.
+
+        The layers of a graph come first; those of a subclass where the name `layers` stands among its attributes.
+        """
+        attributes = saved.by_attribute(self)
+        optimizer = self.__dict__.get("optimizer")
+        if hasattr(optimizer, "save_own_variables"):
+            attributes["optimizer"] = optimizer
+        if self._plan is not None:
+            return [*saved.members("layers", self.layers), *saved.in_order(attributes)]
+        modules = [m for value in attributes.values() for m in saved.modules_in(value)]
+        attributes["layers"] = [m for m in modules if not self._holds(m)]
+        return [(name, child) for name, child in saved.in_order(attributes) if not self._holds(child)]
+
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
         """Write the whole model to a `.keras` file. See `saving.save_model`."""
         saving.save_model(self, filepath, overwrite, zipped, **kwargs)
 
-    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
+    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None, **kwargs: Any) -> None:
         """Write the weights to a `.weights.h5` or `.safetensors` file. See `saving.save_weights`."""
-        saving.save_weights(self, filepath, overwrite, max_shard_size)
+        saving.save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
 
     def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
         """Take the weights from a file. See `saving.load_weights`."""

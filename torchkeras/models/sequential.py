@@ -10,6 +10,7 @@ from torch import nn
 from .. import registry
 from ..configurable import deserialize_keras_object, serialize_keras_object
 from ..graph import KerasTensor
+from ..layers import saved
 from ..layers.core import InputLayer
 from ..layers.layer import Layer
 from ..layers.torch_module import TorchModuleWrapper
@@ -147,6 +148,10 @@ class Sequential(Model):
         if self._plan is None:
             raise AttributeError(f"The Sequential model {self.name!r} is not built: it has no output shape yet.")
         return self._outputs[0].shape
+
+    def saved_children(self) -> Iterable[tuple[str, Any]]:
+        """Name and object of what files hold inside the model: its layers, the attributes of a subclass, and its optimizer."""
+        return [*saved.members("layers", self.layers), *super().saved_children()]
 
     def get_config(self) -> dict[str, Any]:
         chain = self.__dict__["_chain"]

@@ -389,6 +389,10 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         for variable, weight in zip(variables, weights):
             variable.assign(weight)
 
+    def saved_children(self) -> Iterable[tuple[str, Any]]:
+        """Name and object of what files hold inside the optimizer: nothing, but for optimizers around another one."""
+        return ()
+
     def save_own_variables(self, store: Any) -> None:
         """Write `variables` into `store` under `"0"`, `"1"`, …, as Keras does."""
         for i, variable in enumerate(self.variables):

@@ -187,6 +187,10 @@ class LossScaleOptimizer(_Wrapper):
         inner = [v for v in self.inner_optimizer.variables if v.path.startswith(f"{self.inner_optimizer.name}/")]
         return [self._iterations, self._outer_rate, self.step_counter, self.dynamic_scale, *inner]
 
+    def saved_children(self) -> Iterable[tuple[str, Any]]:
+        """The optimizer inside, under its attribute's name."""
+        return [("inner_optimizer", self.inner_optimizer)]
+
     def load_own_variables(self, store: Any) -> None:
         super().load_own_variables(store)
         self.inner_optimizer._derive_scalars()

@@ -8,8 +8,8 @@ from ..registry import get_custom_objects as get_custom_objects
 from ..registry import get_registered_name as get_registered_name
 from ..registry import get_registered_object as get_registered_object
 from ..registry import register_keras_serializable as register_keras_serializable
-from .keras_file import load_model as load_model
+from .formats import load_model as load_model
+from .formats import load_weights as load_weights
+from .formats import save_model as save_model
+from .formats import save_weights as save_weights
 from .keras_file import model_from_json as model_from_json
-from .keras_file import save_model as save_model
-from .weights import load_weights as load_weights
-from .weights import save_weights as save_weights

@@ -53,8 +53,9 @@ def _check(archive: zipfile.ZipFile, path: Path) -> None:
     for name in (METADATA, CONFIG, WEIGHTS):
         if name not in seen:
             raise ValueError(f"{label} is not a complete .keras file: it has no member {name!r}.")
-    if archive.getinfo(CONFIG).file_size > _MAX_CONFIG or archive.getinfo(METADATA).file_size > _MAX_METADATA:
-        raise UnsafeFileError(f"{label} holds a config larger than any model's: refused.")
+    check_config_size(archive.getinfo(CONFIG).file_size, label)
+    if archive.getinfo(METADATA).file_size > _MAX_METADATA:
+        raise UnsafeFileError(f"{label} holds a {METADATA} larger than any model's: refused.")
 
 
 @contextlib.contextmanager
@@ -74,6 +75,25 @@ def read_json(archive: zipfile.ZipFile, name: str, label: str) -> dict[str, Any]
     """
     with _explained(name, label):
         text = archive.read(name)
+    return parse_json(text, name, label)
+
+
+def check_config_size(size: int, label: str) -> None:
+    """Refuse a config larger than any model's.
+
+    Raises:
+        UnsafeFileError: If it is.
+    """
+    if size > _MAX_CONFIG:
+        raise UnsafeFileError(f"{label} holds a config larger than any model's: refused.")
+
+
+def parse_json(text: bytes, name: str, label: str) -> dict[str, Any]:
+    """The text of a member as data.
+
+    Raises:
+        ValueError: If it is damaged, no object, or nested deeper than any model's.
+    """
     try:
         data = json.loads(text)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 import torch
 
+from . import weights
 from .h5 import H5Reader, UnsafeFileError, WriteStore
 from .target import replacing
 
@@ -18,12 +19,13 @@ _SUFFIX = ".weights.json"
 _MAX_INDEX = 2**28
 
 
-def write(owners: Iterable[tuple[str, Any]], path: Path, max_shard_size: float) -> None:
+def save(model: Any, path: Path, skipped: Sequence[Any], max_shard_size: float) -> None:
     """Write the files, the list last, each put in its place at once.
 
     Args:
-        owners: Path and owner of the variables.
+        model: A built model.
         path: The list.
+        skipped: Objects whose weights are left out.
         max_shard_size: In GB.
 
     Raises:
@@ -36,7 +38,7 @@ def write(owners: Iterable[tuple[str, Any]], path: Path, max_shard_size: float) 
     index: dict[str, list[str]] = {}
     with contextlib.ExitStack() as files:
         h5, name, used, count = None, "", 0, 0
-        for owner_path, owner in owners:
+        for owner_path, owner in weights.saved(model, skipped):
             size = sum(a.nbytes for a in _arrays(owner).values())
             if h5 is None or (used and used + size > limit):
                 if h5 is not None:
@@ -56,6 +58,22 @@ def write(owners: Iterable[tuple[str, Any]], path: Path, max_shard_size: float) 
             h5.close()
     with replacing(path) as part:
         part.write_text(json.dumps({"metadata": {"total_size": total}, "weight_map": index}, indent=4))
+
+
+def load(model: Any, path: Path, skip_mismatch: bool, skipped: Sequence[Any] = ()) -> None:
+    """Take the weights from the files of a list.
+
+    Args:
+        model: A built model of the same architecture.
+        path: The list.
+        skip_mismatch: Whether layers that do not fit are left as they are, with a warning.
+        skipped: Objects that are left as they are.
+
+    Raises:
+        ValueError: If a file is damaged, missing, or of another architecture; the model is unchanged then.
+    """
+    with ShardReader(path) as reader:
+        weights.read_from(model, reader, path.name, skip_mismatch, fresh=False, skipped=skipped)
 
 
 def _arrays(owner: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,18 +16,6 @@ from ..distribution import rank
 _written: dict[str, int] = {}
 
 
-def check_suffix(filepath: str | os.PathLike[str], suffixes: tuple[str, ...], what: str) -> Path:
-    """The path to write to.
-
-    Raises:
-        ValueError: Another suffix.
-    """
-    path = Path(filepath)
-    if not path.name.endswith(suffixes):
-        raise ValueError(f"`filepath` of {what} must end in {' or '.join(suffixes)}. Received: filepath={str(filepath)!r}")
-    return path
-
-
 def _check_place(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise FileExistsError(f"The file {str(path)!r} exists. Pass `overwrite=True` to replace it.")
@@ -36,12 +25,23 @@ def _check_place(path: Path, overwrite: bool) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to. It takes the place of `path` at the end of the block; after an error nothing is left of it."""
+    """A name beside `path` to write a file or folder to.
+
+    It takes the place of `path` at the end of the block; after an error nothing is left of it.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         yield part
-        os.replace(part, path)
+        if part.is_dir() and path.is_dir():  # a folder that holds something cannot be replaced in one step
+            old = part.with_suffix(".old")
+            os.replace(path, old)
+            os.replace(part, path)
+            shutil.rmtree(old)
+        else:
+            os.replace(part, path)
     finally:
+        if part.is_dir():
+            shutil.rmtree(part)
         part.unlink(missing_ok=True)
 
 

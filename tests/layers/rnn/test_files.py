@@ -6,7 +6,7 @@ import torch
 from tests.oracle import keras
 from torchkeras import layers
 from torchkeras.models import Model
-from torchkeras.saving.keras_file import load_model
+from torchkeras.saving import load_model
 
 X = np.random.default_rng(0).integers(0, 20, (3, 6))
 X[:, 4:] = 0
