@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -171,6 +172,7 @@ class Family:
 
 
 _UIDS: dict[str, int] = {}
+_UIDS_LOCK = threading.Lock()
 
 
 def unique_name(prefix: str) -> str:
@@ -181,8 +183,9 @@ def unique_name(prefix: str) -> str:
 
 def get_uid(prefix: str = "") -> int:
     """The next number for `prefix`, from 1."""
-    _UIDS[prefix] = _UIDS.get(prefix, 0) + 1
-    return _UIDS[prefix]
+    with _UIDS_LOCK:
+        number = _UIDS[prefix] = _UIDS.get(prefix, 0) + 1
+    return number
 
 
 def reset_names() -> None:

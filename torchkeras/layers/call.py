@@ -1,0 +1,247 @@
+"""The call protocol: what the `call` of a class takes, and what a call in progress knows, which is local to the thread."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_module_registration_hook
+
+# -- what a class's call takes ------------------------------------------------------------------------------------------------------------
+
+
+class Takes:
+    """What the signature of a `call` says, read once a class.
+
+    Three class attributes of a layer say the rest: `_float_input` (integer inputs are cast to the compute type as well: the torch module
+    below takes floats only), `_keeps_type` (integer inputs come out as integers), and `_makes_mask()` (outputs may carry a mask that
+    the inputs do not).
+
+    Args:
+        call: The function, with `self` as its first parameter.
+    """
+
+    def __init__(self, call: Callable) -> None:
+        parameters = [p for n, p in inspect.signature(call).parameters.items() if n != "self"]
+        self.call = call
+        self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        self.positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        self.has_training = "training" in self.names
+        self.first = self.positional[0] if self.positional else "inputs"
+        self.mask_arguments = [(self.first, "mask")] if "mask" in self.names else []
+        self.mask_arguments += [(n, f"{n}_mask") for n in self.names if f"{n}_mask" in self.names]
+
+
+# -- what a call in progress knows --------------------------------------------------------------------------------------------------------
+
+
+class _Context(threading.local):
+    """The call in progress in this thread, and the names around a build.
+
+    `root` is the outermost layer of the call, `flag` the training flag that it was given (`None`: each module's own mode holds), `moved`
+    the modules that are not ours whose mode the flag has set, with the mode that each had.
+    """
+
+    def __init__(self) -> None:
+        self.root: Any = None
+        self.flag: bool | None = None
+        self.moved: list[tuple[nn.Module, bool]] = []
+        self.scopes: list[str] = []
+
+
+context = _Context()
+
+
+class Filed(threading.local):
+    """What `add_loss` filed under one layer in this thread: the losses, the outermost layer of their call, and, for an outermost layer,
+    the layers that hold losses of its last call."""
+
+    def __init__(self) -> None:
+        self.losses: list[torch.Tensor] = []
+        self.root: int | None = None  # by id
+        self.holders: list[Any] = []
+
+
+_added = [False]  # whether any layer of this process has ever called `add_loss`: until then nobody looks for losses
+
+
+def losses_pending() -> bool:
+    """Whether any layer of this process has ever called `add_loss`."""
+    return _added[0]
+
+
+def file_loss(layer: Any, loss: torch.Tensor) -> None:
+    """File a loss of `layer` under the outermost layer of the call in progress, or under itself outside one."""
+    root = layer if context.root is None else context.root
+    filed = layer._filed
+    if filed.root != id(root):
+        filed.losses.clear()  # left by a call of another model, or of this layer alone
+        filed.root = id(root)
+    if not filed.losses:
+        root._filed.holders.append(layer)
+    filed.losses.append(loss)
+    if not _added[0]:
+        _added[0] = True
+
+
+def forget_losses(root: Any) -> None:
+    """Drop the losses of the last call of which `root` was the outermost layer."""
+    for layer in root._filed.holders:
+        layer._filed.losses.clear()
+    root._filed.holders.clear()
+
+
+@contextlib.contextmanager
+def rehearsing(layer: Any) -> Iterator[None]:
+    """A call that only finds shapes: it is outermost, and the losses of the last real call stay."""
+    filed, root = layer._filed, context.root
+    held = filed.losses[:], filed.root, filed.holders[:]
+    context.root = layer
+    context.scopes.append(layer.name)
+    try:
+        yield
+    finally:
+        context.scopes.pop()
+        context.root = root
+        forget_losses(layer)
+        filed.losses[:], filed.root, filed.holders[:] = held
+
+
+@contextlib.contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Weights and layers that are made inside have `name` in their path."""
+    context.scopes.append(name)
+    try:
+        yield
+    finally:
+        context.scopes.pop()
+
+
+def scopes() -> list[str]:
+    """The names around what is made now, outermost first."""
+    return context.scopes
+
+
+# -- modes --------------------------------------------------------------------------------------------------------------------------------
+
+
+def training_flag(module: Any) -> bool:
+    """Whether `module` is to train: the flag of the call in progress in this thread, else its own mode."""
+    flag = context.flag
+    return module.training if flag is None else flag
+
+
+def _get_training(module: Any) -> bool:
+    flag = context.flag
+    return module._mode if flag is None else flag
+
+
+def _set_training(module: Any, mode: bool) -> None:
+    module.__dict__["_mode"] = mode
+
+
+class FollowsCall:
+    """A torch module whose `training` is the flag of the call in progress in this thread, else its own mode: layers, and the torch modules
+    inside them that depend on the mode. Mix it in before the module's class."""
+
+    _mode: bool
+    _mode_given = False  # whether `train()` or `eval()` has been called on it; until then it is in the mode of its parent
+
+    training = property(_get_training, _set_training)
+
+    def train(self, mode: bool = True) -> Any:
+        super().train(mode)  # type: ignore[misc]
+        self.__dict__["_mode_given"] = True
+        return self
+
+
+def _follows(module: nn.Module) -> bool:
+    return isinstance(module, FollowsCall)
+
+
+def own_mode(module: Any) -> bool:
+    """The mode of a module itself, whatever the call in progress says."""
+    return module._mode if _follows(module) else module.training
+
+
+def follow(module: Any, mode: bool) -> None:
+    """Put a module that gets a parent in the parent's mode, all but the parts whose mode was set by `train()` or `eval()`."""
+    if _follows(module):
+        if module._mode_given:
+            return
+        module.__dict__["_mode"] = mode
+    else:
+        module.training = mode
+    for child in module._modules.values():
+        if child is not None:
+            follow(child, mode)
+
+
+def _on_registration(parent: nn.Module, name: str, child: nn.Module | None) -> None:
+    """A layer becomes the child of a torch module."""
+    if child is None or _follows(parent) or not _follows(child) or context.flag is not None:  # a run keeps the modes that it found
+        return
+    if child._mode != parent.training and type(parent).__module__ != "torch._dynamo.eval_frame":  # what `torch.compile(layer)` returns
+        follow(child, parent.training)
+
+
+register_module_module_registration_hook(_on_registration)  # type: ignore[arg-type]
+
+
+def _foreign(module: nn.Module) -> list[nn.Module]:
+    """The modules inside that do not follow the call by themselves."""
+    found: dict[int, nn.Module] = {id(module): module}
+    stack = [module]
+    while stack:
+        for child in stack.pop()._modules.values():
+            if child is not None and id(child) not in found:
+                found[id(child)] = child
+                stack.append(child)
+    return [m for m in found.values() if not _follows(m)]
+
+
+class mode:
+    """Calls that this thread makes inside are in training or in inference mode, whatever the modules' own mode is.
+
+    Layers see the flag; modules inside `model` that are not ours have their mode set meanwhile. The same object may be entered again
+    (`with` around each step), as long as `model` keeps its modules.
+
+    Args:
+        model: The layer or model.
+        training: The flag.
+    """
+
+    def __init__(self, model: nn.Module, training: bool) -> None:
+        self.training = bool(training)
+        self.foreign = _foreign(model)
+        self.before: list[tuple[bool | None, list[tuple[nn.Module, bool]]]] = []
+
+    def __enter__(self) -> None:
+        self.before.append((context.flag, context.moved))
+        context.flag, context.moved = self.training, []
+        _move(self.foreign)
+
+    def __exit__(self, *exc: Any) -> None:
+        for module, was in reversed(context.moved):
+            module.training = was
+        context.flag, context.moved = self.before.pop()
+
+
+def _move(modules: list[nn.Module]) -> None:
+    flag = context.flag
+    for module in modules:
+        if module.training is not flag:
+            context.moved.append((module, module.training))
+            module.training = flag  # type: ignore[assignment]
+
+
+def join(layer: nn.Module) -> None:
+    """Let modules that were made in the middle of a call follow its flag."""
+    if context.flag is not None:
+        _move(_foreign(layer))
