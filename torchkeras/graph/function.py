@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch.nn.modules.module import _has_any_global_hook
 
-from .. import dtypes, tree
+from .. import tree
 from .operation import Node, Operation
 from .symbolic import KerasTensor
 
@@ -30,9 +29,9 @@ class Step:
     which a `Slot` marks a value) have to be filled; `target` is the slot of the only output, or a tuple of slots.
     """
 
-    __slots__ = ("key", "fn", "source", "sources", "args", "kwargs", "target", "dead", "owner", "quick")
+    __slots__ = ("key", "fn", "source", "sources", "args", "kwargs", "target", "dead", "owner")
 
-    def __init__(self, key: str | None, fn: Callable | None, args: tuple, kwargs: dict[str, Any], target: Any) -> None:
+    def __init__(self, key: str | None, fn: Callable | None, args: tuple, kwargs: dict[str, Any], target: Any, owner: Any) -> None:
         self.key, self.args, self.kwargs, self.target = key, args, kwargs, target
         self.fn: Any = fn  # `None` where `key` names a module
         only = args[0] if len(args) == 1 and not kwargs else None
@@ -41,8 +40,8 @@ class Step:
         if isinstance(only, (list, tuple)) and all(isinstance(v, Slot) for v in only):
             self.sources = tuple([v.index for v in only])
         self.dead: tuple[int, ...] = ()
-        self.owner: Any = None  # the layer, where `run` may go straight to its `call`; see Plan.analyze
-        self.quick = 0
+        only_tensor = self.source is not None and target.__class__ is int
+        self.owner: Any = owner if only_tensor else None  # the layer, if `run` may go straight to its `call`
 
 
 def _fill(nest: Any, values: list[Any]) -> Any:
@@ -178,10 +177,7 @@ class Plan:
             single = isinstance(node.outputs, KerasTensor)
             key = key_of(node.operation)
             fn = None if key is not None else node.operation.call
-            steps.append(Step(key, fn, args, kwargs, targets[0] if single else targets))
-        tensors = [*inputs, *(t for node in nodes for t in node.output_tensors)]
-        self.dtypes = [dtypes.to_torch_dtype(t.dtype) for t in tensors]
-        self.analyzed: int | None = None
+            steps.append(Step(key, fn, args, kwargs, targets[0] if single else targets, node.operation))
         self.outputs = tree.map_structure(place, outputs)
         self.only_output = self.outputs.index if isinstance(self.outputs, Slot) else None
         self.size = len(slots)
@@ -200,74 +196,43 @@ class Plan:
             if slot not in kept:
                 steps[i].dead += (slot,)
 
-    def analyze(self, modules: Mapping[str, Any], version: int) -> None:
-        """Find the steps whose layers need none of the checks that a call makes, because the graph has made them.
-
-        The inputs of a model are checked when it is called. From there on, a tensor made by layers of this library has the shape and type
-        that the graph says, and no mask unless some layer makes one.
-
-        Args:
-            modules: The layers by key.
-            version: What the result holds for; see `run`.
-        """
-        clean = set(range(self.input_count))
-        for step in self.steps:
-            slots = [leaf.index for leaf in tree.flatten((step.args, step.kwargs)) if isinstance(leaf, Slot)]
-            targets = (step.target,) if isinstance(step.target, int) else step.target
-            step.quick, step.owner = 0, None
-            if not clean.issuperset(slots):
-                continue
-            if step.key is None:
-                clean.update(targets)
-                continue
-            layer = modules[step.key]
-            if not hasattr(layer, "quick_call"):
-                continue
-            if "training" not in step.kwargs and "mask" not in step.kwargs:
-                step.quick, step.owner = layer.quick_call([self.dtypes[i] for i in slots]), layer
-            if layer.makes_clean_outputs():
-                clean.update(targets)
-        self.analyzed = version
-
-    def retype(self, dtype: torch.dtype) -> None:
-        """Take every floating tensor of the graph to be of this type from now on (the model was converted)."""
-        self.dtypes = [dtype if d.is_floating_point else d for d in self.dtypes]
-        self.analyzed = None
-
-    def run(self, modules: Mapping[str, Any], inputs: Sequence[Any], version: int | None = None) -> Any:
+    def run(self, modules: Mapping[str, Any], inputs: Sequence[Any]) -> Any:
         """The outputs for flat `inputs`, with layers taken by key from `modules` (so that one replaced in place is used).
+
+        The inputs of a model are checked when it is called, and the graph has proven the shapes of the tensors between its layers. A layer
+        is therefore called without the checks of a call (its `call`, where its `_straight` allows it), when it is the one that the graph
+        was made with, has no hooks, and gets a tensor of the type it computes in, without a mask.
 
         Args:
             modules: The layers by key.
             inputs: The inputs, flat.
-            version: Given for inputs that were checked and carry no mask: layers are then called without the checks of a call, as
-                `analyze` found. Another number than the last time makes it look again.
         """
         values: list[Any] = [None] * self.size
         values[: self.input_count] = inputs
-        if version is not None:
-            if torch.compiler.is_compiling() or _has_any_global_hook():
-                version = None
-            elif version != self.analyzed:
-                self.analyze(modules, version)
+        straight = not (torch.compiler.is_compiling() or _has_any_global_hook() or torch._C._get_tracing_state())
         for step in self.steps:
+            source = step.source
             if step.key is None:
                 fn = step.fn
             else:
                 fn = modules[step.key]
-                if version is not None and step.quick and fn is step.owner and fn._direct:
-                    if step.source is not None and step.target.__class__ is int:
-                        x = values[step.source]
-                        values[step.target] = fn.call(x) if step.quick == 1 else fn.call(x, training=fn.training)
+                if straight and fn is step.owner:
+                    d = fn.__dict__
+                    way, x = d.get("_straight"), values[source]
+                    if (
+                        way
+                        and x.__class__ is torch.Tensor
+                        and (x.dtype is d["_cast"] or not (d["_cast"] and (fn._float_input or x.dtype.is_floating_point)))
+                        and getattr(x, "_keras_mask", None) is None
+                        and not (d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"])
+                        and d["_short"] is fn.__class__.call
+                    ):
+                        values[step.target] = fn.call(x) if way == 1 else fn.call(x, training=fn.training)
                         for slot in step.dead:
                             values[slot] = None
                         continue
-                    if step.quick == 1:
-                        fn = fn.call
-                    else:
-                        fn = functools.partial(fn.call, training=fn.training)
-            if step.source is not None:
-                result = fn(values[step.source])
+            if source is not None:
+                result = fn(values[source])
             elif step.sources is not None:
                 result = fn([values[i] for i in step.sources])
             else:

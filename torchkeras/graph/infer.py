@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,13 +26,22 @@ class Spec:
 
 # Two sizes that stand for None. Highly composite, so that reshapes and strides divide them; too odd to be anybody's layer width.
 _SIZES = (2520, 5040)
-_current: list[int] = []
+
+
+class _Sizes(threading.local):
+    """The sizes that stand for `None` in the inferences in progress in this thread, innermost last."""
+
+    def __init__(self) -> None:
+        self.stack: list[int] = []
+
+
+_current = _Sizes()
 _FAKE_LOG = logging.getLogger("torch._subclasses.fake_tensor")
 
 
 def unknown_size() -> int | None:
     """The size that stands for `None` in the inference in progress, so that layers built inside see `None` again."""
-    return _current[-1] if _current else None
+    return _current.stack[-1] if _current.stack else None
 
 
 def output_spec(
@@ -76,7 +86,7 @@ def _run(fn: Callable, args: tuple, kwargs: dict[str, Any], describe: Callable, 
         shape, dtype = found
         return torch.empty([size if d is None else d for d in shape], dtype=dtype, device=device)
 
-    _current.append(size)
+    _current.stack.append(size)
     _FAKE_LOG.disabled = True  # it prints what is raised below anyway
     try:
         with mode, torch.no_grad():
@@ -89,7 +99,7 @@ def _run(fn: Callable, args: tuple, kwargs: dict[str, Any], describe: Callable, 
             "Write its `compute_output_shape(input_shape)` or `compute_output_spec(...)` method."
         ) from error
     finally:
-        _current.pop()
+        _current.stack.pop()
         _FAKE_LOG.disabled = False
     return tree.map_structure(lambda t: Spec(tuple(t.shape), t.dtype) if isinstance(t, torch.Tensor) else t, outputs)
 
@@ -97,7 +107,7 @@ def _run(fn: Callable, args: tuple, kwargs: dict[str, Any], describe: Callable, 
 @contextmanager
 def outside() -> Iterator[None]:
     """Leave the fake tensors of an inference in progress: weights that a layer makes meanwhile are real."""
-    if not _current:
+    if not _current.stack:
         yield
         return
     with unset_fake_temporarily():

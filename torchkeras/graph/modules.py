@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from types import FrameType
@@ -19,7 +20,16 @@ from .. import tree
 _CALL = nn.Module._call_impl.__code__
 _wrappers: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()  # by id of the module, which its wrapper keeps alive
 _factory: list[Callable[[nn.Module], Any]] = []
-_current: list[ModuleCall] = []
+
+
+class _Calls(threading.local):
+    """The call of a plain module in progress in this thread: one at the most."""
+
+    def __init__(self) -> None:
+        self.current: ModuleCall | None = None
+
+
+_calls = _Calls()
 
 
 def use_module_wrapper(factory: Callable[[nn.Module], Any]) -> None:
@@ -51,19 +61,20 @@ def frame_of_call(operation: Any, is_symbolic: Callable[[Any], bool]) -> FrameTy
 
 def enclosing_call(operation: Any, is_symbolic: Callable[[Any], bool]) -> ModuleCall | None:
     """The call of a plain module of which `operation` is a part; `None` outside one."""
-    if not _factory or (_current and _current[-1].recording):
+    current = _calls.current
+    if not _factory or (current is not None and current.recording):
         return None
     frame = frame_of_call(operation, is_symbolic)
     if frame is None:
         return None
-    if not (_current and _current[-1].frame is frame):
-        _current[:] = [ModuleCall(frame)]
+    if current is None or current.frame is not frame:
+        current = _calls.current = ModuleCall(frame)
         try:
-            _current[-1].rehearse()
+            current.rehearse()
         except BaseException:
-            _current.clear()
+            _calls.current = None
             raise
-    return _current[-1]
+    return current
 
 
 class ModuleCall:
@@ -118,7 +129,7 @@ class ModuleCall:
         replaced = tree.map_structure(lambda t: self.outputs.get((self.place, next(number)), t) if is_symbolic(t) else t, outputs)
         self.place += 1
         if self.place >= len(self.made):
-            _current.clear()
+            _calls.current = None
         return replaced
 
 

@@ -554,6 +554,8 @@ class Attention(Layer):
         added = q.unsqueeze(-2) + k.unsqueeze(-3)
         return self.concat_score_weight * torch.tanh(added if self.scale is None else self.scale * added).sum(-1)
 
+    _masks_from_inputs = True
+
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         return self._checked_masks(previous_mask)[0]
 

@@ -18,9 +18,9 @@ from torch.nn.modules.module import register_module_module_registration_hook
 class Takes:
     """What the signature of a `call` says, read once a class.
 
-    Three class attributes of a layer say the rest: `_float_input` (integer inputs are cast to the compute type as well: the torch module
-    below takes floats only), `_keeps_type` (integer inputs come out as integers), and `_makes_mask()` (outputs may carry a mask that
-    the inputs do not).
+    Class attributes of a layer say the rest: `_float_input`, that integer inputs are cast to the compute type as well (the torch module
+    below takes floats only); `_keeps_type`, that integer inputs come out as integers; `_masks_from_inputs`, beside a `compute_mask`, that
+    this gives a mask only where the inputs carry one.
 
     Args:
         call: The function, with `self` as its first parameter.
@@ -36,6 +36,27 @@ class Takes:
         self.first = self.positional[0] if self.positional else "inputs"
         self.mask_arguments = [(self.first, "mask")] if "mask" in self.names else []
         self.mask_arguments += [(n, f"{n}_mask") for n in self.names if f"{n}_mask" in self.names]
+
+
+# What decides whether the inputs of a layer may go straight to its `call`: when one of these is set, `Layer._refresh` looks again.
+SHORT_WAY = frozenset(
+    {
+        "_compiled_call_impl", "_dtype_policy", "activity_regularizer", "autocast", "built", "call", "compute_mask", "forward",
+        "input_spec", "mask_zero", "supports_masking",
+    }
+)  # fmt: skip
+
+_changes = [0]
+
+
+def note_change() -> None:
+    """Something changed on which the short way of a layer depends."""
+    _changes[0] += 1
+
+
+def changes() -> int:
+    """How often the short way of any layer has changed."""
+    return _changes[0]
 
 
 # -- what a call in progress knows --------------------------------------------------------------------------------------------------------
@@ -88,6 +109,13 @@ def file_loss(layer: Any, loss: torch.Tensor) -> None:
     filed.losses.append(loss)
     if not _added[0]:
         _added[0] = True
+
+
+def begin(layer: Any) -> None:
+    """A call in this thread begins, of which `layer` is the outermost: the losses of its last one are forgotten."""
+    context.root = layer
+    if _added[0] and layer._filed.holders:
+        forget_losses(layer)
 
 
 def forget_losses(root: Any) -> None:
@@ -155,6 +183,9 @@ class FollowsCall:
 
     training = property(_get_training, _set_training)
 
+    def _get_name(self) -> str:
+        return type(self).__name__.lstrip("_")  # `Dropout` for the `_Dropout` inside a layer
+
     def train(self, mode: bool = True) -> Any:
         super().train(mode)  # type: ignore[misc]
         self.__dict__["_mode_given"] = True
@@ -185,9 +216,11 @@ def follow(module: Any, mode: bool) -> None:
 
 def _on_registration(parent: nn.Module, name: str, child: nn.Module | None) -> None:
     """A layer becomes the child of a torch module."""
-    if child is None or _follows(parent) or not _follows(child) or context.flag is not None:  # a run keeps the modes that it found
+    if child is None or not _follows(child) or context.flag is not None:  # a run keeps the modes that it found
         return
-    if child._mode != parent.training and type(parent).__module__ != "torch._dynamo.eval_frame":  # what `torch.compile(layer)` returns
+    if isinstance(getattr(type(parent), "training", None), property):  # a layer; `torch.compile(layer)`, whose mode is the layer's
+        return
+    if child._mode != parent.training:
         follow(child, parent.training)
 
 
@@ -231,6 +264,19 @@ class mode:
         for module, was in reversed(context.moved):
             module.training = was
         context.flag, context.moved = self.before.pop()
+
+
+def in_mode(layer: nn.Module, training: bool, fn: Callable, *args: Any) -> Any:
+    """`fn(*args)` with the flag of a call of `layer`."""
+    before = context.flag, context.moved
+    context.flag, context.moved = training, []
+    try:
+        _move(_foreign(layer))
+        return fn(*args)
+    finally:
+        for module, was in reversed(context.moved):
+            module.training = was
+        context.flag, context.moved = before
 
 
 def _move(modules: list[nn.Module]) -> None:

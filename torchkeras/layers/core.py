@@ -237,8 +237,8 @@ class Masking(Layer):
         outputs._keras_mask = mask  # type: ignore[attr-defined]
         return outputs
 
-    def _attach_masks(self, inputs: Any, outputs: Any, previous_mask: Any) -> None:
-        pass  # `call` has done it
+    def _attach_masks(self, inputs: Any, outputs: Any, previous_mask: Any) -> Any:
+        return outputs  # `call` has done it
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape

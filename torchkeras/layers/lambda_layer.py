@@ -16,7 +16,8 @@ import torch
 from .. import tree
 from ..configurable import deserialize_keras_object, in_safe_mode, serialize_value
 from ..graph import KerasTensor
-from .layer import Layer, map_shapes
+from .building import map_shapes
+from .layer import Layer
 
 
 class Lambda(Layer):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import inspect
 import types
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,34 +14,16 @@ import torch
 from torch import nn
 
 from .. import dtype_policies, dtypes, registry, regularizers, tree
-from ..configurable import is_builtin
 from ..distribution import rank
-from ..graph import KerasTensor, Operation, any_symbolic, convert_to_tensor, infer, standardize_shape
+from ..graph import KerasTensor, Operation, any_symbolic, convert_to_tensor, infer
 from ..graph.operation import infer_spec
 from ..variable import Variable
+from . import masks
+from .building import Built, input_shape_argument, map_shapes, parameter_names, shapes_of
+from .call import Filed, Takes, begin, context, file_loss, forget_losses, in_mode, note_change, rehearsing
 from .input_spec import InputSpec, check_inputs
-from .weights import Weighted, calls
 
 _LEGACY_ARGUMENTS = ("input_shape", "batch_shape", "batch_input_shape", "input_dim", "batch_size", "input_length", "weights", "input_dtype")
-
-
-def losses_pending() -> bool:
-    """Whether any layer of this process has ever called `add_loss`."""
-    return calls.added_losses
-
-
-class _CallInfo:
-    """What the signature of a class's `call` says, read once a class."""
-
-    def __init__(self, call: Callable) -> None:
-        parameters = [p for n, p in inspect.signature(call).parameters.items() if n != "self"]
-        self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-        self.positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        self.has_training = "training" in self.names
-        self.first = self.positional[0] if self.positional else "inputs"
-        self.mask_arguments = [(self.first, "mask")] if "mask" in self.names else []
-        self.mask_arguments += [(n, f"{n}_mask") for n in self.names if f"{n}_mask" in self.names]
 
 
 def _with_signature(forward: Any, call: Callable) -> Any:
@@ -72,38 +53,7 @@ def _replaced(module: nn.Module, state: dict[int, torch.Tensor]) -> Iterator[Non
             table[name] = stored  # type: ignore[assignment]
 
 
-def _finishing(build: Callable) -> Callable:
-    """`build` with what has to happen around it: names, clean-up after a failure, and the end of building."""
-
-    @functools.wraps(build)
-    def wrapper(self: Layer, *args: Any, **kwargs: Any) -> None:
-        if self._building:  # super().build() inside build()
-            return build(self, *args, **kwargs)
-        before = {k: dict(getattr(self, k)) for k in ("_parameters", "_buffers", "_modules")}
-        lists = {k: list(getattr(self, k)) for k in ("_own_trainable", "_own_non_trainable", "_hidden")}
-        object.__setattr__(self, "_building", True)
-        calls.scopes.append(self.name)
-        try:
-            with infer.outside():
-                build(self, *args, **kwargs)
-        except BaseException:
-            for k, saved in before.items():
-                getattr(self, k).clear()
-                getattr(self, k).update(saved)
-            for k, kept in lists.items():
-                object.__setattr__(self, k, kept)
-            raise
-        finally:
-            calls.scopes.pop()
-            object.__setattr__(self, "_building", False)
-        self._finish_build(args, kwargs)
-        return None
-
-    wrapper._is_build = True  # type: ignore[attr-defined]
-    return wrapper
-
-
-class Layer(Weighted):
+class Layer(Built):
     """A layer: weights made by `build` when the first input is seen, and a computation, `call`.
 
     Write `__init__` to store arguments, `build(input_shape)` to make weights (`add_weight`, or any torch module or layer as an
@@ -120,18 +70,16 @@ class Layer(Weighted):
     _keras_module = "keras.layers"
     _config_base: ClassVar[tuple[str, ...]] = ("name", "trainable", "dtype")
     _config_unless_none: ClassVar[tuple[str, ...]] = ("activity_regularizer", "lora_rank", "lora_alpha")
-    _call_info_cache: ClassVar[_CallInfo | None] = None
-    _float_input: ClassVar[bool] = False  # whether integer inputs are cast as well (layers over torch modules that take floats only)
-    _keeps_type: ClassVar[bool] = False  # whether integer inputs come out as integers
+    _takes: ClassVar[Takes | None] = None
+    _float_input: ClassVar[bool] = False
+    _keeps_type: ClassVar[bool] = False
     _compute: torch.dtype  # of `compute_dtype`
-    _direct = 0
-    _composite = False
+    _cast: torch.dtype | None = None  # what floating inputs are cast to
+    _short: Any = None  # the `call` of the class when plain tensors may go straight to it from `forward`; see `_refresh`
+    _straight = 0  # and from a graph: 0 no, 1 yes, 2 with `training=`
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "build" in vars(cls) and not hasattr(cls.build, "_is_build"):
-            cls.build = _finishing(cls.build)  # type: ignore[method-assign]
-        cls._call_info_cache = None
         if "call" in vars(cls):
             cls.forward = _with_signature(cls.forward, cls.call)  # type: ignore[method-assign]
 
@@ -147,7 +95,7 @@ class Layer(Weighted):
     ) -> None:
         unknown = [k for k in kwargs if k not in _LEGACY_ARGUMENTS]
         if unknown:
-            known = (*_parameter_names(type(self)), *_LEGACY_ARGUMENTS)
+            known = (*parameter_names(type(self)), *_LEGACY_ARGUMENTS)
             raise ValueError(
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {', '.join(unknown)}."
                 f"{registry.near_matches(unknown[0], known)}"
@@ -157,123 +105,95 @@ class Layer(Weighted):
         self._dtype_policy = dtype_policies.get(dtype if dtype is not None else kwargs.get("input_dtype"))
         self.autocast = autocast
         self._trainable = bool(trainable)
-        self._input_shape_arg = _input_shape_argument(kwargs)
+        self._input_shape_arg = input_shape_argument(kwargs)
         self._initial_weights = kwargs.get("weights")
 
-    # -- building --------------------------------------------------------------------------------------------------------------------
+    def _call_info(self) -> Takes:
+        """What `call` takes: that of the class, or one set on this layer."""
+        own = self.__dict__.get("call")
+        if own is not None:
+            return Takes(own)
+        cls = type(self)
+        takes = vars(cls).get("_takes")
+        if takes is None or takes.call is not cls.call:
+            takes = cls._takes = Takes(cls.call)
+        return takes
 
-    def build(self, input_shape: Any) -> None:
-        """Make the weights for inputs of this shape. Override it; the base makes none.
-
-        Args:
-            input_shape: The shape of the first argument of `call`, or a nest of shapes; a `build` with several parameters gets
-                `<argument>_shape` for each.
-        """
-
-    build = _finishing(build)
-
-    def _finish_build(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        names = _parameters_of(type(self).build)
-        shapes = {**dict(zip(names, args)), **kwargs}
-        object.__setattr__(self, "_build_shapes", {k: _plain_shape(v) for k, v in shapes.items()})
-        object.__setattr__(self, "built", True)
-        object.__setattr__(self, "_path", "/".join([*calls.scopes, self.name]))
-        if not self._trainable:
-            self.trainable = False
-        if self._initial_weights is not None:
-            self.set_weights(self._initial_weights)
-            self._initial_weights = None
-        self._refresh()
+    # -- the short way ---------------------------------------------------------------------------------------------------------------
 
     def _refresh(self) -> None:
-        """Work out which short way `forward` may take."""
-        cls, direct = type(self), 0
-        if (
+        """Find the short way again; called whenever something is set on which it depends (see `call.SHORT_WAY`)."""
+        d, cls, spec = self.__dict__, type(self), self.input_spec
+        before = d.get("_short"), d.get("_straight"), d.get("_compute")
+        d["_compute"] = dtypes.TORCH_DTYPES.get(self.compute_dtype)
+        d["_cast"] = d["_compute"] if self.autocast else None
+        plain = (
             self.built
-            and is_builtin(cls)
             and self.activity_regularizer is None
-            and self.compute_dtype == self.variable_dtype
+            and (self.compute_dtype == self.variable_dtype or not self.autocast)
+            and (spec is None or (isinstance(spec, InputSpec) and spec.dtype is None))
             and not self._makes_mask()
-        ):
-            direct = 2 if self._call_info().has_training else 1
-        spec = self.input_spec
-        if spec is not None and (not isinstance(spec, InputSpec) or spec.dtype is not None):
-            direct = 0
-        if self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks:
-            direct = 0
-        object.__setattr__(self, "_direct", direct)
-        object.__setattr__(self, "_composite", any(isinstance(m, Layer) for m in self.children()))
-        object.__setattr__(self, "_compute", dtypes.TORCH_DTYPES.get(self.compute_dtype))
+            and self._checks_as_layers_do()
+        )
+        way = (2 if self._call_info().has_training else 1) if plain else 0
+        d["_short"] = cls.call if plain else None
+        d["_way"] = way
+        own = d.get("forward")  # put there by accelerate and the like; a bound method is what they leave behind
+        replaced = own is not None and getattr(own, "__func__", None) is not cls.forward
+        replaced = replaced or cls.forward.__code__ is not _FORWARD or cls.__call__ is not nn.Module.__call__
+        d["_straight"] = 0 if replaced or self._compiled_call_impl is not None else way
+        if before != (d["_short"], d["_straight"], d["_compute"]):
+            note_change()
 
-    @classmethod
-    def _call_info(cls) -> _CallInfo:
-        if cls._call_info_cache is None:
-            cls._call_info_cache = _CallInfo(cls.call)
-        return cls._call_info_cache
+    def _checks_as_layers_do(self) -> bool:
+        """Whether arguments are converted and checked as in `Layer`."""
+        return True
 
-    def _check_constructed(self) -> None:
-        if "name" not in self.__dict__:
-            raise RuntimeError(
-                f"The constructor of {type(self).__name__} did not call `super().__init__()`. Add it as the first line of `__init__`."
-            )
-
-    def _build_for(self, arguments: dict[str, Any]) -> None:
-        """Build from the arguments of a call."""
-        self._check_constructed()
-        shapes = {}
-        for name, value in arguments.items():
-            flat = tree.flatten(value)
-            if flat and all(hasattr(t, "shape") or t is None for t in flat) and any(t is not None for t in flat):
-                shapes[name] = tree.map_structure(lambda t: None if t is None else _shape_of(t), value)
-        names = _parameters_of(type(self).build)
-        if len(names) == 1 and f"{names[0][:-6]}" not in shapes:
-            chosen = {names[0]: next(iter(shapes.values()), None)}
-        else:
-            chosen = {n: shapes[n[:-6]] for n in names if n.endswith("_shape") and n[:-6] in shapes}
-            if not chosen and names:
-                chosen = {names[0]: next(iter(shapes.values()), None)}
-        self.build(**chosen)
-
-    def get_build_config(self) -> dict[str, Any] | None:
-        """The shapes it was built with, as data; `None` before that."""
-        if not self._build_shapes:
-            return None
-        if len(self._build_shapes) == 1:
-            return {"input_shape": next(iter(self._build_shapes.values()))}
-        return {"shapes_dict": dict(self._build_shapes)}
-
-    def build_from_config(self, config: dict[str, Any]) -> None:
-        """Build with what `get_build_config` returned."""
-        if not config:
-            return
-        names = _parameters_of(type(self).build)
-        if "shapes_dict" in config:
-            self.build(**{k: _tuples(v) for k, v in config["shapes_dict"].items() if k in names})
-        elif config.get("input_shape") is not None and names:
-            self.build(_tuples(config["input_shape"]))
+    def _takes_one(self, x: Any) -> bool:
+        """Whether an argument needs no conversion and carries no mask."""
+        if x.__class__ is torch.Tensor:
+            cast = self._cast
+            fits = cast is None or x.dtype is cast or not (self._float_input or x.dtype.is_floating_point)
+            return fits and getattr(x, "_keras_mask", None) is None
+        return x.__class__ is list and all(map(self._takes_one, x))
 
     # -- calling ---------------------------------------------------------------------------------------------------------------------
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What torch calls: builds on first use, casts and checks inputs, passes masks and the training flag, then runs `call`."""
-        direct = self._direct
-        if direct and not kwargs:
-            x = args[0] if len(args) == 1 else None
-            if x.__class__ is torch.Tensor:
-                plain = self._takes(x) and (self.input_spec is None or self.input_spec.accepts(x.shape))
+        if self._short is not None and self._short is type(self).call:
+            spec = self.input_spec
+            if len(args) == 1:
+                x = args[0]
+                plain = self._takes_one(x) and (spec is None or (x.__class__ is torch.Tensor and spec.accepts(x.shape)))
             else:
-                plain = self.input_spec is None and self._takes_all(args)
-            if plain and (calls.active or not self._composite):
-                try:
-                    return self.call(*args) if direct == 1 else self.call(*args, training=self.training)
-                except RuntimeError as error:
-                    self.explain(error, args)
-                    raise
+                plain = spec is None and all(map(self._takes_one, args))
+            if plain and (not kwargs or (len(kwargs) == 1 and "training" in kwargs)):
+                return self._call_plain(args, kwargs["training"] if kwargs else None)
         try:
             return self._forward(args, kwargs)
         except RuntimeError as error:
             self.explain(error, args)
             raise
+
+    def _call_plain(self, args: tuple, training: bool | None) -> Any:
+        """The short way: `call` on tensors that need no conversion, in the context of the call in progress."""
+        outermost = context.root is None
+        if outermost:
+            begin(self)
+        try:
+            if training is not None and context.flag is not training:
+                return in_mode(self, bool(training), self._call_way, args)
+            return self.call(*args) if self._way == 1 else self.call(*args, training=self.training)
+        except RuntimeError as error:
+            self.explain(error, args)
+            raise
+        finally:
+            if outermost:
+                context.root = None
+
+    def _call_way(self, args: tuple) -> Any:
+        return self.call(*args) if self._way == 1 else self.call(*args, training=self.training)
 
     def explain(self, error: RuntimeError, inputs: Any) -> None:
         """Raise what torch reports of tensors on different devices as a ValueError that names the layer and the cure."""
@@ -286,31 +206,6 @@ class Layer(Weighted):
             f"The layer {self.name!r} has weights on {places} and was called on inputs on {', '.join(sorted(map(str, given)))}. Move one "
             "to the other: `layer.to(device)` or `inputs.to(device)`."
         ) from error
-
-    def quick_call(self, input_dtypes: Sequence[torch.dtype]) -> int:
-        """Whether a graph may go straight to `call` for tensors of these types: 0 no, 1 yes, 2 with `training=`."""
-        if not self._direct:
-            return 0
-        fits = all(d is self._compute or not (self._float_input or d.is_floating_point) for d in input_dtypes)
-        return self._direct if fits else 0
-
-    def makes_clean_outputs(self) -> bool:
-        """Whether outputs have the types that the graph says and no mask, for inputs that have none."""
-        return all(is_builtin(type(layer)) and not layer._makes_mask() for layer in self._flatten_layers())
-
-    def _takes(self, x: torch.Tensor) -> bool:
-        """Whether a tensor needs no cast and carries no mask."""
-        fits = x.dtype is self._compute or not (self._float_input or x.dtype.is_floating_point)
-        return fits and getattr(x, "_keras_mask", None) is None
-
-    def _takes_all(self, args: tuple | list) -> bool:
-        for x in args:
-            if x.__class__ is torch.Tensor:
-                if not self._takes(x):
-                    return False
-            elif x.__class__ is not list or not self._takes_all(x):
-                return False
-        return True
 
     def _forward(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         if any_symbolic(args, kwargs):
@@ -326,43 +221,41 @@ class Layer(Weighted):
         if self.input_spec is not None and first is not None:
             check_inputs(self.input_spec, first, self.name)
 
-        training = arguments.get("training")  # as it was asked for; `call` gets a plain bool
+        asked = arguments.get("training")
         kwargs.pop("training", None)
-        if info.has_training:
-            flag = self.training if training is None else bool(training)
+        if info.has_training:  # `call` gets a plain bool
+            flag = self.training if asked is None else bool(asked)
             if "training" in info.positional[: len(args)]:
                 args = tuple(flag if name == "training" else a for name, a in zip(info.positional, args))
             else:
                 kwargs["training"] = flag
 
-        previous_mask = _mask_of(first)
+        previous_mask = masks.mask_of(first)
         for argument, mask_argument in info.mask_arguments:
             if arguments.get(mask_argument) is None and arguments.get(argument) is not None:
-                mask = previous_mask if argument == info.first else _mask_of(arguments[argument])
-                if mask is not None and (mask_argument != "mask" or _one_holds_tensors(arguments.values())):
+                mask = previous_mask if argument == info.first else masks.mask_of(arguments[argument])
+                if mask is not None and (mask_argument != "mask" or masks.one_holds_tensors(arguments.values())):
                     kwargs[mask_argument] = mask
 
-        outermost = not calls.active
+        outermost = context.root is None
         if outermost:
-            calls.active, calls.root = True, self
-            if self._loss_holders:
-                self._clear_losses()
+            begin(self)
         try:
-            if training is not None and bool(training) != self.training:
-                outputs = self._call_in_mode(bool(training), args, kwargs)
-            else:
+            if asked is None or context.flag is bool(asked):
                 outputs = self._call_in_type(args, kwargs)
+            else:
+                outputs = in_mode(self, bool(asked), self._call_in_type, args, kwargs)
             if self.activity_regularizer is not None:
                 for output in tree.flatten(outputs):
                     if isinstance(output, torch.Tensor):  # over the batch: as strong for a large one as for a small one
                         self.add_loss(self.activity_regularizer(output) / max(output.shape[0] if output.ndim else 1, 1))
         finally:
             if outermost:
-                calls.active = False
+                context.root = None
 
         if self.supports_masking or type(self).compute_mask is not Layer.compute_mask:
             explicit = arguments.get("mask")
-            self._attach_masks(first, outputs, explicit if explicit is not None else kwargs.get("mask", previous_mask))
+            outputs = self._attach_masks(first, outputs, explicit if explicit is not None else kwargs.get("mask", previous_mask))
         elif previous_mask is not None and not info.mask_arguments:
             warnings.warn(
                 f"The layer {self.name!r} ({type(self).__name__}) does not support masking, but its input carries a mask, which is lost. "
@@ -370,18 +263,6 @@ class Layer(Weighted):
                 stacklevel=4,
             )
         return outputs
-
-    def _call_in_mode(self, training: bool, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """Run `call` with every module inside in the given mode, then put the modes back."""
-        modules = list(self.modules())
-        modes = [m.training for m in modules]
-        for m in modules:
-            m.training = training
-        try:
-            return self._call_in_type(args, kwargs)
-        finally:
-            for m, mode in zip(modules, modes):
-                m.training = mode
 
     def _call_in_type(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Run `call`, under torch's autocast where the policy computes in another type than it stores."""
@@ -458,11 +339,11 @@ class Layer(Weighted):
         info = self._call_info()
         arguments = dict(zip(info.positional, args), **kwargs)
         names = list(inspect.signature(self.compute_output_shape).parameters)
-        matched = {n: _shapes(arguments[n[:-6]]) for n in names if n.endswith("_shape") and arguments.get(n[:-6]) is not None}
+        matched = {n: shapes_of(arguments[n[:-6]]) for n in names if n.endswith("_shape") and arguments.get(n[:-6]) is not None}
         if len(names) == 1 or not matched:
             first = next(iter(arguments.values()))
-            matched = {names[0]: _shapes(first)} if names[0] not in ("args", "kwargs") else {}
-            shapes = self.compute_output_shape(**matched) if matched else self.compute_output_shape(_shapes(first))
+            matched = {names[0]: shapes_of(first)} if names[0] not in ("args", "kwargs") else {}
+            shapes = self.compute_output_shape(**matched) if matched else self.compute_output_shape(shapes_of(first))
         else:
             shapes = self.compute_output_shape(**matched)
         dtype = self.compute_dtype
@@ -472,24 +353,16 @@ class Layer(Weighted):
         return map_shapes(lambda s: KerasTensor(s, dtype=dtype), shapes)
 
     def _call_for_shape(self, *args: Any, **kwargs: Any) -> Any:
-        before_call = calls.active, calls.root
-        calls.active, calls.root = True, self
-        held = self._losses[:], self._losses_of, self._loss_holders[:]
-        calls.scopes.append(self.name)
         with infer.outside():  # fake tensors do not protect state that `call` updates from Python numbers alone
             state = [(b, b.clone()) for b in self.buffers()]
         try:
-            args, kwargs = self._convert_arguments(args, kwargs)
-            return self._call_in_type(args, kwargs)
+            with rehearsing(self):
+                args, kwargs = self._convert_arguments(args, kwargs)
+                return self._call_in_type(args, kwargs)
         finally:
             with infer.outside(), torch.no_grad():
                 for buffer, before in state:
                     buffer.copy_(before)
-            calls.scopes.pop()
-            calls.active, calls.root = before_call
-            self._clear_losses()
-            self._losses[:], self._loss_holders[:] = held[0], held[2]
-            object.__setattr__(self, "_losses_of", held[1])
 
     def stateless_call(
         self,
@@ -528,32 +401,10 @@ class Layer(Weighted):
         places = [[id(stored) for stored in v.parameters] for v in held]
         with _replaced(self, state):
             outputs = self(*args, **kwargs)
-            losses = [loss for layer in self._flatten_layers() for loss in layer._losses]
+            losses = [loss for layer in self._flatten_layers() for loss in layer._filed.losses]
             losses += [w.regularizer(w.to_keras(*(state.get(id(t), t) for t in w.parameters))) for w in regularized]
         new = [v.to_keras(*(state[place] for place in stored)) for v, stored in zip(held, places)]
         return (outputs, new, losses) if return_losses else (outputs, new)
-
-    def _check_built(self) -> None:
-        if not self.built:
-            raise ValueError(f"The layer {self.name!r} is not built. Call it on data or call `build(input_shape)` first.")
-
-    # A layer with hooks is always called through torch's own `__call__`, by graphs too.
-
-    def register_forward_hook(self, *args: Any, **kwargs: Any) -> Any:
-        self.__dict__["_direct"] = 0
-        return super().register_forward_hook(*args, **kwargs)
-
-    def register_forward_pre_hook(self, *args: Any, **kwargs: Any) -> Any:
-        self.__dict__["_direct"] = 0
-        return super().register_forward_pre_hook(*args, **kwargs)
-
-    def register_full_backward_hook(self, *args: Any, **kwargs: Any) -> Any:
-        self.__dict__["_direct"] = 0
-        return super().register_full_backward_hook(*args, **kwargs)
-
-    def register_full_backward_pre_hook(self, *args: Any, **kwargs: Any) -> Any:
-        self.__dict__["_direct"] = 0
-        return super().register_full_backward_pre_hook(*args, **kwargs)
 
     # -- masks and losses ------------------------------------------------------------------------------------------------------------
 
@@ -563,19 +414,14 @@ class Layer(Weighted):
 
     def _makes_mask(self) -> bool:
         """Whether outputs may carry a mask that the inputs do not."""
-        return type(self).compute_mask is not Layer.compute_mask and not is_builtin(type(self))
+        owner = next(c for c in type(self).__mro__ if "compute_mask" in vars(c))
+        return owner is not Layer and "_masks_from_inputs" not in vars(owner)
 
-    def _attach_masks(self, inputs: Any, outputs: Any, previous_mask: Any) -> None:
+    def _attach_masks(self, inputs: Any, outputs: Any, previous_mask: Any) -> Any:
         if previous_mask is None and type(self).compute_mask is Layer.compute_mask:
-            return
-        masks = self.compute_mask(inputs, previous_mask)
-        if masks is None:
-            return
-        flat_outputs = tree.flatten(outputs)
-        flat_masks = tree.flatten(masks) if isinstance(masks, (list, tuple, dict)) else [masks]
-        for output, mask in zip(flat_outputs, flat_masks):
-            if mask is not None and isinstance(output, torch.Tensor) and getattr(output, "_keras_mask", None) is None:
-                output._keras_mask = mask  # type: ignore[attr-defined]
+            return outputs
+        found = self.compute_mask(inputs, previous_mask)
+        return outputs if found is None else masks.attach(outputs, found, inputs)
 
     def add_loss(self, loss: Any) -> None:
         """Add a scalar tensor, or a list of them, to the loss of the model. The list is cleared when the model is next called."""
@@ -590,25 +436,16 @@ class Layer(Weighted):
                 value = torch.tensor(float(value), device=self._device())
             if not isinstance(value, torch.Tensor):
                 raise ValueError(f"`loss` must be a scalar tensor. Received: {value!r} of type {type(value).__name__}")
-            root = calls.root if calls.active and calls.root is not None else self
-            if self._losses_of != id(root):
-                self._losses.clear()  # left by a call of another model, or of this layer alone
-                object.__setattr__(self, "_losses_of", id(root))
-            if not self._losses:
-                root._loss_holders.append(self)
-            self._losses.append(value)
-            calls.added_losses = True
+            file_loss(self, value)
 
     def _clear_losses(self) -> None:
         """Forget the losses of the last call that this layer was the outermost of."""
-        for layer in self._loss_holders:
-            layer._losses.clear()
-        self._loss_holders.clear()
+        forget_losses(self)
 
     @property
     def losses(self) -> list[torch.Tensor]:
         """What `add_loss` collected in the last call, then the regularization of every trainable weight."""
-        found = [loss for layer in self._flatten_layers() for loss in layer._losses]
+        found = [loss for layer in self._flatten_layers() for loss in layer._filed.losses]
         return found + [w.regularizer(w.value) for w in self.trainable_weights if w.regularizer is not None]
 
     def add_metric(self, *args: Any, **kwargs: Any) -> None:
@@ -641,11 +478,11 @@ class Layer(Weighted):
 
     def get_input_shape_at(self, node_index: int) -> Any:
         """The shape of `get_input_at`."""
-        return _shapes(self.get_input_at(node_index))
+        return shapes_of(self.get_input_at(node_index))
 
     def get_output_shape_at(self, node_index: int) -> Any:
         """The shape of `get_output_at`."""
-        return _shapes(self.get_output_at(node_index))
+        return shapes_of(self.get_output_at(node_index))
 
     def _node_at(self, index: int) -> Any:
         if not -len(self._inbound_nodes) <= index < len(self._inbound_nodes):
@@ -655,81 +492,28 @@ class Layer(Weighted):
     @property
     def input_shape(self) -> Any:
         """The shape of `input`."""
-        return _shapes(self.input)
+        return shapes_of(self.input)
 
     @property
     def output_shape(self) -> Any:
         """The shape of `output`."""
-        return _shapes(self.output)
+        return shapes_of(self.output)
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         state["_inbound_nodes"] = []  # the graph stays behind: symbolic tensors belong to the model that recorded them
-        state.update(_losses=[], _losses_of=None, _loss_holders=[])
         state["_foreign"] = {}
+        del state["_filed"]
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.__dict__["_filed"] = Filed()
 
     def __repr__(self) -> str:
         if self._modules:
             return nn.Module.__repr__(self)
         return f"<{type(self).__name__} name={self.__dict__.get('name')}, built={self.built}>"
-
-
-# -- helpers ------------------------------------------------------------------------------------------------------------------------------
-
-
-@functools.lru_cache(1024)
-def _parameters_of(build: Callable[..., Any]) -> tuple[str, ...]:
-    return tuple(n for n in inspect.signature(build).parameters if n not in ("self", "args", "kwargs"))
-
-
-def _parameter_names(cls: Any) -> list[str]:
-    return [n for c in cls.__mro__ if "__init__" in vars(c) for n in inspect.signature(c.__init__).parameters if n != "self"]
-
-
-def _input_shape_argument(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
-    """The batch shape that the Keras 1 and 2 constructor arguments describe."""
-    for name in ("batch_shape", "batch_input_shape"):
-        if kwargs.get(name) is not None:
-            return standardize_shape(kwargs[name])
-    if kwargs.get("input_shape") is not None:
-        return (kwargs.get("batch_size"), *standardize_shape(kwargs["input_shape"]))
-    if kwargs.get("input_dim") is not None:
-        length = (kwargs["input_length"],) if kwargs.get("input_length") is not None else ()
-        return (kwargs.get("batch_size"), *length, int(kwargs["input_dim"]))
-    return None
-
-
-def _shape_of(t: Any) -> tuple[int | None, ...]:
-    unknown = infer.unknown_size()
-    return tuple(None if d is None or d == unknown else int(d) for d in t.shape)
-
-
-def _shapes(value: Any) -> Any:
-    return tree.map_structure(lambda t: tuple(t.shape) if hasattr(t, "shape") else None, value)
-
-
-def _is_shape(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and all(d is None or isinstance(d, (int, np.integer)) for d in value)
-
-
-def map_shapes(fn: Callable, shapes: Any) -> Any:
-    """A nest of shapes with `fn` applied to each."""
-    if _is_shape(shapes):
-        return fn(tuple(shapes))
-    if isinstance(shapes, dict):
-        return {k: map_shapes(fn, v) for k, v in shapes.items()}
-    if isinstance(shapes, (list, tuple)):
-        return type(shapes)(map_shapes(fn, v) for v in shapes)
-    return shapes
-
-
-def _plain_shape(shape: Any) -> Any:
-    return map_shapes(tuple, shape)
-
-
-def _tuples(shape: Any) -> Any:
-    return map_shapes(tuple, shape)
 
 
 def _is_numbers(value: Any) -> bool:
@@ -738,18 +522,6 @@ def _is_numbers(value: Any) -> bool:
     return isinstance(value, (int, float, np.generic)) and not isinstance(value, bool)
 
 
-def _one_holds_tensors(values: Iterable[Any]) -> bool:
-    """Whether at most one argument is a tensor or a nest of them: Keras fills `mask` only then (it cannot tell whose mask it would be)."""
-    return sum(any(isinstance(t, torch.Tensor) for t in tree.flatten(v)) for v in values if v is not None) <= 1
+_FORWARD = Layer.forward.__code__
 
-
-def _mask_of(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return getattr(value, "_keras_mask", None)
-    if isinstance(value, (list, tuple, dict)):
-        masks = tree.map_structure(lambda t: getattr(t, "_keras_mask", None), value)
-        return masks if any(m is not None for m in tree.flatten(masks)) else None
-    return None
-
-
-__all__ = ["InputSpec", "Layer", "losses_pending"]
+__all__ = ["InputSpec", "Layer"]

@@ -66,6 +66,8 @@ class _Merge(Layer):
             output.append(known.pop() if known else None if None in sizes else 1)
         return tuple(output)
 
+    _masks_from_inputs = True
+
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         if not isinstance(previous_mask, (list, tuple)) or any(m is None for m in previous_mask):
             return None
@@ -203,6 +205,8 @@ class Concatenate(_Merge):
             output.append(known.pop() if known else None)
         return tuple(output)
 
+    _masks_from_inputs = True
+
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         if not isinstance(previous_mask, (list, tuple)) or all(m is None for m in previous_mask):
             return None
@@ -273,6 +277,8 @@ class Dot(_Merge):
                 f"Received: axes={self.axes}, shapes {tuple(first)} and {tuple(second)}"
             )
         return (first[0], *((*first[1:i], *first[i + 1 :], *second[1:j], *second[j + 1 :]) or (1,)))
+
+    _masks_from_inputs = True
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
         return None

@@ -231,6 +231,8 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         summed = torch.where(kept, inputs, 0).sum(self._axes, self.keepdims)
         return summed / kept.to(inputs.dtype).sum(self._axes, self.keepdims)
 
+    _masks_from_inputs = True
+
     def compute_mask(self, inputs: torch.Tensor, previous_mask: Any = None) -> None:
         return None
 

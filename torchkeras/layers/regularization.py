@@ -11,6 +11,7 @@ from torch import nn
 
 from .. import random, regularizers
 from ..random import SeedGenerator
+from .call import FollowsCall
 from .input_spec import InputSpec
 from .layer import Layer
 from .spatial import Spatial
@@ -50,6 +51,21 @@ class _Noise(Layer):
         return input_shape
 
 
+class _Dropout(FollowsCall, nn.Dropout): ...
+
+
+class _Dropout1d(FollowsCall, nn.Dropout1d): ...
+
+
+class _Dropout2d(FollowsCall, nn.Dropout2d): ...
+
+
+class _Dropout3d(FollowsCall, nn.Dropout3d): ...
+
+
+_SPATIAL = {1: _Dropout1d, 2: _Dropout2d, 3: _Dropout3d}
+
+
 class Dropout(_Noise):
     """Sets a share of the inputs to zero while training and divides the others by what is left, over `nn.Dropout`.
 
@@ -70,7 +86,7 @@ class Dropout(_Noise):
         self._init_rate(rate)
         self.noise_shape = _noise_shape(noise_shape)
         self._init_noise(seed)
-        self.dropout = nn.Dropout(rate)
+        self.dropout = _Dropout(rate)
 
     def call(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
         if self.noise_shape is None and self.seed is None:
@@ -114,7 +130,7 @@ class _SpatialDropout(_Noise, Spatial):
         self._init_noise(seed)
         self._set_data_format(data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
-        self.dropout = {1: nn.Dropout1d, 2: nn.Dropout2d, 3: nn.Dropout3d}[self.rank](rate)
+        self.dropout = _SPATIAL[self.rank](rate)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -14,7 +14,8 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from ..configurable import in_safe_mode
 from ..distribution import rank
 from ..graph import KerasTensor, use_module_wrapper
-from .layer import Layer, map_shapes
+from .building import map_shapes
+from .layer import Layer
 from .saved import ModuleState
 
 

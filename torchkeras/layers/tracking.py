@@ -8,6 +8,7 @@ from typing import Any, SupportsIndex
 from torch import nn
 
 from ..variable import Variable
+from . import call
 
 
 class Contents(nn.Module):
@@ -28,7 +29,9 @@ class Contents(nn.Module):
         for key, value in items.items() if isinstance(items, dict) else enumerate(items):
             key = str(key).replace(".", "_")
             if isinstance(value, nn.Module):
-                self._modules[key] = value if value.training == self.training else value.train(self.training)
+                if call.own_mode(value) != self.training:
+                    call.follow(value, self.training)
+                self._modules[key] = value
             elif isinstance(value, (TrackedList, TrackedDict)):
                 self._modules[key] = value.contents
             elif isinstance(value, nn.Parameter):

@@ -14,31 +14,16 @@ from .. import constraints, dtype_policies, dtypes, initializers, regularizers
 from ..distribution import rank
 from ..graph import Operation, infer, standardize_shape
 from ..variable import SAME, KerasVariable, Variable, WeightView
-from . import saved
+from . import call, saved
 from .tracking import TrackedDict, TrackedList, track
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
 
-class Calls:
-    """The call in progress in this process, and the names around a build."""
-
-    def __init__(self) -> None:
-        self.active = False
-        self.root: Any = None  # the outermost layer of the call in progress, whose losses are cleared when it is next called
-        self.scopes: list[str] = []
-        self.added_losses = False  # whether any layer has ever called add_loss: until then nobody looks for them
-        self.version = 0  # counts changes of types, after which graphs look again at what they may skip
-
-
-calls = Calls()
-
-
-class Weighted(nn.Module, Operation):
+class Weighted(call.FollowsCall, nn.Module, Operation):
     """The half of a layer that owns things: weights, sub-layers, dtype policy, freezing, and its own arrays in files."""
 
     name: str
-    training: bool
     built: bool
     autocast: bool
     supports_masking: bool
@@ -50,9 +35,7 @@ class Weighted(nn.Module, Operation):
     _own_non_trainable: list[Any]
     _hidden: list[tuple[nn.Module, str]]
     _foreign: dict[tuple[int, str], Any]
-    _losses: list[torch.Tensor]
-    _losses_of: Any
-    _loss_holders: list[Any]
+    _filed: call.Filed
     _metrics: list[Any]
     _inbound_nodes: list[Any]
     _build_shapes: dict[str, Any] | None
@@ -63,8 +46,8 @@ class Weighted(nn.Module, Operation):
         self = super().__new__(cls, *args, **kwargs)
         nn.Module.__init__(self)  # here, so that attributes may be set before super().__init__()
         self.__dict__.update(
-            training=False, built=False, _building=False, _trainable=True, _own_trainable=[], _own_non_trainable=[], _hidden=[],
-            _foreign={}, _losses=[], _losses_of=None, _loss_holders=[], _metrics=[], _inbound_nodes=[],
+            _mode=False, built=False, _building=False, _trainable=True, _own_trainable=[], _own_non_trainable=[], _hidden=[],
+            _foreign={}, _filed=call.Filed(), _metrics=[], _inbound_nodes=[],
             _build_shapes=None, _initial_weights=None, supports_masking=False, input_spec=None,
             activity_regularizer=None, autocast=True,
         )  # fmt: skip
@@ -83,7 +66,6 @@ class Weighted(nn.Module, Operation):
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
         self._dtype_policy = dtype_policies.get(value)
-        calls.version += 1
         self._refresh()
 
     @property
@@ -212,7 +194,7 @@ class Weighted(nn.Module, Operation):
         self._hidden.append((module, attribute))
 
     def _own(self, variable: KerasVariable, trainable: bool, regularizer: Any, constraint: Any) -> None:
-        variable.path = "/".join([*(calls.scopes or [self.name]), variable.name])
+        variable.path = "/".join([*(call.scopes() or [self.name]), variable.name])
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
         (self._own_trainable if trainable else self._own_non_trainable).append(variable)
@@ -229,7 +211,7 @@ class Weighted(nn.Module, Operation):
         if isinstance(previous, (TrackedList, TrackedDict)) and self._modules.get(f"{name}_") is previous.contents:
             del self._modules[f"{name}_"]
         if isinstance(value, (TrackedList, TrackedDict)):
-            value.contents.train(self.training)
+            call.follow(value.contents, self._mode)
             self._modules[f"{name}_"] = value.contents  # a name of its own: torch looks modules up by `getattr`
             object.__setattr__(self, name, value)
             return
@@ -240,9 +222,16 @@ class Weighted(nn.Module, Operation):
                 object.__setattr__(self, name, value)
                 return
             self.__dict__.pop(name, None)
-            if value.training != self.training:  # torch modules start in training mode, layers do not
-                value.train(self.training)
+            if call.own_mode(value) != self._mode:  # torch modules start in training mode, layers do not
+                call.follow(value, self._mode)
         super().__setattr__(name, value)
+        if name in call.SHORT_WAY and self.__dict__["built"]:
+            self._refresh()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        if name in call.SHORT_WAY:
+            self._refresh()
 
     def _adopt(self, name: str, variable: Variable) -> None:
         """Register a Variable under the attribute's name, which is then its name in `state_dict()`."""
@@ -250,7 +239,7 @@ class Weighted(nn.Module, Operation):
         if not known:
             trainable = variable.requires_grad
             (self._own_trainable if trainable else self._own_non_trainable).append(variable)
-            variable.path = "/".join([*(calls.scopes or [self.name if "name" in self.__dict__ else type(self).__name__]), variable.name])
+            variable.path = "/".join([*(call.scopes() or [self.name if "name" in self.__dict__ else type(self).__name__]), variable.name])
         for table in (self._parameters, self._buffers):
             for key in [k for k, v in table.items() if v is variable]:
                 del table[key]

@@ -91,6 +91,8 @@ class TimeDistributed(Wrapper):
                 return False
         return True
 
+    _masks_from_inputs = True
+
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         if previous_mask is None or previous_mask.dim() < 3:
             return previous_mask

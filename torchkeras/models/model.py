@@ -15,10 +15,12 @@ from ..graph import KerasTensor, Node, Operation, any_symbolic, convert_to_tenso
 from ..graph.function import Plan, check_tensors, nodes_between, order_by_depth, replay, run_symbolically
 from ..graph.operation import infer_spec
 from ..layers import saved
+from ..layers.building import map_shapes
+from ..layers.call import begin, context
 from ..layers.core import InputLayer
 from ..layers.input_spec import InputSpec
-from ..layers.layer import Layer, map_shapes
-from ..layers.weights import calls
+from ..layers.layer import Layer
+from ..layers.masks import with_mask
 from ..training.trainer import Trainer
 from . import graph_config
 from .summary import print_summary
@@ -204,18 +206,16 @@ class Model(Trainer, Layer):
             or getattr(x, "_keras_mask", None) is not None
         ):
             return super().forward(*args, **kwargs)
-        if calls.active:
-            return self._plan.run(self._modules, args, calls.version)
-        calls.active, calls.root = True, self
+        if context.root is not None:
+            return self._plan.run(self._modules, args)
+        begin(self)
         try:
-            if self._loss_holders:
-                self._clear_losses()
-            return self._plan.run(self._modules, args, calls.version)
+            return self._plan.run(self._modules, args)
         except RuntimeError as error:
             self.explain(error, args)
             raise
         finally:
-            calls.active = False
+            context.root = None
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Run the graph. A subclass writes its own."""
@@ -226,11 +226,11 @@ class Model(Trainer, Layer):
             )
         flat = self._standardize(inputs)
         if mask is not None:
-            for x, m in zip(flat, tree.flatten(mask)):
-                if m is not None and x is not None:
-                    x._keras_mask = m
-        masked = any(getattr(x, "_keras_mask", None) is not None for x in flat)
-        return self._plan.run(self._modules, flat, None if masked else calls.version)
+            flat = [x if m is None or x is None else with_mask(x, m) for x, m in zip(flat, tree.flatten(mask))]
+        return self._plan.run(self._modules, flat)
+
+    def _checks_as_layers_do(self) -> bool:
+        return self._plan is None
 
     def _convert_arguments(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         if self._plan is not None:  # the graph's inputs say their own types
@@ -244,7 +244,6 @@ class Model(Trainer, Layer):
         if self._plan is not None and self.variable_dtype != before:
             stored = dtypes.to_torch_dtype(self.variable_dtype)
             self.__dict__["_input_dtypes"] = [stored if d.is_floating_point else d for d in self._input_dtypes]
-            self._plan.retype(stored)
 
     def _standardize(self, inputs: Any) -> list[Any]:
         """The inputs as a flat list of tensors of the types and ranks that the graph was made with."""

@@ -14,7 +14,7 @@ from .. import config, data, random, tree
 from ..callbacks.callback import CallbackList
 from ..data import make_batches, unpack_x_y_sample_weight
 from ..distribution import rank
-from ..layers.layer import losses_pending
+from ..layers.call import losses_pending, mode
 from ..metrics import sync_metrics
 from . import capture, ddp
 from .step import BatchLogs, TrainStep, rows_of, to_number
@@ -53,14 +53,11 @@ def build_on(model: Any, x: Any) -> None:
         model.build((None, *leaf.shape[1:]))
         if model._plan is not None:
             return
-    was_training = model.training
     state = [(b, b.clone()) for b in model.buffers()]
-    model.eval()
     try:
-        with torch.no_grad():
+        with mode(model, False), torch.no_grad():
             model(_first_rows(x, 2))
     finally:
-        model.train(was_training)
         with torch.no_grad():
             for buffer, before in state:
                 buffer.copy_(before)
@@ -152,19 +149,6 @@ def make_predict_function(model: Any) -> Callable[[Any], Any]:
     if not model._uses("predict_step"):
         return model.predict_step
     return lambda batch: model(unpack_x_y_sample_weight(batch)[0])
-
-
-@contextlib.contextmanager
-def mode(model: Any, training: bool) -> Iterator[None]:
-    """The model in training or inference mode for a while; each module's own mode comes back."""
-    saved = [(m, m.training) for m in model.modules()]
-    for m, _ in saved:
-        m.training = training
-    try:
-        yield
-    finally:
-        for m, was in saved:
-            m.training = was
 
 
 @contextlib.contextmanager

@@ -120,6 +120,8 @@ class Bidirectional(Layer):
             shape = (*shape[:-1], 2 * shape[-1])
         return (shape, *states) if self.return_state else shape
 
+    _masks_from_inputs = True
+
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
         if not self.return_sequences:
