@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..configurable import deserialize_value, serialize_value
+from ..distribution import shard
 from ..graph import convert_to_tensor
 from ..losses.loss import align, pair
 from .metric import Metric, divide_no_nan
@@ -81,8 +82,10 @@ class Mean(Metric):
             total.add_(values.sum())
             self.count.add_(values.shape[0])
         elif values.ndim == 0:
-            total.add_(values)
-            self.count.add_(1)
+            part = shard.current()
+            weight = 1.0 if part.world == 1 else part.share * part.world  # the mean over a part of a batch, as a loss is
+            total.add_(values, alpha=weight)
+            self.count.add_(weight)
         elif values.numel():
             samples = values.shape[0]
             total.add_(values.sum(), alpha=samples / values.numel())

@@ -190,12 +190,6 @@ class Model(Trainer, Layer):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What torch calls. A graph on plain tensors of the right types goes straight to its plan."""
-        if self._replica is not None and not self._in_replica and torch.is_grad_enabled() and self.training:
-            self._in_replica = True
-            try:
-                return self._replica(*args, **kwargs)  # DistributedDataParallel calls this method again
-            finally:
-                self._in_replica = False
         if self._plan is None or kwargs or len(args) != 1 or not self._single_input or type(self).call is not Model.call:
             return super().forward(*args, **kwargs)
         x = args[0]
@@ -412,7 +406,7 @@ class Model(Trainer, Layer):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        state.update(train_function=None, test_function=None, predict_function=None, _replica=None, history=None)
+        state.update(train_function=None, test_function=None, predict_function=None, history=None)
         return state
 
     def to_json(self, **kwargs: Any) -> str:

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from .. import dtypes
 from ..configurable import Configurable, deserialize_keras_object, is_builtin, serialize_keras_object
+from ..distribution import shard
 from ..variable import KerasVariable
 from .arguments import auto_name, check_arguments, check_scheduler, initial_value, legacy_arguments, wants_optimizer
 from .schedules import LearningRateSchedule
@@ -232,6 +233,29 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         self._make_slots()
         self.built = True
         self._finish_build()
+
+    def prepare(self, variables: Iterable[Any]) -> None:
+        """Be ready to update these variables: builds on the first call.
+
+        Args:
+            variables: The trainable variables of a model; none, where all are frozen.
+
+        Raises:
+            ValueError: If a variable is among them that the optimizer was not built with.
+        """
+        variables = list(variables)
+        if not self.built:
+            if variables:
+                self.build(variables)
+            return
+        for variable in variables:
+            if id(stored(variable)[0]) not in self._positions:
+                raise ValueError(_unknown(variable))
+
+    def settings(self) -> str:
+        """The options that a captured step holds for good."""
+        names = [n for n in (*_BASE_ARGUMENTS, *self._own_arguments()) if n != "learning_rate"]
+        return repr([(n, getattr(self, n, None)) for n in names] + [id(self._schedule)])
 
     def _become_torch(self, groups: list[dict[str, Any]]) -> None:
         """Run torch's constructor, keeping the hooks that were registered before."""
@@ -470,10 +494,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         for grad, variable in zip(grads, variables):
             positions = self._positions.get(id(stored(variable)[0]))
             if positions is None:
-                raise ValueError(
-                    f"`trainable_variables` holds '{variable_path(variable)}', which this optimizer was not built with. Build a new "
-                    "optimizer for the changed set of variables (compile the model again)."
-                )
+                raise ValueError(_unknown(variable))
             if grad is None:
                 missing.append(variable_path(variable))
                 continue
@@ -490,7 +511,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             raise ValueError("No gradients provided for any variable. Does the loss depend on the weights?")
         if missing:
             warn_missing(missing)
-        self._apply(flat, None)
+        self._apply(shard.current().for_update(flat), None)
 
     def stateless_apply(
         self, optimizer_variables: Sequence[Tensor], grads: Sequence[Any], trainable_variables: Sequence[Tensor]
@@ -623,3 +644,10 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         """The place of a variable among those that the optimizer was built with (rules written for Keras ask for it)."""
         first = stored(variable)[0]
         return next(i for i, v in enumerate(self._trainable_variables) if stored(v)[0] is first)
+
+
+def _unknown(variable: Any) -> str:
+    return (
+        f"`trainable_variables` holds '{variable_path(variable)}', which this optimizer was not built with. Build a new "
+        "optimizer for the changed set of variables (compile the model again)."
+    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import torch.optim.optimizer as _torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -97,6 +98,8 @@ class Updater:
     _plan: list[Batch]
     _plans: dict[tuple[int, ...], list[Batch]]
     _pending_weight: Tensor | None
+    _optimizer_step_pre_hooks: dict[int, Any]
+    _optimizer_step_post_hooks: dict[int, Any]
 
     def _current_lr(self) -> Any:
         raise NotImplementedError
@@ -184,6 +187,9 @@ class Updater:
             ValueError: Another number of gradients, or none that is not `None`.
         """
         if grads is None:
+            if self._has_step_hooks():
+                self._hooked(weight)
+                return
             grads = [p.grad for p in self._params]
         elif len(grads) != len(self._params):
             raise ValueError(
@@ -196,13 +202,49 @@ class Updater:
         self._apply(grads, weight)
 
     def _check_present(self, grads: Sequence[Tensor | None], first: int) -> None:
-        if all(g is None for g in grads[first:]) and not any(g is not None for g in grads[:first]):
+        """Complain about gradients that are missing, but for weights that were frozen since."""
+        trained = [g for g, p in zip(grads, self._params) if p.requires_grad]
+        if trained and all(g is None for g in trained):
             raise ValueError("No gradients provided for any variable. Does the loss depend on the weights?")
         names = []
         for variable in self._trainable_variables:
-            if any(grads[i] is None for i in self._positions[id(stored(variable)[0])]):
+            positions = self._positions[id(stored(variable)[0])]
+            if any(grads[i] is None and self._params[i].requires_grad for i in positions):
                 names.append(variable_path(variable))
-        warn_missing(names)
+        if names:
+            warn_missing(names)
+
+    def _has_step_hooks(self) -> bool:
+        """Whether torch's step hooks, of this optimizer or of all, are to be called."""
+        return bool(
+            self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks or _torch._global_optimizer_pre_hooks
+            or _torch._global_optimizer_post_hooks
+        )  # fmt: skip
+
+    def _hooked(self, weight: float | None) -> None:
+        """`apply_stored` as `step` of a torch optimizer: between its hooks."""
+        arguments: tuple[Any, dict[str, Any]] = ((self,), {})
+        for hook in (*_torch._global_optimizer_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):
+            arguments = hook(self, *arguments) or arguments
+        grads = [p.grad for p in self._params]
+        if any(g is None for g in grads):
+            self._check_present(grads, 0)
+        self._apply(grads, weight)
+        for hook in (*self._optimizer_step_post_hooks.values(), *_torch._global_optimizer_post_hooks.values()):
+            hook(self, *arguments)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop the gradients of the parameters.
+
+        Args:
+            set_to_none: Whether `.grad` becomes `None`; else it is filled with zeros.
+        """
+        for p in self._params:
+            if p.grad is not None:
+                if set_to_none:
+                    p.grad = None
+                else:
+                    p.grad = torch.zeros_like(p.grad) if p.grad.grad_fn is not None else p.grad.zero_()
 
     def _apply(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
         if self._simple and not (self.clipnorm or self.global_clipnorm or self.clipvalue or self.loss_scale_factor):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .. import losses, metrics, registry, tree
-from ..distribution import reduce
+from ..distribution import reduce, shard
 
 
 def match_outputs(nest: Any, y_pred: Any, names: Sequence[str], what: str) -> list[Any]:
@@ -62,9 +62,7 @@ class CompiledLoss:
             given = given[0]
         found = [losses.get(_loss_name(entry)) for entry in match_outputs(given, y_pred, names, "loss")]
         weights = match_outputs(self.loss_weights, y_pred, names, "loss_weights")
-        self.terms = [
-            (i, _as_loss(fn), None if w is None else float(w)) for i, (fn, w) in enumerate(zip(found, weights)) if fn is not None
-        ]
+        self.terms = [(i, _as_loss(fn), None if w is None else float(w)) for i, (fn, w) in enumerate(zip(found, weights)) if fn is not None]
         if not self.terms:
             raise ValueError("`loss` gives no output of the model a loss. Pass one to `compile`.")
         self._only = self.terms[0][1] if len(flat) == 1 and self.terms[0][2] is None else None
@@ -76,20 +74,19 @@ class CompiledLoss:
         """The loss of one flat output, or `None`."""
         return next((fn for i, fn, _ in self.terms or () if i == index), None)
 
-    def __call__(self, y: Any, y_pred: Any, sample_weight: Any, names: Sequence[str], world: int = 1, share: float = 1.0) -> Any:
-        """The loss of a batch; in a data-parallel run, a number whose mean over the processes is the loss of the global batch.
+    def __call__(self, y: Any, y_pred: Any, sample_weight: Any, names: Sequence[str]) -> Any:
+        """The loss of a batch; where processes share it, what their shares of give the loss of the whole batch.
 
         Args:
             y: Targets.
             y_pred: Predictions.
             sample_weight: Weights, or `None`.
             names: The names of the outputs.
-            world: How many processes share the batch.
-            share: Which part of the global batch's samples this process has.
         """
         if self.terms is None:
             self.build(y_pred, names)
-        if self._only is not None and world == 1:
+        part = shard.current()
+        if self._only is not None and part.world == 1:
             return self._only(_single(y), _single(y_pred), _single(sample_weight))
         flat_pred = tree.flatten(y_pred)
         flat_y = _targets(y, y_pred, names, "y")
@@ -97,28 +94,24 @@ class CompiledLoss:
         total = None
         rows = len(flat_pred[0]) if flat_pred and flat_pred[0].ndim else 1
         for k, (i, fn, weight) in enumerate(self.terms or ()):
-            value = _term(fn, flat_y[i], flat_pred[i], flat_weight[i], world, share)
+            value = _term(fn, flat_y[i], flat_pred[i], flat_weight[i], part)
             if self.trackers:
-                self.trackers[k].update_state(value.detach(), sample_weight=rows if world == 1 else rows / max(share, 1e-12) / world)
+                self.trackers[k].update_state(value.detach(), sample_weight=rows)
             if weight is not None:
                 value = value * weight
             total = value if total is None else total + value
         return total
 
 
-def _term(fn: Any, y: Any, y_pred: Any, sample_weight: Any, world: int, share: float) -> torch.Tensor:
-    if world == 1:
+def _term(fn: Any, y: Any, y_pred: Any, sample_weight: Any, part: shard.Shard) -> torch.Tensor:
+    """One loss: in a data-parallel run a number that, times this process's share of the samples, adds up to that of the whole batch."""
+    if part.world == 1:
         return fn(y, y_pred, sample_weight)
     total, count = fn.sum_and_count(y, y_pred, sample_weight)
-    if not share:  # a stand-in row, which counts for nothing
-        total = total * 0.0
-        count = count * 0.0 if count is not None else None
-    if count is None:  # a sum adds up by itself
-        return total * world
-    if isinstance(count, torch.Tensor):
-        whole = reduce.all_reduce(count.detach().clone(), "sum").clamp(min=1e-12)
-        return total * world / whole
-    return total * (world * share / count) if count else total * 0.0
+    if not isinstance(count, torch.Tensor):  # in proportion to the samples, or a sum, which adds up by itself
+        return total / count if count else total / (part.share or 1.0)
+    whole = reduce.all_reduce(count.detach() if part.rows else torch.zeros_like(count), "sum").clamp(min=1e-12)
+    return total / (whole * (part.share or 1.0))
 
 
 def _as_loss(fn: Any) -> Any:
@@ -217,5 +210,3 @@ def _by_output(given: Any, y_pred: Any, names: Sequence[str]) -> list[list[Any]]
         return [[m for m in group if m is not None]]
     matched = match_outputs(given, y_pred, names, "metrics")
     return [[] if m is None else [x for x in m if x is not None] if isinstance(m, (list, tuple)) else [m] for m in matched]
-
-

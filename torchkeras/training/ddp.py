@@ -1,16 +1,18 @@
-"""The data-parallel side of training: process group, the wrapped model, and decisions that all processes share."""
+"""The data-parallel side of training: process group, joined gradients, and decisions that all processes share."""
 
 from __future__ import annotations
 
 import atexit
 import gc
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
-from torch import nn
 
-from ..distribution import rank
+from ..distribution import rank, reduce
+from ..distribution.shard import Shard
 
 
 def start() -> bool:
@@ -33,16 +35,160 @@ def _stop() -> None:
         dist.destroy_process_group()
 
 
-def wrap(model: nn.Module, unused: bool) -> nn.Module:
-    """The model in `DistributedDataParallel`, its weights those of rank 0.
+class Stateful(Protocol):
+    """What has parameters and buffers."""
+
+    def parameters(self) -> Iterator[torch.nn.Parameter]:
+        """All parameters."""
+
+    def buffers(self) -> Iterator[torch.Tensor]:
+        """All buffers."""
+
+
+class Reducer:
+    """Joins the gradients of all processes at the end of each `backward()`, whichever models and losses it goes through.
+
+    Hooks on the parameters gather gradients in buckets that are sent while the pass goes on. The modules stay as they are: nothing is
+    wrapped, `forward` runs once, and parts of a model called by themselves are trained alike.
 
     Args:
-        model: A built model.
-        unused: Whether a step may leave some of its weights unused.
+        shard: This process's part of the batches.
+        whole: Whether every pass of every process reaches the same parameters. Without it the processes first agree, at the end of a
+            pass, on which were reached.
     """
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    ids = [device.index] if device.type == "cuda" else None
-    return nn.parallel.DistributedDataParallel(model, device_ids=ids, find_unused_parameters=unused)
+
+    def __init__(self, shard: Shard, whole: bool) -> None:
+        self.shard, self.whole = shard, whole
+        self.parameters: list[torch.Tensor] = []
+        self.buckets: list[_Bucket] = []
+        self.place: dict[int, _Bucket] = {}
+        self.reached: set[int] = set()
+        self.sent = 0
+        self.handles: list[Any] = []
+
+    def watch(self, parameters: Iterable[torch.Tensor]) -> None:
+        """Join the gradients of these from now on, and of no others."""
+        wanted = [p for p in parameters if p.requires_grad]
+        if len(wanted) == len(self.parameters) and all(a is b for a, b in zip(wanted, self.parameters)):
+            return
+        self.stop()
+        self.parameters = wanted
+        for p in reversed(wanted):  # about the order in which a backward pass reaches them
+            last = self.buckets[-1] if self.buckets else None
+            if last is None or last.bytes > _BUCKET or (last.parameters[0].dtype, last.parameters[0].device) != (p.dtype, p.device):
+                self.buckets.append(_Bucket([]))
+            self.buckets[-1].parameters.append(p)
+            self.buckets[-1].bytes += p.numel() * p.element_size()
+            self.place[id(p)] = self.buckets[-1]
+        self.handles = [p.register_post_accumulate_grad_hook(self._reach) for p in wanted]
+
+    def stop(self) -> None:
+        """Take the hooks away."""
+        for handle in self.handles:
+            handle.remove()
+        self.parameters, self.buckets, self.place, self.handles = [], [], {}, []
+
+    def _reach(self, parameter: torch.Tensor) -> None:
+        if not self.reached:
+            torch.autograd.Variable._execution_engine.queue_callback(self._finish)
+        self.reached.add(id(parameter))
+        bucket = self.place[id(parameter)]
+        bucket.reached += 1
+        while self.whole and self.sent < len(self.buckets):
+            bucket = self.buckets[self.sent]  # one order in all processes
+            if bucket.reached < len(bucket.parameters):
+                break
+            self._send(bucket)
+
+    def _send(self, bucket: _Bucket) -> None:
+        with torch.no_grad():
+            bucket.flat = torch.cat([_gradient(p).reshape(-1) for p in bucket.parameters])
+            if self.shard.rows:
+                bucket.flat.mul_(self.shard.share)
+            else:
+                bucket.flat.zero_()  # of a row that stands in for none, and may be NaN
+        bucket.work = dist.all_reduce(bucket.flat, async_op=True)
+        self.sent += 1
+
+    def _finish(self) -> None:
+        reached = self.reached if self.whole else self._agree()
+        for bucket in self.buckets[self.sent :]:
+            if self.whole or any(id(p) in reached for p in bucket.parameters):
+                self._send(bucket)
+        for bucket in self.buckets:
+            if bucket.work is not None:
+                bucket.work.wait()
+                self._receive(bucket, reached)
+            bucket.work, bucket.flat, bucket.reached = None, None, 0
+        self.reached, self.sent, self.shard.reduced = set(), 0, True
+
+    def _receive(self, bucket: _Bucket, reached: set[int]) -> None:
+        assert bucket.flat is not None
+        with torch.no_grad():
+            for p, part in zip(bucket.parameters, bucket.flat.split([p.numel() for p in bucket.parameters])):
+                if id(p) not in reached:
+                    continue
+                if p.grad is None or p.grad.is_sparse:
+                    p.grad = part.view(p.shape).clone()
+                else:
+                    p.grad.copy_(part.view(p.shape))
+
+    def _agree(self) -> set[int]:
+        """The parameters that the pass of some process reached."""
+        mine = torch.tensor([id(p) in self.reached for p in self.parameters], dtype=torch.uint8)
+        dist.all_reduce(mine, op=dist.ReduceOp.MAX, group=_host_group())
+        return {id(p) for p, any_reached in zip(self.parameters, mine.tolist()) if any_reached}
+
+
+_BUCKET = 25 << 20
+
+
+@dataclass
+class _Bucket:
+    """Parameters whose gradients travel together."""
+
+    parameters: list[torch.Tensor]
+    bytes: int = 0
+    reached: int = 0
+    flat: torch.Tensor | None = None
+    work: Any = None
+
+
+def _gradient(parameter: torch.Tensor) -> torch.Tensor:
+    if parameter.grad is None:
+        return torch.zeros_like(parameter)
+    return parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
+
+
+_groups: dict[str, Any] = {}
+
+
+def _host_group() -> Any:
+    """The processes as a group that exchanges tensors of the host: nobody waits for a GPU."""
+    if dist.get_backend() == "gloo":
+        return None
+    if "host" not in _groups:
+        _groups["host"] = dist.new_group(backend="gloo")
+    return _groups["host"]
+
+
+def any_of(flag: bool) -> bool:
+    """Whether `flag` holds in some process; every process must call it."""
+    box = torch.tensor(int(flag))
+    dist.all_reduce(box, op=dist.ReduceOp.MAX, group=_host_group())
+    return bool(box.item())
+
+
+def same_state(module: Stateful) -> None:
+    """Give every process the weights and buffers of rank 0, as before training."""
+    broadcast_tensors([*module.parameters(), *module.buffers()])
+
+
+def mean_statistics(module: Stateful) -> None:
+    """Give every process the mean of what layers counted on their parts of the batches (moving averages), and rank 0's of whole numbers."""
+    buffers = list(module.buffers())
+    reduce.all_reduce_([b for b in buffers if b.is_floating_point()], "mean")
+    broadcast_tensors([b for b in buffers if not b.is_floating_point()])
 
 
 def broadcast(value: Any) -> Any:

@@ -6,14 +6,20 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import torch
 
-from .. import dtype_policies, losses, metrics, optimizers, tree
+from .. import config, data, dtype_policies, losses, metrics, optimizers, random, tree
+from ..callbacks.callback import CallbackList
 from ..configurable import deserialize_keras_object, serialize_keras_object
-from ..data import unpack_x_y_sample_weight
-from . import loop
+from ..data import make_batches, unpack_x_y_sample_weight
+from ..distribution import rank
+from ..layers.call import context, losses_pending
+from . import ddp, step
+from .capture import CapturedStep
 from .compiled import CompiledLoss, CompiledMetrics
-from .step import rows_of, to_number
+from .run import PREDICT, TEST, TRAIN, Run, StepFunction, Validation, predict_once, run_mode, test_once, train_once
+from .step import to_number
 
 
 class Trainer:
@@ -39,21 +45,28 @@ class Trainer:
     _compiled_loss: Any
     _compiled_metrics: Any
     _loss_tracker: Any
-    _replica: Any
-    _in_replica: bool
-    _world: int
-    _share: float
     _only_name: list[str] | None
     _flatten_layers: Any
     _device: Any
-    zero_grad: Any
+    losses: list[torch.Tensor]
+    zero_grad: Callable[..., None]
+    weights: list[Any]
+    trainable_weights: list[Any]
+    build: Callable[..., None]
+    parameters: Callable[..., Any]
+    buffers: Callable[..., Any]
+    modules: Callable[..., Any]
+    train: Callable[..., Any]
+    eval: Callable[..., Any]
+    stop_evaluating: bool
+    stop_predicting: bool
 
     def _init_trainer(self) -> None:
         self.__dict__.update(
             compiled=False, optimizer=None, loss=None, stop_training=False, history=None, jit_compile=False, run_eagerly=False,
             steps_per_execution=1, _compile_arguments=None, _compiled_loss=None, _compiled_metrics=None, _loss_tracker=None,
-            _replica=None, _in_replica=False, _world=1, _share=1.0, _only_name=None, train_function=None, test_function=None,
-            predict_function=None,
+            _only_name=None, train_function=None, test_function=None, predict_function=None, stop_evaluating=False,
+            stop_predicting=False,
         )  # fmt: skip
 
     # -- compile ---------------------------------------------------------------------------------------------------------------------
@@ -163,11 +176,11 @@ class Trainer:
             results.update(value if isinstance(value, dict) else {metric.name: value})
         return results
 
-    def _update_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> None:
+    def _update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
         compiled = self._compiled_metrics
         if compiled.entries is None:
             self._build_metrics(y, y_pred)
-        if compiled.entries and y is not None and self._share:  # a process without samples of this batch has a stand-in row
+        if compiled.entries and y is not None:
             compiled.update(y, y_pred, sample_weight, self._output_names(y_pred))
 
     def _build_metrics(self, y: Any, y_pred: Any) -> None:
@@ -204,24 +217,34 @@ class Trainer:
             ValueError: There is none at all.
         """
         total = None
-        if self._compiled_loss is not None and y is not None:
-            names = self._output_names(y_pred)
-            total = self._compiled_loss(y, y_pred, sample_weight, names, self._world, self._share)
+        compiled = self._compiled_loss
+        if self.loss is not (None if compiled is None else compiled.loss):  # somebody set `model.loss`
+            weights = None if compiled is None else compiled.loss_weights
+            compiled = self.__dict__["_compiled_loss"] = None if self.loss is None else CompiledLoss(self.loss, weights)
+        if compiled is not None:
+            if y is None:
+                raise ValueError("`y` must be given: the model was compiled with a loss. Received: y=None")
+            total = compiled(y, y_pred, sample_weight, self._output_names(y_pred))
             if self._compiled_metrics.entries is None:
                 self._build_metrics(y, y_pred)  # an overridden `train_step` finds them in `self.metrics`
-        elif self._compiled_loss is not None:
-            raise ValueError("`y` must be given: the model was compiled with a loss. Received: y=None")
-        for extra in loop.extra_losses(self):
+        for extra in self._extra_losses():
             extra = extra.sum() if extra.ndim else extra
             total = extra if total is None else total + extra
         if total is None:
             raise ValueError("There is no loss to train on. Pass `loss=` to `compile`, or call `add_loss` in the model.")
         return total
 
+    def _extra_losses(self) -> list[torch.Tensor]:
+        """What layers added in the last call, and the regularization."""
+        run = Run.current()
+        if run is None or run.model is not self or losses_pending():
+            return self.losses
+        return [w.regularizer(w.value) for w in run.regularized if w.trainable]
+
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Add a batch to the metrics and return their results."""
         with torch.no_grad():
-            self._update_metrics(x, y, y_pred, sample_weight)
+            self._update_metrics(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
     def train_step(self, data: Any) -> dict[str, Any]:
@@ -230,50 +253,73 @@ class Trainer:
         Args:
             data: A batch, as the data set yields it.
         """
-        x, y, sample_weight = unpack_x_y_sample_weight(data)
-        y_pred = self(x, training=True)
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
-        self._loss_tracker.update_state(loss.detach(), sample_weight=float(rows_of(x)))
-        scale = getattr(self.optimizer, "scale_loss", None)
-        self.zero_grad()
-        (scale(loss) if scale is not None else loss).backward()
-        loop.apply_gradients(self)
-        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+        own = step.train(self, data)
+        return self.get_metrics_result() if own is None else own
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        """One step of evaluation. See `train_step`."""
-        x, y, sample_weight = unpack_x_y_sample_weight(data)
-        y_pred = self(x, training=False)
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
-        self._loss_tracker.update_state(loss.detach(), sample_weight=float(rows_of(x)))
-        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+        """One step of evaluation. Override it as `train_step`.
+
+        Args:
+            data: A batch, as the data set yields it.
+        """
+        own = step.test(self, data)
+        return self.get_metrics_result() if own is None else own
 
     def predict_step(self, data: Any) -> Any:
-        """One step of prediction. See `train_step`."""
+        """One step of prediction: the outputs for a batch.
+
+        Args:
+            data: A batch, as the data set yields it.
+        """
         x, _, _ = unpack_x_y_sample_weight(data)
-        return self(x, training=False)
+        return self(x) if context.flag is False else self(x, training=False)  # a run has set the flag
 
     def make_train_function(self, force: bool = False) -> Any:
-        """The function that runs one step of training on a batch; kept until `compile` or `force`."""
+        """Make `train_function`, which takes the batches of one execution and returns logs.
+
+        Args:
+            force: Whether it is made again.
+        """
         if self.train_function is None or force:
-            self.train_function = loop.make_train_function(self)
+            once: Callable = train_once
+            if self.jit_compile and (self._overrides("train_step") or self._overrides("compute_metrics")):
+                warnings.warn(
+                    f"The model {self.name!r} overrides `train_step` or `compute_metrics`, whose step runs eagerly: `jit_compile=True` "
+                    "captures the step that `fit` itself makes. Pass `jit_compile=False` to `compile`.",
+                    stacklevel=3,
+                )
+            elif self.jit_compile:
+                once = CapturedStep(self)
+            self.train_function = StepFunction(self, once)
         return self.train_function
 
     def make_test_function(self, force: bool = False) -> Any:
-        """The function that runs one step of evaluation on a batch."""
+        """Make `test_function`, which takes the batches of one execution and returns logs.
+
+        Args:
+            force: Whether it is made again.
+        """
         if self.test_function is None or force:
-            self.test_function = loop.make_test_function(self)
+            self.test_function = StepFunction(self, test_once)
         return self.test_function
 
     def make_predict_function(self, force: bool = False) -> Any:
-        """The function that runs one step of prediction on a batch."""
+        """Make `predict_function`, which takes the batches of one execution and returns outputs.
+
+        Args:
+            force: Whether it is made again.
+        """
         if self.predict_function is None or force:
-            self.predict_function = loop.make_predict_function(self)
+            self.predict_function = StepFunction(self, predict_once, _concatenated)
         return self.predict_function
 
-    def _uses(self, *methods: str) -> bool:
-        """Whether the class leaves these methods as they are here."""
-        return all(getattr(type(self), m) is getattr(Trainer, m) for m in methods)
+    def _overrides(self, method: str) -> bool:
+        """Whether a subclass, or somebody who set an attribute, has written this method anew."""
+        return getattr(type(self), method) is not getattr(Trainer, method) or method in self.__dict__
+
+    def _is_graph(self) -> bool:
+        """Whether each call uses every weight."""
+        return self.__dict__.get("_plan") is not None
 
     # -- loops -----------------------------------------------------------------------------------------------------------------------
 
@@ -320,10 +366,44 @@ class Trainer:
             A `History`.
         """
         self._check_compiled("fit")
-        return loop.fit(
-            self, x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle, class_weight, sample_weight,
-            initial_epoch, steps_per_epoch, validation_steps, validation_batch_size, validation_freq,
+        epochs = _check_epochs(epochs, initial_epoch)
+        distributed = ddp.start()
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = data.train_validation_split((x, y, sample_weight), validation_split)
+        batches = self._batches(
+            x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch, shuffle=shuffle, class_weight=class_weight,
+            initial_epoch=initial_epoch, seed=ddp.broadcast(random.draw_seed()) if distributed else None,
         )  # fmt: skip
+        self._prepare(batches.peek(), training=True)
+        validation = self._validation(validation_data, validation_batch_size or batch_size, validation_steps)
+        self.stop_training = False
+        callbacks = self._callback_list(callbacks, verbose, batches.steps, epochs=epochs, add_history=True)
+        self.make_train_function()
+        run = Run(self, batches, callbacks, TRAIN, lambda data: self.train_function(data), validation)
+        logs: dict[str, Any] = {}
+        callbacks.on_train_begin()
+        with run.started():
+            for epoch in range(initial_epoch, epochs):
+                self.reset_metrics()
+                callbacks.on_epoch_begin(epoch)
+                outcome = run.epoch()
+                if isinstance(self.optimizer, optimizers.Optimizer):
+                    self.optimizer.flush()  # an incomplete window of accumulated gradients ends with the epoch, as a large batch would
+                logs = run.results(outcome)
+                if distributed:
+                    ddp.mean_statistics(self)
+                if validation is not None and _validates(epoch, validation_freq):
+                    values = self.evaluate(**validation.arguments, callbacks=callbacks, return_dict=True)
+                    logs.update({f"val_{k}": v for k, v in values.items()})
+                callbacks.on_epoch_end(epoch, logs)
+                if distributed:
+                    self.stop_training = ddp.any_of(self.stop_training)
+                if self.stop_training:
+                    break
+        if epochs > 0 and getattr(self.optimizer, "use_ema", False):
+            self.optimizer.finalize_variable_values(self.trainable_weights)
+        callbacks.on_train_end(logs)
+        return self.history
 
     def evaluate(
         self,
@@ -343,13 +423,27 @@ class Trainer:
             A number; a list of numbers, the loss first and metrics by name; or with `return_dict` a dict.
         """
         self._check_compiled("evaluate")
-        batches = kwargs.pop("_batches", None)
         if kwargs:
             raise ValueError(f"Unrecognized keyword arguments passed to evaluate: {', '.join(kwargs)}")
-        logs = loop.evaluate(self, x, y, batch_size, verbose, sample_weight, steps, callbacks, batches)
-        if return_dict:
-            return logs
-        return self._flat_values(logs)
+        ddp.start()
+        fit = Run.current()
+        kept = fit.validation if fit is not None and fit.model is self else None
+        if kept is not None and kept.serves(x=x, y=y, sample_weight=sample_weight, batch_size=batch_size, steps=steps):
+            batches = kept.batches
+            batches.restart()
+        else:
+            batches = self._batches(x, y, sample_weight, batch_size=batch_size, steps=steps, seed=0)
+            self._prepare(batches.peek(), training=False)
+        callbacks = self._callback_list(callbacks, verbose, batches.steps)
+        self.make_test_function()
+        self.stop_evaluating = False
+        run = Run(self, batches, callbacks, TEST, lambda data: self.test_function(data))
+        callbacks.on_test_begin()
+        with run.started():
+            self.reset_metrics()
+            logs = run.results(run.epoch())
+        callbacks.on_test_end(logs)
+        return logs if return_dict else self._flat_values(logs)
 
     def _flat_values(self, logs: dict[str, Any]) -> Any:
         """The values of `logs` as Keras lists them: the loss, metrics of layers, losses of outputs, then the others by name."""
@@ -364,25 +458,152 @@ class Trainer:
         self, x: Any, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None, callbacks: Any = None
     ) -> Any:
         """The outputs for data, as NumPy arrays in the nest that the model returns; arguments as for `fit`."""
-        return loop.predict(self, x, batch_size, verbose, steps, callbacks)
+        batches = make_batches(x, batch_size=batch_size, steps=steps, device=self._device())
+        self._prepare(batches.peek(), training=False)
+        callbacks = self._callback_list(callbacks, verbose, batches.steps)
+        self.make_predict_function()
+        self.stop_predicting = False
+        run = Run(self, batches, callbacks, PREDICT, lambda data: self.predict_function(data))
+        outputs: list[Any] = []
+        callbacks.on_predict_begin()
+        with run.started():
+            run.epoch(outputs.append)
+            if not outputs:
+                raise ValueError("`x` must yield at least one batch to predict. Received an empty data set.")
+            result = tree.map_structure(_to_numpy, _concatenated(outputs))
+        callbacks.on_predict_end()
+        return result
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: dict[int, float] | None = None, return_dict: bool = False
     ) -> Any:
         """One update on one batch; returns the loss and metrics of that batch."""
         self._check_compiled("train_on_batch")
-        logs = {k: to_number(v) for k, v in loop.train_on_batch(self, x, y, sample_weight, class_weight).items()}
+        batch, _ = data.single_batch(x, y, sample_weight, class_weight=class_weight, device=self._device())
+        self._prepare(batch, training=True)
+        self.make_train_function()
+        self.reset_metrics()
+        with run_mode(self, True), torch.enable_grad():
+            logs = {k: to_number(v) for k, v in self.train_function([batch]).items()}
         return logs if return_dict else self._flat_values(logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and metrics of one batch."""
         self._check_compiled("test_on_batch")
-        logs = {k: to_number(v) for k, v in loop.test_on_batch(self, x, y, sample_weight).items()}
+        batch, _ = data.single_batch(x, y, sample_weight, device=self._device())
+        self._prepare(batch, training=False)
+        self.make_test_function()
+        self.reset_metrics()
+        with run_mode(self, False), torch.no_grad():
+            logs = {k: to_number(v) for k, v in self.test_function([batch]).items()}
         return logs if return_dict else self._flat_values(logs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
-        return loop.predict_on_batch(self, x)
+        batch, _ = data.single_batch(x, None, None, device=self._device())
+        self._prepare(batch, training=False)
+        self.make_predict_function()
+        with run_mode(self, False), torch.inference_mode():
+            return tree.map_structure(_to_numpy, self.predict_function([batch]))
+
+    # -- what the loops begin with ---------------------------------------------------------------------------------------------------
+
+    def _batches(self, x: Any, y: Any, sample_weight: Any, **options: Any) -> data.Batches:
+        place = {"device": self._device(), "rank": rank.rank(), "world_size": rank.world_size()}
+        return make_batches(x, y, sample_weight, **place, **options)
+
+    def _validation(self, given: Any, batch_size: int | None, steps: int | None) -> Validation | None:
+        """What `fit` validates on."""
+        if given is None:
+            return None
+        x, y, sample_weight = given, None, None
+        if isinstance(given, (tuple, list)):
+            x, y, sample_weight = unpack_x_y_sample_weight(tuple(given))
+        batch_size = batch_size if data.is_array_nest(x) else None
+        batches = self._batches(x, y, sample_weight, batch_size=batch_size, steps=steps, seed=0)
+        return Validation({"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size, "steps": steps}, batches)
+
+    def _callback_list(self, callbacks: Any, verbose: Any, steps: int | None, epochs: int = 1, add_history: bool = False) -> CallbackList:
+        verbose = _verbosity(verbose)
+        if isinstance(callbacks, CallbackList):
+            return callbacks
+        return CallbackList(
+            callbacks, add_history=add_history, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=epochs, steps=steps
+        )
+
+    def _prepare(self, batch: Any, training: bool) -> None:
+        """Build the model on a batch, and the optimizer; put metrics where the model is."""
+        self._build_for_batch(unpack_x_y_sample_weight(batch)[0])
+        if training:
+            if self.optimizer is None:
+                raise ValueError(f"The model {self.name!r} was compiled without an optimizer. Pass one to `compile`.")
+            if isinstance(self.optimizer, optimizers.Optimizer):
+                self.optimizer.prepare(self.trainable_variables)
+        if self.compiled:
+            device = self._device()
+            for metric in self.metrics:
+                if hasattr(metric, "to"):
+                    metric.to(device)
+
+    def _build_for_batch(self, x: Any) -> None:
+        """Build a model that has not seen its inputs yet on a batch of them."""
+        if self.built and all(layer.built for layer in self._flatten_layers()):
+            return
+        if not self.built and hasattr(self, "_chain"):
+            leaf = next(t for t in tree.flatten(x) if isinstance(t, torch.Tensor))
+            self.build((None, *leaf.shape[1:]))
+            if self._is_graph():
+                return
+        state = [(b, b.clone()) for b in self.buffers()]
+        try:
+            with run_mode(self, False), torch.no_grad():
+                self(tree.map_structure(lambda t: t[:2] if isinstance(t, torch.Tensor) and t.ndim else t, x))
+        finally:
+            with torch.no_grad():
+                for buffer, before in state:
+                    buffer.copy_(before)
+
+
+def _check_epochs(epochs: int, initial_epoch: int) -> int:
+    """The number of the last epoch, at most what `config.set_max_epochs` says."""
+    for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise ValueError(f"`{name}` must be an integer, 0 or more. Received: {name}={value!r}")
+    most = config.max_epochs()
+    return epochs if most is None else min(epochs, most)
+
+
+def _validates(epoch: int, frequency: Any) -> bool:
+    if isinstance(frequency, int):
+        if frequency < 1:
+            raise ValueError(f"`validation_freq` must be a positive integer or a list of epochs. Received: {frequency}")
+        return (epoch + 1) % frequency == 0
+    return epoch + 1 in set(frequency)
+
+
+def _verbosity(verbose: Any) -> int:
+    if verbose == "auto":
+        verbose = 1
+    if verbose not in (0, 1, 2, True, False):
+        raise ValueError(f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}")
+    return int(verbose) if rank.is_main() else 0
+
+
+def _concatenated(outputs: list[Any]) -> Any:
+    """The outputs of several batches as one nest."""
+    if len(outputs) == 1:
+        return outputs[0]
+    return tree.map_structure(lambda *parts: torch.cat([_tensor(p) for p in parts]), *outputs)
+
+
+def _tensor(x: Any) -> torch.Tensor:
+    return x if isinstance(x, torch.Tensor) else torch.as_tensor(x)
+
+
+def _to_numpy(x: Any) -> np.ndarray:
+    """A tensor as an array, bfloat16 as float32."""
+    x = _tensor(x).detach()
+    return (x.float() if x.dtype is torch.bfloat16 else x).cpu().numpy()
 
 
 def _mean(name: str) -> metrics.Mean:
@@ -404,5 +625,3 @@ def _check_names(loss: Any, *metric_nests: Any) -> None:
         for name in tree.flatten(nest):
             if isinstance(name, str) and name not in ("accuracy", "acc", "crossentropy", "ce"):
                 metrics.get(name)
-
-
