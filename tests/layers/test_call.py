@@ -1,5 +1,6 @@
 """What a call knows is local to its thread; the short way of a layer is found again whenever something it depends on is set."""
 
+import sys
 import threading
 
 import numpy as np
@@ -186,3 +187,214 @@ def test_a_torch_module_made_in_the_middle_of_a_call_follows_its_flag():
     layer = Late()
     assert (layer(torch.ones(8, 64), training=True) == 0).any()
     assert torch.equal(layer(torch.ones(8, 64)), torch.ones(8, 64)) and not layer.drop.training
+
+
+# -- the short way ------------------------------------------------------------------------------------------------------------------------
+
+
+def straight_calls(layer, fn):
+    """Whether the `forward` of the layer is passed by while `fn` runs."""
+    code, seen = type(layer).forward.__code__, []
+
+    def profile(frame, event, arg):
+        if event == "call" and frame.f_code is code and frame.f_locals.get("self") is layer:
+            seen.append(frame)
+
+    sys.setprofile(profile)
+    try:
+        fn()
+    finally:
+        sys.setprofile(None)
+    return not seen
+
+
+class Same(layers.Dense):
+    """A user's subclass that overrides nothing that matters."""
+
+    def __init__(self, units, note="", **kwargs):
+        super().__init__(units, **kwargs)
+        self.note = note
+
+
+class Own(layers.Layer):
+    def build(self, input_shape):
+        self.linear = nn.Linear(input_shape[-1], 3)
+
+    def call(self, inputs):
+        return self.linear(inputs)
+
+
+LAYERS = {"dense": lambda: layers.Dense(3), "subclass": lambda: Same(3, "mine"), "own": Own}
+
+
+@pytest.fixture(params=LAYERS.values(), ids=LAYERS)
+def model(request):
+    model = keras.Sequential([keras.Input((4,)), request.param(), layers.Dense(2)])
+    model(torch.ones(2, 4))
+    return model
+
+
+def test_a_graph_goes_straight_to_every_layer_that_allows_it(model):
+    x = torch.ones(2, 4)
+    assert straight_calls(model.layers[0], lambda: model(x)) and straight_calls(model.layers[1], lambda: model(x))
+
+
+def test_an_activity_regularizer_set_after_build_counts(model):
+    model.layers[0].activity_regularizer = keras.regularizers.L2(0.1)
+    y = model.layers[0].linear(torch.ones(2, 4))
+    model(torch.ones(2, 4))
+    torch.testing.assert_close(model.losses, [0.1 * y.square().sum() / 2])
+    model.layers[0].activity_regularizer = None
+    assert straight_calls(model.layers[0], lambda: model(torch.ones(2, 4))) and model.losses == []
+
+
+def test_an_input_spec_set_after_build_counts():
+    layer = Own()
+    layer(torch.ones(2, 4))
+    layer.input_spec = layers.InputSpec(ndim=3)
+    with pytest.raises(ValueError, match="expected ndim=3, found ndim=2"):
+        layer(torch.ones(2, 4))
+    layer.input_spec = None
+    layer(torch.ones(2, 4))
+
+
+def test_a_policy_set_after_build_counts(model):
+    model.layers[0].dtype_policy = "mixed_bfloat16"
+    seen = []
+    model.layers[0].linear.register_forward_hook(lambda m, a, y: seen.append(y.dtype))
+    assert model(torch.ones(2, 4)).dtype is torch.float32 and seen == [torch.bfloat16]
+    model.layers[0].dtype_policy = "float32"
+    assert straight_calls(model.layers[0], lambda: model(torch.ones(2, 4))) and seen[-1] is torch.float32
+
+
+def test_autocast_set_after_build_counts():
+    class Types(layers.Layer):
+        def call(self, inputs):
+            self.seen = inputs.dtype
+            return inputs.float()
+
+    layer = Types()
+    layer(torch.ones(2, dtype=torch.float64))
+    assert layer.seen is torch.float32
+    layer.autocast = False
+    layer(torch.ones(2, dtype=torch.float64))
+    assert layer.seen is torch.float64
+
+
+def test_supports_masking_set_after_build_counts():
+    class Plain(layers.Layer):
+        def call(self, inputs):
+            return inputs * 1
+
+    layer = Plain()
+    x = torch.ones(2, 3)
+    x._keras_mask = torch.tensor([[True, True, False]] * 2)
+    with pytest.warns(UserWarning, match="does not support masking"):
+        assert getattr(layer(x), "_keras_mask", None) is None
+    layer.supports_masking = True
+    assert layer(x)._keras_mask is x._keras_mask
+
+
+def test_a_graph_meets_types_and_masks_that_it_did_not_foresee():
+    """A layer whose shape method says nothing of its type, and one that makes a mask in `call`."""
+
+    class Whole(layers.Layer):
+        def call(self, inputs):
+            return inputs.long()
+
+        def compute_output_shape(self, input_shape):
+            return input_shape
+
+    class Masks(layers.Layer):
+        def call(self, inputs):
+            outputs = inputs * 1
+            outputs._keras_mask = torch.tensor([[True, False, False]])
+            return outputs
+
+    model = keras.Sequential([keras.Input((3, 2)), Whole(), layers.Dense(2), Masks(), layers.LSTM(2)])
+    x = torch.ones(1, 3, 2)
+    y = model(x)
+    torch.testing.assert_close(y, model(torch.cat([x[:, :1], x[:, :2] * 5], 1)))  # what is masked does not count
+
+
+@pytest.mark.parametrize("training", [None, False, True])
+def test_the_flag_takes_the_short_way(training):
+    """A `training=` passed down inside a user's `call` costs no conversion, and reaches every part."""
+
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.drop, self.norm = layers.Dropout(0.5), layers.BatchNormalization()
+
+        def call(self, inputs, training=None):
+            return self.norm(self.drop(inputs, training=training), training=training)
+
+    model, x = Net(), torch.ones(64, 4)
+    model(x)
+    before = model.norm.moving_mean.numpy().copy()
+    model(x, training=training)
+    assert bool((model.norm.moving_mean.numpy() != before).any()) is bool(training)
+
+
+# -- masks, first calls -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [
+    layers.Identity, lambda: layers.Dropout(0.5), lambda: layers.ActivityRegularization(0.1), lambda: layers.Activation("linear"),
+    lambda: keras.Sequential([keras.Input((3, 2)), layers.Dropout(0.5)]),
+])  # fmt: skip
+def test_a_mask_does_not_stay_on_the_callers_tensor(make):
+    layer, x, mask = make(), torch.ones(2, 3, 2), torch.tensor([[True, False, False]] * 2)
+    if "mask" in layer._call_info().names:
+        assert layer(x, mask=mask)._keras_mask is mask
+    inner = layers.Masking()(x)
+    y = layer(inner)
+    assert torch.equal(y._keras_mask, inner._keras_mask) and torch.equal(y, x)
+    assert not hasattr(x, "_keras_mask")
+
+
+def test_a_mask_given_to_a_model_does_not_stay_on_its_inputs():
+    inputs = keras.Input((3, 2))
+    model = keras.Model(inputs, layers.LSTM(2)(inputs))
+    x = torch.randn(2, 3, 2, requires_grad=True)
+    masked = model(x, mask=torch.tensor([[True, False, False]] * 2))
+    assert not hasattr(x, "_keras_mask") and not torch.equal(masked, model(x))
+    masked.sum().backward()
+    assert (x.grad[:, 1:] == 0).all() and (x.grad[:, 0] != 0).any()
+
+
+@pytest.mark.parametrize("make", [
+    lambda: layers.Dense(3), lambda: layers.LSTM(3), lambda: layers.MultiHeadAttention(2, 3), Own,
+    lambda: keras.Sequential([layers.Dense(3), layers.BatchNormalization()]),
+])  # fmt: skip
+def test_a_first_call_in_inference_mode_leaves_ordinary_weights(make):
+    layer, x = make(), torch.ones(2, 3, 4)
+    arguments = (x, x) if isinstance(layer, layers.MultiHeadAttention) else (x,)
+    with torch.inference_mode():
+        layer(*arguments)
+    assert not any(p.is_inference() for p in (*layer.parameters(), *layer.buffers()))
+    layer(*arguments, training=True).sum().backward()
+    assert all(p.grad is not None for p in layer.parameters())
+
+
+class Foreign(keras.Model):
+    """A subclassed model whose parts take whole numbers, and which looks at values."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.dense, self.times = nn.Embedding(10, 4), layers.Dense(2), 0
+
+    def call(self, tokens):
+        self.times += 1
+        assert tokens.max().item() < 10
+        return self.dense(self.table(tokens).mean(1))
+
+
+def test_a_subclassed_model_called_on_real_inputs_is_not_rehearsed():
+    model, x = Foreign(), torch.arange(6).reshape(2, 3)
+    assert model(x).shape == (2, 2) and model.times == 1 and model.built and model.dense.built
+    assert len(model.weights) == 3
+    model = Foreign()
+    model.compile("sgd", "mse")
+    model.fit(x, torch.ones(2, 2), epochs=1, verbose=0)
+    assert model.times <= 2

@@ -40,7 +40,7 @@ class Step:
         if isinstance(only, (list, tuple)) and all(isinstance(v, Slot) for v in only):
             self.sources = tuple([v.index for v in only])
         self.dead: tuple[int, ...] = ()
-        only_tensor = self.source is not None and target.__class__ is int
+        only_tensor = key is not None and self.source is not None and target.__class__ is int
         self.owner: Any = owner if only_tensor else None  # the layer, if `run` may go straight to its `call`
 
 
@@ -182,6 +182,7 @@ class Plan:
         self.only_output = self.outputs.index if isinstance(self.outputs, Slot) else None
         self.size = len(slots)
         self.steps = steps
+        self._classes: list[tuple] | None = None
         self._free(steps)
 
     def _free(self, steps: list[Step]) -> None:
@@ -210,6 +211,12 @@ class Plan:
         values: list[Any] = [None] * self.size
         values[: self.input_count] = inputs
         straight = not (torch.compiler.is_compiling() or _has_any_global_hook() or torch._C._get_tracing_state())
+        if straight:
+            if self._classes is None:
+                self._classes = self._owners()
+            for cls, call, forward, entry in self._classes:
+                if cls.call is not call or cls.forward is not forward or cls.__call__ is not entry:
+                    straight = False  # a method was replaced on the class
         for step in self.steps:
             source = step.source
             if step.key is None:
@@ -225,7 +232,6 @@ class Plan:
                         and (x.dtype is d["_cast"] or not (d["_cast"] and (fn._float_input or x.dtype.is_floating_point)))
                         and getattr(x, "_keras_mask", None) is None
                         and not (d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"])
-                        and d["_short"] is fn.__class__.call
                     ):
                         values[step.target] = fn.call(x) if way == 1 else fn.call(x, training=fn.training)
                         for slot in step.dead:
@@ -248,6 +254,14 @@ class Plan:
         if self.only_output is not None:
             return values[self.only_output]
         return _fill(self.outputs, values)
+
+    def _owners(self) -> list[tuple]:
+        """The classes of the layers that are called straight, and the methods by which that was decided."""
+        classes = {type(step.owner) for step in self.steps if step.owner is not None and hasattr(step.owner, "_straight")}
+        return [(cls, cls.call, cls.forward, cls.__call__) for cls in classes]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_classes": None}  # functions made by the layers' base do not pickle
 
 
 class Function(Operation):

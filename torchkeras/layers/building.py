@@ -86,6 +86,10 @@ class Built(Weighted):
     def _build_for(self, arguments: dict[str, Any]) -> None:
         """Build from the arguments of a call."""
         self._check_constructed()
+        self.build(**self._shapes_for(arguments))
+
+    def _shapes_for(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """What `build` gets for these arguments of a call."""
         shapes = {}
         for name, value in arguments.items():
             flat = tree.flatten(value)
@@ -98,7 +102,7 @@ class Built(Weighted):
             chosen = {n: shapes[n[:-6]] for n in names if n.endswith("_shape") and n[:-6] in shapes}
             if not chosen and names:
                 chosen = {names[0]: next(iter(shapes.values()), None)}
-        self.build(**chosen)
+        return chosen
 
     def get_build_config(self) -> dict[str, Any] | None:
         """The shapes it was built with, as data; `None` before that."""

@@ -20,7 +20,7 @@ from ..graph.operation import infer_spec
 from ..variable import Variable
 from . import masks
 from .building import Built, input_shape_argument, map_shapes, parameter_names, shapes_of
-from .call import Filed, Takes, begin, context, file_loss, forget_losses, in_mode, note_change, rehearsing
+from .call import Filed, Takes, begin, context, file_loss, forget_losses, in_mode, note_change, rehearsing, scope
 from .input_spec import InputSpec, check_inputs
 
 _LEGACY_ARGUMENTS = ("input_shape", "batch_shape", "batch_input_shape", "input_dim", "batch_size", "input_length", "weights", "input_dtype")
@@ -215,8 +215,10 @@ class Layer(Built):
             self._check_constructed()
         args, kwargs = self._convert_arguments(args, kwargs)
         arguments = dict(zip(info.positional, args), **kwargs)
+        scopes: Any = contextlib.nullcontext()
         if not self.built:
             self._build_for(arguments)
+            scopes = scope(self.name)  # of what is built inside as this first input reaches it
         first = args[0] if args else arguments.get(info.first)
         if self.input_spec is not None and first is not None:
             check_inputs(self.input_spec, first, self.name)
@@ -241,10 +243,13 @@ class Layer(Built):
         if outermost:
             begin(self)
         try:
-            if asked is None or context.flag is bool(asked):
-                outputs = self._call_in_type(args, kwargs)
-            else:
-                outputs = in_mode(self, bool(asked), self._call_in_type, args, kwargs)
+            with scopes:
+                if asked is None or context.flag is bool(asked):
+                    outputs = self._call_in_type(args, kwargs)
+                else:
+                    outputs = in_mode(self, bool(asked), self._call_in_type, args, kwargs)
+            if not self.built:  # a model, whose layers have been built by the call
+                self._finish_build((), self._shapes_for(arguments))
             if self.activity_regularizer is not None:
                 for output in tree.flatten(outputs):
                     if isinstance(output, torch.Tensor):  # over the batch: as strong for a large one as for a small one

@@ -16,7 +16,7 @@ from ..graph.function import Plan, check_tensors, nodes_between, order_by_depth,
 from ..graph.operation import infer_spec
 from ..layers import saved
 from ..layers.building import map_shapes
-from ..layers.call import begin, context
+from ..layers.call import begin, context, follow
 from ..layers.core import InputLayer
 from ..layers.input_spec import InputSpec
 from ..layers.layer import Layer
@@ -111,10 +111,16 @@ class Model(Trainer, Layer):
                 key = operation.name.replace(".", "_")
                 while key in self._modules:
                     key += "_"
-                self._modules[key] = operation
+                self._hold(key, operation)
                 known[id(operation)] = key
             keys[id(operation)] = known[id(operation)]
         return keys
+
+    def _hold(self, key: str, layer: nn.Module) -> None:
+        """Make a layer a child of the module under this key, in the mode that the model was put in."""
+        if self._mode_given:
+            follow(layer, self._mode)
+        self._modules[key] = layer
 
     @property
     def inputs(self) -> list[KerasTensor] | None:
@@ -323,6 +329,12 @@ class Model(Trainer, Layer):
         if type(self).call is Model.call:
             return
         self._build_by_run(input_shape)
+
+    def _build_for(self, arguments: dict[str, Any]) -> None:
+        """Build from the arguments of a call: real tensors are not rehearsed, they build the layers as they reach them."""
+        self._check_constructed()
+        if type(self).build is not Model.build or any_symbolic(tuple(arguments.values())):
+            super()._build_for(arguments)
 
     def _build_by_run(self, input_shape: Any) -> None:
         from_shape = lambda s: KerasTensor(s, dtype=self.compute_dtype)  # noqa: E731

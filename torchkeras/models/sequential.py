@@ -66,7 +66,7 @@ class Sequential(Model):
         elif not chain and getattr(layer, "_input_shape_arg", None) is not None:
             chain.append(InputLayer(batch_shape=layer._input_shape_arg, dtype=_input_dtype(layer)))
         chain.append(layer)
-        self._modules[layer.name.replace(".", "_")] = layer
+        self._hold(layer.name.replace(".", "_"), layer)
         if rebuild:
             self._rebuild()
 
