@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.nn import functional as F
 
 from . import dtypes, registry
@@ -94,7 +95,8 @@ class SeedGenerator(Configurable):
 
 def draw_seed() -> int:
     """A seed from torch's global CPU generator, which `set_random_seed` governs."""
-    return int(torch.randint(2**31 - 1, (), device="cpu"))
+    with unset_fake_temporarily():  # a number that Python sees, in a `FakeTensorMode` as well
+        return int(torch.randint(2**31 - 1, (), device="cpu"))
 
 
 def set_random_seed(seed: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.utils import skip_init
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from .. import constraints, dtype_policies, dtypes, initializers, regularizers
 from ..distribution import rank
@@ -18,6 +19,24 @@ from . import call, saved
 from .tracking import TrackedDict, TrackedList, track
 
 _Module = TypeVar("_Module", bound=nn.Module)
+
+
+def with_memory(make: Callable[[], _Module], device: torch.device) -> _Module:
+    """The module that `make` makes on the meta device, with memory on `device` that is not yet filled.
+
+    Parameters are set anew, as a constructor sets them, so that what watches constructors (accelerate's `init_empty_weights`, torch's
+    registration hooks, a `FakeTensorMode`) sees these: `to_empty` would swap them behind their back.
+    """
+    with unset_fake_temporarily():  # nn.BatchNorm on the meta device fails in a fake mode
+        module = make()
+    for owner in module.modules():
+        for name, p in list(owner._parameters.items()):
+            if p is not None:
+                setattr(owner, name, nn.Parameter(torch.empty(p.shape, dtype=p.dtype, device=device), p.requires_grad))
+        for name, b in owner._buffers.items():
+            if b is not None:
+                owner._buffers[name] = torch.empty(b.shape, dtype=b.dtype, device=device)
+    return module
 
 
 class Weighted(call.FollowsCall, nn.Module, Operation):
@@ -157,7 +176,8 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
 
     def new_module(self, cls: Callable[..., _Module], *args: Any, **kwargs: Any) -> _Module:
         """A torch module on the default device in the variable type, its weights not yet filled: `wrap_weight` does that."""
-        return skip_init(cls, *args, device=rank.default_device(), dtype=dtypes.to_torch_dtype(self.variable_dtype), **kwargs)
+        made = functools.partial(cls, *args, device="meta", dtype=dtypes.to_torch_dtype(self.variable_dtype), **kwargs)
+        return with_memory(made, rank.default_device())
 
     def wrap_weight(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from ... import activations, constraints, dtypes, initializers, random, regulari
 from ...distribution import rank
 from ...variable import SAME, TRANSPOSED
 from ..layer import Layer
+from ..weights import with_memory
 
 States = Any  # a list of tensors, or of lists of them where cells are stacked
 Step = tuple[torch.Tensor, list[torch.Tensor]]  # output and states
@@ -118,7 +120,7 @@ class RecurrentCell(Layer):
         inputs = input_shape[-1]
         if inputs is None:
             raise ValueError(f"The last axis of the input of the layer {self.name!r} must be known. Received: input_shape={input_shape}")
-        module = self._new_module(inputs).to_empty(device=rank.default_device())
+        module = with_memory(functools.partial(self._new_module, inputs), rank.default_device())
         self.rnn = module
         layout, bias_layout = self._layouts
         self.kernel = self.wrap_weight(
