@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from .configurable import deserialize_keras_object, get_from, serialize_in
-from .graph import TensorLike, op
+from .graph import Filed, TensorLike, op
 from .ops import nn
 from .ops.nn import celu as celu
 from .ops.nn import elu as elu
@@ -62,7 +62,7 @@ def relu(
     return bent_relu(x, negative_slope, max_value, threshold)
 
 
-@op
+@op(filed=Filed("ReLU", module="keras.src.activations.activations"))
 def bent_relu(x: TensorLike, negative_slope: float, max_value: float | None, threshold: float) -> TensorLike:
     """`relu` with all of its arguments."""
     if negative_slope:
@@ -82,7 +82,7 @@ def gelu(x: TensorLike, approximate: bool = False) -> TensorLike:
     return nn.gelu(x, approximate)
 
 
-@op(promote="float")
+@op(promote="float", filed=Filed(keras=False))
 def mish(x: TensorLike) -> TensorLike:
     """`x · tanh(softplus(x))` (Misra 2019)."""
     return F.mish(x)

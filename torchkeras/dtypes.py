@@ -191,6 +191,21 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.dequantize() if tensor.is_quantized or any("dequantize" in names for names in own) else tensor
 
 
+_CONSTANTS = {str(c): c for c in (*TORCH_DTYPES.values(), torch.strided, torch.contiguous_format, torch.channels_last)}
+_CONSTANTS |= {str(c): c for c in (torch.preserve_format, torch.channels_last_3d, torch.complex32)}
+
+
+def torch_constant(name: str) -> Any:
+    """The torch type, layout or memory format that prints as `name`.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if name not in _CONSTANTS:
+        raise ValueError(f"Unknown torch constant {name!r} in the config; known are {', '.join(_CONSTANTS)}.")
+    return _CONSTANTS[name]
+
+
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:
     """A copy of the values of a tensor as a NumPy array; types that NumPy lacks (bfloat16, float8) become float32."""
     tensor = whole(tensor)

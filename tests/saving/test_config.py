@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import torchkeras
 from torchkeras import layers, saving
@@ -67,6 +68,60 @@ def test_torch_functions_come_back(tmp_path):
     again = torchkeras.models.load_model(tmp_path / "m.keras")
     data = torch.randn(3, 6)
     torch.testing.assert_close(again(data), model(data))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x.to(torch.float64),
+        lambda x: x.to("cpu").to(torch.device("cpu"), torch.float16),
+        lambda x: torch.sum(x, -1, dtype=torch.float64),
+        lambda x: x.type(torch.bfloat16),
+        lambda x: torch.zeros_like(x, dtype=torch.int32, device="cpu", layout=torch.strided) + x,
+        lambda x: x.clone(memory_format=torch.preserve_format).contiguous(memory_format=torch.contiguous_format),
+        lambda x: x.unflatten(-1, (2, 3)),
+        lambda x: x + x.new_zeros(6) + x.new_full((6,), 2.0) + x.new_tensor([1.0] * 6),
+        lambda x: nn.functional.hardswish(x),
+        lambda x: x * (1 + 2j),
+        lambda x: x.masked_fill(x > 0.5, float("-inf")),
+        lambda x: x[:, None, ..., 1:4:2],
+        lambda x: x[(slice(None), [0, 2], None)],
+        lambda x: x[:, torch.tensor([0, 2])],
+        lambda x: torch.stack([x, (x, x)[1]], dim=1).permute(torch.Size([0, 2, 1, 3])),
+        lambda x: nn.functional.pad(x, (1, 1), value=2.0),
+        lambda x: torch.einsum("bij,bkj->bik", x, x),
+        lambda x: torch.split(x, [2, 4], -1),
+        lambda x: torch.topk(x, 2),
+        lambda x: {"a": x.max(dim=-1).values, "b": [x.mT]},
+    ],
+)
+def test_arguments_of_torch_functions_come_back(call, tmp_path):
+    inputs = torchkeras.Input((4, 6))
+    model = torchkeras.Model(inputs, call(inputs))
+    model.save(tmp_path / "m.keras")
+    x = torch.rand(3, 4, 6)
+    again = torchkeras.models.load_model(tmp_path / "m.keras")
+    torch.testing.assert_close(again(x), model(x), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "call, name",
+    [
+        (lambda x: torch.as_strided_copy(x, (2,), (1,)), "torch.as_strided_copy"),
+        (lambda x: x.unfold(1, 2, 1), "torch.Tensor.unfold"),
+        (lambda x: torch.matrix_power(x[:, :, :4], 3), "torch.matrix_power"),
+        (lambda x: torchkeras.ops.map(torch.sin, x), "map"),
+    ],
+)
+def test_functions_that_no_file_can_hold_are_refused_when_it_is_written(call, name, tmp_path):
+    inputs = torchkeras.Input((4, 6))
+    model = torchkeras.Model(inputs, call(inputs))
+    with pytest.raises(ValueError, match=rf"The graph calls `{name}` .* Put the call into the `call` method of a layer of your own"):
+        model.save(tmp_path / "m.keras")
+    assert not (tmp_path / "m.keras").exists()
+    data = {"module": "keras", "class_name": "OpNode", "config": {"name": "x", "function": name}, "registered_name": None}
+    with pytest.raises(ValueError, match="is none that a graph may hold"):
+        saving.deserialize_keras_object(data)
 
 
 def test_an_unknown_class_is_named_with_near_matches():

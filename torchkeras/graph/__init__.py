@@ -3,6 +3,7 @@
 from .decorator import TensorLike as TensorLike
 from .decorator import convert_to_tensor as convert_to_tensor
 from .decorator import op as op
+from .filed import Filed as Filed
 from .function import Function as Function
 from .modules import use_module_wrapper as use_module_wrapper
 from .operation import Node as Node

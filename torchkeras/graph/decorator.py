@@ -13,6 +13,7 @@ import torch
 
 from .. import dtypes, tree
 from ..distribution import rank
+from .filed import IN_CAMEL_CASE, Filed
 from .opnode import OPS, OpNode
 from .symbolic import KerasTensor, any_symbolic
 
@@ -85,6 +86,7 @@ def op(
     broadcast: bool = False,
     numbers: bool = False,
     spec: Callable | None = None,
+    filed: Filed = IN_CAMEL_CASE,
 ) -> Callable:
     """Make a function of torch tensors an op: symbolic arguments go to the graph, arrays become tensors, types promote.
 
@@ -99,11 +101,12 @@ def op(
         numbers: Whether the body takes a Python number for a tensor behind the first: with a floating tensor, it gets it as it is.
         spec: The outputs of a symbolic call, from its arguments, where running the body on fake tensors will not do because they depend
             on values; it may return `NotImplemented`.
+        filed: What the op is called in Keras's files, where that is not its name in camel case with the tensors as the call's arguments.
 
     Shapes that do not fit raise a `ValueError` that names them.
     """
     if fn is None:
-        return functools.partial(op, promote=promote, args=args, broadcast=broadcast, numbers=numbers, spec=spec)
+        return functools.partial(op, promote=promote, args=args, broadcast=broadcast, numbers=numbers, spec=spec, filed=filed)
     if promote not in (None, "same", "float"):
         raise ValueError(f"`promote` must be None, 'same' or 'float'. Received: promote={promote!r}")
     parameters = list(inspect.signature(fn).parameters.values())
@@ -180,7 +183,7 @@ def op(
             shapes = [f"{name} {tuple(v.shape)}" for name, value in named for v in tree.flatten(value) if isinstance(v, torch.Tensor)]
             raise ValueError(f"Shapes that do not fit in `{fn.__name__}`. Received: {', '.join(shapes)}. {error}") from error
 
-    wrapper.is_op, wrapper.broadcast, wrapper.spec = True, broadcast, spec  # type: ignore[attr-defined]
+    wrapper.is_op, wrapper.broadcast, wrapper.spec, wrapper.filed = True, broadcast, spec, filed  # type: ignore[attr-defined]
     OPS[fn.__name__] = wrapper
     return wrapper
 

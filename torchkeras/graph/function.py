@@ -53,6 +53,8 @@ def _fill(nest: Any, values: list[Any]) -> Any:
         return [_fill(v, values) for v in nest]
     if nest.__class__ is dict:
         return {k: _fill(v, values) for k, v in nest.items()}
+    if isinstance(nest, (tuple, dict, list)):  # named tuples, what `torch.topk` returns, ordered dicts
+        return tree.map_structure(lambda v: values[v.index] if v.__class__ is Slot else v, nest)
     return nest
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from .. import registry, tree
 from .operation import Operation
 from .symbolic import KerasTensor, use_ops_for_operators, use_recorder
+from .torch_functions import torch_functions
 
 OPS: dict[str, Callable] = {}
 
@@ -71,29 +71,27 @@ def op_name(fn: Callable) -> str:
     return torch.overrides.resolve_name(fn) or f"{fn.__module__}.{fn.__qualname__}"
 
 
-@functools.lru_cache(1)
-def _torch_functions() -> dict[str, Callable]:
-    """Every function that torch lets a tensor-like class override: pure tensor functions, by name."""
-    found = {}
-    for functions in torch.overrides.get_overridable_functions().values():
-        for fn in functions:
-            found[torch.overrides.resolve_name(fn)] = fn
-    return found
-
-
 def find_op(name: str) -> Callable:
-    """The op or torch tensor function of this exact name; nothing is imported.
+    """The op or listed torch function of this exact name; nothing is imported.
 
     Raises:
-        ValueError: No such function.
+        ValueError: If there is no such function, or none that files may name.
     """
     if name.startswith("ops."):
         fn = OPS.get(name[4:])
     else:
-        fn = _torch_functions().get(name)
-    if fn is None:
-        raise ValueError(f"Unknown function {name!r} in the graph.{registry.near_matches(name, [f'ops.{n}' for n in OPS])}")
+        fn = torch_functions().get(name)
+    if fn is None or not in_files(name):
+        near = registry.near_matches(name, [f"ops.{n}" for n in OPS])
+        raise ValueError(f"The function {name!r} in the config is none that a graph may hold.{near}")
     return fn
+
+
+def in_files(name: str) -> bool:
+    """Whether a file may hold the function of this name, as `op_name` gives it."""
+    if name.startswith("ops."):
+        return name[4:] in OPS and OPS[name[4:]].filed.files  # type: ignore[attr-defined]
+    return name in torch_functions()
 
 
 def call_torch(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:

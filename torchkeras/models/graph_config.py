@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from .. import dtypes, tree
 from ..configurable import deserialize_keras_object, serialize_keras_object
 from ..graph import KerasTensor, Node, Operation
 from ..graph.opnode import OpNode
 from ..layers.layer import Layer
-from .op_config import OpCall, is_op_config, serialize_op, torch_op
+from .op_config import (
+    TORCH_VALUES,
+    OpCall,
+    check_in_files,
+    from_torch_value,
+    is_op_config,
+    serialize_op,
+    torch_op,
+    torch_value,
+    without_devices,
+)
 
 
 def serialize(operations: Sequence[Operation], nodes: Sequence[Node], inputs: Any, outputs: Any) -> dict[str, Any]:
@@ -23,10 +35,12 @@ def serialize(operations: Sequence[Operation], nodes: Sequence[Node], inputs: An
     layers = []
     for operation in operations:
         own = calls.get(id(operation), [])
+        if isinstance(operation, OpNode):
+            check_in_files(operation)
         as_op = serialize_op(operation, own[0]) if isinstance(operation, OpNode) and len(own) == 1 else None
         if as_op is None:
             data = serialize_keras_object(operation)
-            made = [_serialize_call(n.args, n.kwargs, place) for n in own]
+            made = [_serialize_call(*_arguments_of(operation, n), place, isinstance(operation, OpNode)) for n in own]
         else:
             data, args, kwargs = as_op
             made = [_serialize_call(args, kwargs, place)]
@@ -59,7 +73,13 @@ def _pointers(nest: Any, place: dict[int, list[Any]]) -> Any:
     return [_pointers(v, place) for v in nest]
 
 
-def _serialize_call(args: tuple, kwargs: dict[str, Any], place: dict[int, list[Any]]) -> dict[str, Any]:
+def _arguments_of(operation: Operation, node: Node) -> tuple[tuple, dict[str, Any]]:
+    if not isinstance(operation, OpNode):
+        return node.args, node.kwargs
+    return without_devices(operation, node.args, node.kwargs)
+
+
+def _serialize_call(args: tuple, kwargs: dict[str, Any], place: dict[int, list[Any]], of_torch: bool = False) -> dict[str, Any]:
     def leaf(value: Any) -> Any:
         if isinstance(value, KerasTensor):
             history = list(place[id(value)])
@@ -67,7 +87,11 @@ def _serialize_call(args: tuple, kwargs: dict[str, Any], place: dict[int, list[A
                 "class_name": "__keras_tensor__",
                 "config": {"shape": list(value.shape), "dtype": dtypes.standardize_dtype(value.dtype), "keras_history": history},
             }
-        return serialize_keras_object(value)
+        if of_torch and isinstance(value, slice):
+            parts = {name: leaf(getattr(value, name)) for name in ("start", "stop", "step")}
+            return {"class_name": "__slice__", "config": parts}
+        special = torch_value(value) if of_torch or isinstance(value, complex) else value
+        return special if special is not value else serialize_keras_object(value)
 
     return {"args": [_map(leaf, a) for a in args], "kwargs": {k: _map(leaf, v) for k, v in kwargs.items()}}
 
@@ -79,6 +103,8 @@ def _map(leaf: Any, value: Any) -> Any:
         return [_map(leaf, v) for v in value]
     if isinstance(value, tuple) and any(isinstance(t, KerasTensor) for t in tree.flatten(value)):
         return [_map(leaf, v) for v in value]
+    if type(value) in (tuple, torch.Size):
+        return {"class_name": "__tuple__", "config": {"value": [_map(leaf, v) for v in value]}}
     return leaf(value)
 
 
@@ -154,6 +180,13 @@ def _arguments(node: Any, made: dict[tuple[str, int], list[KerasTensor]]) -> tup
                     missing = True
                     return None
                 return made[name, index][place]
+            kind = value.get("class_name")
+            if kind == "__tuple__":
+                return tuple(restore(v) for v in value["config"]["value"])
+            if kind == "__slice__":
+                return slice(*(restore(value["config"][part]) for part in ("start", "stop", "step")))
+            if kind in TORCH_VALUES:
+                return from_torch_value(value)
             if "class_name" in value and "config" in value:
                 return deserialize_keras_object(value)
             return {k: restore(v) for k, v in value.items()}

@@ -7,60 +7,32 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .. import config, registry
-from ..configurable import deserialize_value, serialize_value
-from ..graph import Node
-from ..graph.opnode import OPS, OpNode, find_op
+import torch
 
-# Class names that are not the op's own in camel case.
-_CLASSES = {
-    "allclose": "AllClose", "batch_normalization": "BatchNorm", "bent_relu": "ReLU", "cdist": "CDist", "ctc_decode": "CTCDecode",
-    "ctc_loss": "CTCLoss", "fft": "FFT", "fft2": "FFT2", "hsv_to_rgb": "HSVToRGB", "ifft2": "IFFT2", "irfft": "IRFFT", "isin": "IsIn",
-    "istft": "ISTFT", "layer_normalization": "LayerNorm", "psnr": "PSNR", "rfft": "RFFT", "rgb_to_grayscale": "RGBToGrayscale",
-    "rgb_to_hsv": "RGBToHSV", "rms_normalization": "RMSNorm", "searchsorted": "SearchSorted", "ssim": "SSIM", "stft": "STFT", "svd": "SVD",
-}  # fmt: skip
-_MODULES = {"bent_relu": "keras.src.activations.activations", "rearrange": "keras.src.ops.einops"}
-# Classes of Keras's that stand for an op of another name.
-_ALIASES = {
-    "Abs": "absolute", "BitwiseNot": "bitwise_invert", "Conj": "conjugate", "Divide": "true_divide", "LeftShift": "bitwise_left_shift",
-    "RightShift": "bitwise_right_shift",
-}  # fmt: skip
-# Arguments that Keras gives with the call although they are no tensors, and tensors that it keeps in the config.
-_CALLED = {
-    "dot_product_attention": ("scale",), "get_item": ("key",), "isclose": ("rtol", "atol"), "rearrange": ("pattern", "axes_lengths"),
-    "scale_and_translate": ("output_shape",), "slice": ("start_indices",), "slice_update": ("start_indices",),
-}  # fmt: skip
-_BY_NAME = {"pad": ("constant_values",)}
-_IN_CONFIG = {"bincount": ("weights",), "trapezoid": ("x",)}
-# Ops that Keras's graphs cannot hold, and those whose arguments are functions.
-_OURS = frozenset(
-    "associative_scan cond extract_patches_3d fori_loop map mish scan sparsemax switch vectorized_map while_loop".split()
-)
-# What `tensor + symbolic` records in torch's name, as the op that Keras would record.
-_AS_OPS = {
-    "add": "add", "sub": "subtract", "mul": "multiply", "div": "true_divide", "true_divide": "true_divide", "matmul": "matmul",
-    "pow": "power",
-}  # fmt: skip
-_DANGEROUS = ("apply_", "backward", "map_", "module_load", "numpy", "set_", "share_memory_", "storage", "untyped_storage", "data_ptr")
+from .. import config, dtypes, registry
+from ..configurable import deserialize_value, serialize_value
+from ..distribution import rank
+from ..graph import Filed, Node
+from ..graph.opnode import OPS, OpNode, find_op, in_files
 
 
 class _Spec:
     """The arguments of an op, sorted into those of Keras's config and those of its calls."""
 
     def __init__(self, fn: Callable) -> None:
-        name = fn.__name__
         self.fn, self.signature = fn, inspect.signature(fn)
+        filed: Filed = fn.filed  # type: ignore[attr-defined]
         parameters = self.signature.parameters.values()
-        called, kept = _CALLED.get(name, ()), _IN_CONFIG.get(name, ())
-        by_name = _BY_NAME.get(name, ())
         self.variadic = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
         self.open = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
         fixed = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-        self.by_name = by_name
-        self.called = [p.name for p in fixed if ("TensorLike" in str(p.annotation) and p.name not in kept) or p.name in called]
-        if name == "rearrange":
-            self.called.append("axes_lengths")
-        self.static = [p.name for p in fixed if p.name not in self.called and p.name not in by_name]
+        self.by_name = filed.by_name
+        tensors = [p.name for p in fixed if "TensorLike" in str(p.annotation) and p.name not in filed.kept]
+        self.called = [p.name for p in fixed if p.name in tensors or p.name in filed.called]
+        self.gathered = self.open if self.open and f"{self.open}" in filed.called else None  # `**kwargs` that are one argument to Keras
+        if self.gathered:
+            self.called.append(self.gathered)
+        self.static = [p.name for p in fixed if p.name not in self.called and p.name not in self.by_name]
 
 
 @functools.lru_cache(512)
@@ -73,8 +45,8 @@ def _function(operation: OpNode) -> Callable | None:
     fn: Callable | None = operation.fn
     if not getattr(fn, "is_op", False):
         group, _, name = operation.function.rpartition(".")
-        fn = OPS.get(_AS_OPS.get(name, "")) if group in ("torch", "torch.Tensor") else None
-    return None if fn is None or fn.__name__ in _OURS or OPS.get(fn.__name__) is not fn else fn
+        fn = _ops_of_torch().get(name) if group in ("torch", "torch.Tensor") else None
+    return None if fn is None or not fn.filed.keras or OPS.get(fn.__name__) is not fn else fn  # type: ignore[attr-defined]
 
 
 def serialize_op(operation: OpNode, node: Node) -> tuple[dict[str, Any], tuple, dict[str, Any]] | None:
@@ -90,17 +62,17 @@ def serialize_op(operation: OpNode, node: Node) -> tuple[dict[str, Any], tuple, 
     bound.apply_defaults()
     given = dict(bound.arguments)
     if spec.open and given.pop(spec.open):
-        if fn.__name__ != "rearrange":
+        if not spec.gathered:
             return None
-        given["axes_lengths"] = bound.arguments[spec.open]
+        given[spec.gathered] = bound.arguments[spec.open]
     kept = {n: serialize_value(given[n]) for n in spec.static}
     if kept.get("data_format", "") is None:
         kept["data_format"] = config.image_data_format()
-    name = fn.__name__
-    class_name = _CLASSES.get(name) or "".join(part.capitalize() for part in name.split("_"))
+    filed: Filed = fn.filed  # type: ignore[attr-defined]
+    class_name = filed.class_name(fn)
     family = fn.__module__.split(".")[2] if fn.__module__.startswith("torchkeras.ops.") else "numpy"
     data = {
-        "module": _MODULES.get(name, f"keras.src.ops.{family}"),
+        "module": filed.module or f"keras.src.ops.{family}",
         "class_name": class_name,
         "config": {"name": operation.name, **kept},
         "registered_name": class_name,
@@ -145,7 +117,8 @@ class OpCall:
         given = {**self.static, **dict(zip(spec.called, args)), **kwargs}
         if spec.fn.__name__ == "get_item" and isinstance(given["key"], list):
             given["key"] = tuple(given["key"])
-        given.update(given.pop("axes_lengths", None) or {} if spec.fn.__name__ == "rearrange" else {})
+        if spec.gathered:
+            given.update(given.pop(spec.gathered, None) or {})
         rest = args[len(spec.called) :]
         if rest and not spec.variadic:
             raise ValueError(f"The config calls the op {self.name!r} with {len(args)} arguments; it takes {len(spec.called)}.")
@@ -168,28 +141,78 @@ def torch_op(data: dict[str, Any]) -> OpNode:
     """A torch function, or an op without a Keras class, as the node that a config describes.
 
     Raises:
-        ValueError: No pure function of tensors of that name.
+        ValueError: If files may hold no function of that name.
     """
-    function = str(data["config"].get("function"))
-    rest, _, last = function.rpartition(".")
-    private = last.startswith("_") and (not last.endswith("__") or last in ("__setitem__", "__setstate__", "__reduce_ex__"))
-    attribute = last == "__get__" and rest.rpartition(".")[2] not in ("T", "mT", "H", "mH", "real", "imag")
-    if last in _DANGEROUS or private or attribute:
-        raise ValueError(f"The function {function!r} in the config is none that a graph may hold.")
-    return OpNode(find_op(function), name=data["config"].get("name"))
+    return OpNode(find_op(str(data["config"].get("function"))), name=data["config"].get("name"))
+
+
+def check_in_files(operation: OpNode) -> None:
+    """Refuse a function that no file can hold, before anything is written.
+
+    Raises:
+        ValueError: If it is one; the message names it and tells the cure.
+    """
+    if not in_files(operation.function):
+        raise ValueError(
+            f"The graph calls `{operation.function.removeprefix('ops.')}` (the operation {operation.name!r}), which a file cannot hold. "
+            "Put the call into the `call` method of a layer of your own, or save the weights alone with `save_weights`."
+        )
 
 
 def _op_of_class(class_name: str) -> Callable:
-    if class_name == "ReLU":  # the activation with all of its arguments; the op is "Relu"
-        return OPS["bent_relu"]
-    by_class = _ops_by_class()
-    fn = OPS.get(_ALIASES.get(class_name, "")) or by_class.get(class_name) or by_class.get(class_name.lower())
+    fn = _ops_by_class().get(class_name) or _ops_by_class().get(class_name.lower())
     if fn is None:
         raise ValueError(f"Unknown op {class_name!r} in the config.{registry.near_matches(class_name, OPS)}")
     return fn
 
 
 def _ops_by_class() -> dict[str, Callable]:
-    found = {name.replace("_", ""): fn for name, fn in OPS.items()}
-    found.update({class_name: OPS[name] for name, class_name in _CLASSES.items() if name in OPS})
+    found = {name.replace("_", ""): fn for name, fn in OPS.items() if fn.filed.keras}  # type: ignore[attr-defined]
+    for fn in OPS.values():
+        filed: Filed = fn.filed  # type: ignore[attr-defined]
+        found.update(dict.fromkeys((filed.class_name(fn), *filed.aliases) if filed.keras and filed.files else (), fn))
     return found
+
+
+def _ops_of_torch() -> dict[str, Callable]:
+    return {name: fn for fn in OPS.values() for name in fn.filed.torch}  # type: ignore[attr-defined]
+
+
+# -- values that only torch functions take ------------------------------------------------------------------------------------------------
+
+TORCH_VALUES = ("__torch__", "__complex__")
+
+
+def torch_value(value: Any) -> Any:
+    """A type, layout, memory format, device or complex number in a call of a torch function as data; anything else as it is.
+
+    A device is written as "where the model is": a file is loaded on another machine.
+    """
+    if isinstance(value, (torch.dtype, torch.layout, torch.memory_format)):
+        return {"class_name": "__torch__", "config": {"value": str(value)}}
+    if isinstance(value, torch.device):
+        return {"class_name": "__torch__", "config": {"value": "device"}}
+    if isinstance(value, complex):
+        return {"class_name": "__complex__", "config": {"value": [value.real, value.imag]}}
+    return value
+
+
+def from_torch_value(data: dict[str, Any]) -> Any:
+    """The inverse of `torch_value`; a device is the default one.
+
+    Raises:
+        ValueError: If torch has no constant of that name.
+    """
+    value = data["config"]["value"]
+    if data["class_name"] == "__complex__":
+        return complex(*(float(part) for part in value))
+    return rank.default_device() if value == "device" else dtypes.torch_constant(value)
+
+
+def without_devices(operation: OpNode, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """The arguments of a torch function's call with devices that are named by a string as devices."""
+    if isinstance(kwargs.get("device"), (str, int)) and not isinstance(kwargs["device"], bool):
+        kwargs = {**kwargs, "device": torch.device(kwargs["device"])}
+    if operation.function == "torch.Tensor.to":
+        args = tuple(torch.device(a) if isinstance(a, str) else a for a in args)
+    return args, kwargs

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .. import tree
-from ..graph import KerasTensor, op
+from ..graph import Filed, KerasTensor, op
 from ..graph import convert_to_tensor as _to_tensor
 from ..graph.infer import unknown_size
 
@@ -40,7 +40,7 @@ def _outputs_alike(outputs: list[Any], names: str) -> Any:
     return outputs[0]
 
 
-@op
+@op(filed=Filed(files=False))
 def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
     """What one of two functions returns.
 
@@ -57,7 +57,7 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
     return true_fn() if pred else false_fn()
 
 
-@op
+@op(filed=Filed(files=False))
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """What one of several functions returns for the operands.
 
@@ -74,7 +74,7 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
 
 
-@op
+@op(filed=Filed(files=False))
 def while_loop(
     cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Any, maximum_iterations: int | None = None
 ) -> Any:
@@ -99,7 +99,7 @@ def while_loop(
     return values if several else values[0]
 
 
-@op
+@op(filed=Filed(files=False))
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[[int, Any], Any], init_val: Any) -> Any:
     """Call `body_fun(i, value)` for each `i` from `lower` up to, and without, `upper`.
 
@@ -149,7 +149,7 @@ def _first(xs: Any, n: int) -> Any:
     return _take(xs, 0) if n else tree.map_structure(lambda x: None if x is None else x.new_zeros(x.shape[1:]), xs)
 
 
-@op
+@op(filed=Filed(files=False))
 def scan(
     f: Callable[[Any, Any], tuple[Any, Any]],
     init: Any,
@@ -190,7 +190,7 @@ def scan(
     return carry, _stack(outputs[::-1] if reverse else outputs)
 
 
-@op
+@op(filed=Filed(files=False))
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """The results of `f` for each element along the first axis, stacked.
 
@@ -205,7 +205,7 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     return _stack([f(_take(xs, i)) for i in range(n)])
 
 
-@op
+@op(filed=Filed(files=False))
 def vectorized_map(function: Callable[[Any], Any], elements: Any) -> Any:
     """The results of `function` for all elements along the first axis at once (`torch.vmap`).
 
@@ -220,7 +220,7 @@ def _narrow(structure: Any, axis: int, start: int, size: int) -> Any:
     return tree.map_structure(lambda x: x.narrow(axis, start, size), structure)
 
 
-@op
+@op(filed=Filed(files=False))
 def associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
     """The running results of an associative function, in as many steps as the length has binary digits.
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from .. import dtypes
-from ..graph import KerasTensor, TensorLike, any_symbolic, op
+from ..graph import Filed, KerasTensor, TensorLike, any_symbolic, op
 from ..graph import convert_to_tensor as _to_tensor
 from ..graph.infer import unknown_size
 from ..graph.opnode import OpNode
@@ -155,7 +155,7 @@ def _ranges(starts: torch.Tensor, sizes: Sequence[int]) -> list[torch.Tensor]:
     return [r.reshape((1,) * i + (-1,) + (1,) * (rank - 1 - i)) for i, r in enumerate(ranges)]
 
 
-@op
+@op(filed=Filed(called=("start_indices",)))
 def slice(inputs: TensorLike, start_indices: Any, shape: Sequence[int]) -> TensorLike:
     """The block of `inputs` that begins at `start_indices`.
 
@@ -175,7 +175,7 @@ def slice(inputs: TensorLike, start_indices: Any, shape: Sequence[int]) -> Tenso
     return inputs[tuple(builtins.slice(s, s + n) for s, n in zip(starts, sizes))]
 
 
-@op
+@op(filed=Filed(called=("start_indices",)))
 def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) -> TensorLike:
     """`inputs` with the block that begins at `start_indices` replaced.
 
@@ -371,7 +371,7 @@ def _fill_ellipsis(groups: list[list[str]], count: int) -> list[list[str]]:
     return [g for group in groups for g in ([[f"...{i}"] for i in range(count)] if group == ["..."] else [group])]
 
 
-@op
+@op(filed=Filed(module="keras.src.ops.einops", called=("pattern", "axes_lengths")))
 def rearrange(tensor: TensorLike, pattern: str, **axes_lengths: int) -> TensorLike:
     """Axes reordered, split and merged by name, in the notation of einops (https://einops.rocks).
 

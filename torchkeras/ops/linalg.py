@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .. import tree
-from ..graph import TensorLike, op
+from ..graph import Filed, TensorLike, op
 from ..graph import convert_to_tensor as _to_tensor
 
 
@@ -237,7 +237,7 @@ def solve_triangular(a: TensorLike, b: TensorLike, lower: bool = False) -> Tenso
     return torch.linalg.solve_triangular(a, _columns(a, b), upper=not lower).reshape(b.shape)
 
 
-@op(promote="float")
+@op(promote="float", filed=Filed("SVD"))
 def svd(x: TensorLike, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """The singular value decomposition `u · diag(s) · v` of matrices.
 

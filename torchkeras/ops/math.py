@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .. import dtypes
-from ..graph import KerasTensor, TensorLike, op
+from ..graph import Filed, KerasTensor, TensorLike, op
 from ..graph.infer import unknown_size
 
 # -- special functions -----------------------------------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def logdet(x: TensorLike) -> TensorLike:
     return torch.logdet(x)
 
 
-@op(promote="float")
+@op(promote="float", filed=Filed("CDist"))
 def cdist(x: TensorLike, y: TensorLike) -> TensorLike:
     """The Euclidean distances between the rows of two matrices.
 
@@ -219,7 +219,7 @@ def _parts(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return z.real, z.imag
 
 
-@op(promote="float")
+@op(promote="float", filed=Filed("FFT"))
 def fft(x: Sequence[TensorLike]) -> tuple[TensorLike, TensorLike]:
     """The discrete Fourier transform along the last axis.
 
@@ -235,19 +235,19 @@ def fft(x: Sequence[TensorLike]) -> tuple[TensorLike, TensorLike]:
     return _parts(torch.fft.fft(_complex(x)))
 
 
-@op(promote="float")
+@op(promote="float", filed=Filed("FFT2"))
 def fft2(x: Sequence[TensorLike]) -> tuple[TensorLike, TensorLike]:
     """The discrete Fourier transform along the last two axes. Arguments as in `fft`."""
     return _parts(torch.fft.fft2(_complex(x)))
 
 
-@op(promote="float")
+@op(promote="float", filed=Filed("IFFT2"))
 def ifft2(x: Sequence[TensorLike]) -> tuple[TensorLike, TensorLike]:
     """The inverse of `fft2`. Arguments as in `fft`."""
     return _parts(torch.fft.ifft2(_complex(x)))
 
 
-@op(promote="float")
+@op(promote="float", filed=Filed("RFFT"))
 def rfft(x: TensorLike, fft_length: int | None = None) -> tuple[TensorLike, TensorLike]:
     """The half of the transform of a real signal along the last axis that tells the other half.
 
@@ -261,7 +261,7 @@ def rfft(x: TensorLike, fft_length: int | None = None) -> tuple[TensorLike, Tens
     return _parts(torch.fft.rfft(x, fft_length))
 
 
-@op(promote="float")
+@op(promote="float", filed=Filed("IRFFT"))
 def irfft(x: Sequence[TensorLike], fft_length: int | None = None) -> TensorLike:
     """The real signal of a transform as `rfft` gives it.
 
@@ -318,7 +318,7 @@ def _check_lengths(sequence_length: int, fft_length: int) -> None:
         )
 
 
-@op(promote="float", args=("x",))
+@op(promote="float", args=("x",), filed=Filed("STFT"))
 def stft(
     x: TensorLike,
     sequence_length: int,
@@ -354,7 +354,7 @@ def stft(
     return _parts(z.reshape(*x.shape[:-1], *z.shape[1:]))
 
 
-@op(promote="float", args=("x",))
+@op(promote="float", args=("x",), filed=Filed("ISTFT"))
 def istft(
     x: Sequence[TensorLike],
     sequence_length: int,

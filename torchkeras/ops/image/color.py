@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ... import config, dtypes
-from ...graph import TensorLike, op
+from ...graph import Filed, TensorLike, op
 from ._layout import check_images, working
 
 
@@ -26,7 +26,7 @@ def _colours(images: torch.Tensor, data_format: str | None) -> tuple[torch.Tenso
     return red, green, blue, axis
 
 
-@op
+@op(filed=Filed("RGBToGrayscale"))
 def rgb_to_grayscale(images: TensorLike, data_format: str | None = None) -> TensorLike:
     """Red, green and blue weighted as the eye does (ITU-R BT.601); images of one channel stay.
 
@@ -49,7 +49,7 @@ def rgb_to_grayscale(images: TensorLike, data_format: str | None = None) -> Tens
     return (0.2989 * red + 0.587 * green + 0.114 * blue).unsqueeze(axis).to(images.dtype)
 
 
-@op
+@op(filed=Filed("RGBToHSV"))
 def rgb_to_hsv(images: TensorLike, data_format: str | None = None) -> TensorLike:
     """Hue, saturation and value of colours; the hue as a part of the circle, 0 for grey.
 
@@ -71,7 +71,7 @@ def rgb_to_hsv(images: TensorLike, data_format: str | None = None) -> TensorLike
     return torch.stack([hue, saturation, value], axis)
 
 
-@op
+@op(filed=Filed("HSVToRGB"))
 def hsv_to_rgb(images: TensorLike, data_format: str | None = None) -> TensorLike:
     """Red, green and blue of colours given as `rgb_to_hsv` gives them. Arguments as there."""
     hue, saturation, value, axis = _colours(images, data_format)

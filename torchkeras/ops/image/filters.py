@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from ... import config
-from ...graph import TensorLike, op
+from ...graph import Filed, TensorLike, op
 from ..nn.spatial import same_padding, spatial_tuple
 from ._layout import channels_first, check_images, restore, working
 
@@ -76,7 +76,7 @@ def sobel_edges(images: TensorLike, data_format: str | None = None) -> TensorLik
     return torch.stack([back(_convolved(x, slope, smooth)), back(_convolved(x, smooth, slope))], -1)
 
 
-@op(promote="float", args=("image1", "image2"))
+@op(promote="float", args=("image1", "image2"), filed=Filed("SSIM"))
 def ssim(
     image1: TensorLike,
     image2: TensorLike,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from ... import config
-from ...graph import TensorLike, op
+from ...graph import Filed, TensorLike, op
 from ..nn.spatial import check_padding, same_padding, spatial_tuple
 from ._layout import check_images
 
@@ -73,7 +73,7 @@ def extract_patches(
     return _patches(images, 2, size, strides, dilation_rate, padding, data_format, "images")
 
 
-@op
+@op(filed=Filed(keras=False))
 def extract_patches_3d(
     volumes: TensorLike,
     size: int | Sequence[int],

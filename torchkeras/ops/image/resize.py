@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ...graph import KerasTensor, TensorLike, op
+from ...graph import Filed, KerasTensor, TensorLike, op
 from ._layout import channels_first, precise, restore, working
 
 
@@ -136,7 +136,7 @@ def _scaled_spec(images: Any, output_shape: Sequence[int], *_: Any, **__: Any) -
     return KerasTensor(output_shape, images.dtype)
 
 
-@op(spec=_scaled_spec)
+@op(spec=_scaled_spec, filed=Filed(called=("output_shape",)))
 def scale_and_translate(
     images: TensorLike,
     output_shape: Sequence[int],

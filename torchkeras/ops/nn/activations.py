@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 
-from ...graph import TensorLike, op
+from ...graph import Filed, TensorLike, op
 
 
 @op
@@ -237,7 +237,7 @@ def log_softmax(x: TensorLike, axis: int | Sequence[int] | None = -1) -> TensorL
     return _over_axes(x, axis, torch.log_softmax)
 
 
-@op(promote="float")
+@op(promote="float", filed=Filed(keras=False))
 def sparsemax(x: TensorLike, axis: int = -1) -> TensorLike:
     """The point of the probability simplex nearest to `x` (https://arxiv.org/abs/1602.02068).
 

@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ... import config
-from ...graph import TensorLike, op
+from ...graph import Filed, TensorLike, op
 
 _WITHOUT_FLASH = [SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
-@op(promote="float", args=("query", "key", "value"))
+@op(promote="float", args=("query", "key", "value"), filed=Filed(called=("scale",)))
 def dot_product_attention(
     query: TensorLike,
     key: TensorLike,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from ... import dtypes
-from ...graph import KerasTensor, TensorLike, op
+from ...graph import Filed, KerasTensor, TensorLike, op
 from .._values import check_labels
 
 
@@ -21,7 +21,7 @@ def _ctc_loss_spec(target: Any, output: Any, target_length: Any, output_length: 
     return KerasTensor((output.shape[0],), _wide(output.dtype))
 
 
-@op(promote="float", args=("output",), spec=_ctc_loss_spec)
+@op(promote="float", args=("output",), spec=_ctc_loss_spec, filed=Filed("CTCLoss"))
 def ctc_loss(
     target: TensorLike, output: TensorLike, target_length: TensorLike, output_length: TensorLike, mask_index: int = 0
 ) -> TensorLike:
@@ -59,7 +59,7 @@ def _ctc_decode_spec(
     return KerasTensor((paths, batch, steps), "int32"), KerasTensor((batch, paths), _wide(inputs.dtype))
 
 
-@op(promote="float", args=("inputs",), spec=_ctc_decode_spec)
+@op(promote="float", args=("inputs",), spec=_ctc_decode_spec, filed=Filed("CTCDecode"))
 def ctc_decode(
     inputs: TensorLike,
     sequence_lengths: TensorLike,

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 
 from ... import config
 from ...distribution import rank
-from ...graph import TensorLike, op
+from ...graph import Filed, TensorLike, op
 
 
-@op(promote="float")
+@op(promote="float", filed=Filed("BatchNorm"))
 def batch_normalization(
     x: TensorLike,
     mean: TensorLike,
@@ -78,7 +78,7 @@ def _over_last_axes(
     return normalize(x.movedim(axes, last), shape, *fitted).movedim(last, axes)
 
 
-@op(promote="float", args=("x",))
+@op(promote="float", args=("x",), filed=Filed("LayerNorm"))
 def layer_normalization(
     x: TensorLike,
     gamma: TensorLike | None = None,
@@ -117,7 +117,7 @@ def _divide_by_deviation(x: torch.Tensor, axes: int, gamma: torch.Tensor | None,
     return y if gamma is None else y * gamma
 
 
-@op(promote="float", args=("x",))
+@op(promote="float", args=("x",), filed=Filed("RMSNorm"))
 def rms_normalization(
     x: TensorLike, scale: TensorLike | None = None, axis: int | Sequence[int] = -1, epsilon: float | None = None
 ) -> TensorLike:
@@ -198,7 +198,7 @@ def _moments_of_all(x: torch.Tensor, axes: int | tuple[int, ...], keepdims: bool
     return mean, variance
 
 
-@op(promote="float")
+@op(promote="float", filed=Filed("PSNR"))
 def psnr(x1: TensorLike, x2: TensorLike, max_val: float) -> TensorLike:
     """The peak signal-to-noise ratio of two tensors of one shape, in decibels; infinite for equal ones.
 

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import torch
 
-from ...graph import TensorLike, op
+from ...graph import Filed, TensorLike, op
 from .elementwise import as_float
 
 
-@op(promote="same", broadcast=True, numbers=True)
+@op(promote="same", broadcast=True, numbers=True, filed=Filed(torch=("add",)))
 def add(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """`x1 + x2`, broadcast; of booleans, their disjunction."""
     return torch.add(x1, x2)
 
 
-@op(promote="same", broadcast=True, numbers=True)
+@op(promote="same", broadcast=True, numbers=True, filed=Filed(torch=("sub",)))
 def subtract(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """`x1 - x2`, broadcast."""
     return torch.sub(x1, x2)
 
 
-@op(promote="same", broadcast=True, numbers=True)
+@op(promote="same", broadcast=True, numbers=True, filed=Filed(torch=("mul",)))
 def multiply(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """`x1 * x2`, broadcast; of booleans, their conjunction."""
     return torch.mul(x1, x2)
 
 
-@op(promote="float", broadcast=True, numbers=True)
+@op(promote="float", broadcast=True, numbers=True, filed=Filed(aliases=("Divide",), torch=("div", "true_divide")))
 def true_divide(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """`x1 / x2` as floats, broadcast."""
     return torch.true_divide(x1, x2)
@@ -64,7 +64,7 @@ def _countable(x1: torch.Tensor, x2: torch.Tensor) -> tuple[torch.Tensor, torch.
     return (x1.to(torch.int32), x2.to(torch.int32)) if x1.dtype is torch.bool else (x1, x2)
 
 
-@op(promote="same", broadcast=True, numbers=True)
+@op(promote="same", broadcast=True, numbers=True, filed=Filed(torch=("pow",)))
 def power(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """`x1` to the power `x2`, broadcast."""
     return torch.pow(x1, x2)

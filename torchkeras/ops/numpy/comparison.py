@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ...graph import TensorLike, op
+from ...graph import Filed, TensorLike, op
 
 
 @op(promote="same", broadcast=True, numbers=True)
@@ -43,7 +43,7 @@ def greater_equal(x1: TensorLike, x2: TensorLike) -> TensorLike:
     return torch.ge(x1, x2)
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, filed=Filed(called=("rtol", "atol")))
 def isclose(
     x1: TensorLike, x2: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> TensorLike:  # fmt: skip
@@ -61,7 +61,7 @@ def isclose(
     return torch.isclose(x1, x2, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, filed=Filed("AllClose"))
 def allclose(
     x1: TensorLike, x2: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> TensorLike:  # fmt: skip
@@ -69,7 +69,7 @@ def allclose(
     return torch.all(isclose(x1, x2, rtol, atol, equal_nan))
 
 
-@op(promote="same")
+@op(promote="same", filed=Filed("IsIn"))
 def isin(x1: TensorLike, x2: TensorLike, assume_unique: bool = False, invert: bool = False) -> TensorLike:
     """Whether each element of `x1` is one of those of `x2`; the shape is `x1`'s.
 
@@ -127,7 +127,7 @@ def bitwise_xor(x: TensorLike, y: TensorLike) -> TensorLike:
     return torch.bitwise_xor(x, y)
 
 
-@op
+@op(filed=Filed(aliases=("BitwiseNot",)))
 def bitwise_invert(x: TensorLike) -> TensorLike:
     """The bits not set; of booleans, their negation."""
     return torch.bitwise_not(x)
@@ -136,7 +136,7 @@ def bitwise_invert(x: TensorLike) -> TensorLike:
 bitwise_not = bitwise_invert
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, filed=Filed(aliases=("LeftShift",)))
 def bitwise_left_shift(x: TensorLike, y: TensorLike) -> TensorLike:
     """The bits of `x` moved left by `y` places."""
     return torch.bitwise_left_shift(x, y)
@@ -145,7 +145,7 @@ def bitwise_left_shift(x: TensorLike, y: TensorLike) -> TensorLike:
 left_shift = bitwise_left_shift
 
 
-@op(promote="same", broadcast=True)
+@op(promote="same", broadcast=True, filed=Filed(aliases=("RightShift",)))
 def bitwise_right_shift(x: TensorLike, y: TensorLike) -> TensorLike:
     """The bits of `x` moved right by `y` places; the sign stays."""
     return torch.bitwise_right_shift(x, y)

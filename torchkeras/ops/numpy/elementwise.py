@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ... import dtypes
-from ...graph import TensorLike, convert_to_tensor, op
+from ...graph import Filed, TensorLike, convert_to_tensor, op
 
 
 def as_float(x: torch.Tensor) -> torch.Tensor:
@@ -30,7 +30,7 @@ def as_tuple(places: int | Sequence[int]) -> tuple[Any, ...]:
 # -- signs and magnitudes --------------------------------------------------------------------------------------------------------------
 
 
-@op
+@op(filed=Filed(aliases=("Abs",)))
 def absolute(x: TensorLike) -> TensorLike:
     """The absolute value; of complex numbers, the modulus."""
     return x if x.dtype is torch.bool else torch.abs(x)
@@ -353,7 +353,7 @@ def angle(x: TensorLike) -> TensorLike:
     return torch.angle(x)
 
 
-@op
+@op(filed=Filed(aliases=("Conj",)))
 def conjugate(x: TensorLike) -> TensorLike:
     """The complex conjugate; real numbers are their own."""
     return torch.conj(x).resolve_conj()

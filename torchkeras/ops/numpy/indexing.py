@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ...graph import KerasTensor, TensorLike, any_symbolic, convert_to_tensor, op
+from ...graph import Filed, KerasTensor, TensorLike, any_symbolic, convert_to_tensor, op
 from ...graph.opnode import OpNode
 from .creation import Sizes
 
@@ -40,7 +40,7 @@ def _get_item_spec(x: Any, key: Any) -> Any:
     return KerasTensor(shape, x.dtype)
 
 
-@op(spec=_get_item_spec)
+@op(spec=_get_item_spec, filed=Filed(called=("key",)))
 def get_item(x: TensorLike, key: Any) -> TensorLike:
     """`x[key]`: numbers, slices, `None`, `...` and tensors."""
     return x[key]

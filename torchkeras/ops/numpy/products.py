@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ...graph import KerasTensor, TensorLike, op
+from ...graph import Filed, KerasTensor, TensorLike, op
 from ...graph.operation import infer_spec
 from .elementwise import as_wide_float
 
@@ -65,7 +65,7 @@ def _einsum_spec(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     return infer_spec(einsum, (subscripts, *filled), kwargs, "einsum")
 
 
-@op(promote="same", spec=_matmul_spec)
+@op(promote="same", spec=_matmul_spec, filed=Filed(torch=("matmul",)))
 def matmul(x1: TensorLike, x2: TensorLike) -> TensorLike:
     """The matrix product of the last two axes, broadcast over the others; vectors are rows on the left, columns on the right.
 
@@ -236,7 +236,7 @@ def diff(a: TensorLike, n: int = 1, axis: int = -1) -> TensorLike:
     return torch.diff(a, n, axis)
 
 
-@op(promote="float", args=("y", "x"))
+@op(promote="float", args=("y", "x"), filed=Filed(kept=("x",)))
 def trapezoid(y: TensorLike, x: TensorLike | None = None, dx: float = 1.0, axis: int = -1) -> TensorLike:
     """The integral of samples along an axis by the trapezoidal rule.
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from ... import dtypes
-from ...graph import KerasTensor, TensorLike, op
+from ...graph import Filed, KerasTensor, TensorLike, op
 from .creation import Sizes
 from .elementwise import as_tuple
 
@@ -344,7 +344,7 @@ def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> TensorLike:
     return torch.repeat_interleave(x, repeats, axis)
 
 
-@op
+@op(filed=Filed(by_name=("constant_values",)))
 def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> TensorLike:
     """`x` with elements added before and after those of each axis.
 

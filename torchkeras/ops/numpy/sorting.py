@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ... import dtypes
-from ...graph import KerasTensor, TensorLike, op
+from ...graph import Filed, KerasTensor, TensorLike, op
 
 
 @op
@@ -41,7 +41,7 @@ def argpartition(x: TensorLike, kth: int, axis: int | None = -1) -> TensorLike:
     return torch.argsort(x, dim=axis, stable=True).to(torch.int32)  # a full order is a partition at every place
 
 
-@op(promote="same")
+@op(promote="same", filed=Filed("SearchSorted"))
 def searchsorted(sorted_sequence: TensorLike, values: TensorLike, side: str = "left") -> TensorLike:
     """The places at which to insert values so that a sequence stays sorted, int32.
 
@@ -139,7 +139,7 @@ def _bincount_spec(x: Any, weights: Any = None, minlength: int = 0, sparse: bool
     return KerasTensor((*x.shape[:-1], None), dtype)
 
 
-@op(spec=_bincount_spec)
+@op(spec=_bincount_spec, filed=Filed(kept=("weights",)))
 def bincount(x: TensorLike, weights: TensorLike | None = None, minlength: int = 0, sparse: bool = False) -> TensorLike:
     """How often each number from 0 occurs in a vector, or in each row of a matrix.
 
