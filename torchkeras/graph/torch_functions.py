@@ -88,6 +88,7 @@ _VIEWS = ("T", "mT", "H", "mH", "real", "imag")  # attributes of a tensor
 @functools.lru_cache(1)
 def torch_functions() -> dict[str, Callable]:
     """Every function of the lists, by the name that files give it."""
-    found = {f"{place}.{name}": getattr(owner, name) for place, owner, names in _PLACES for name in names.split() if hasattr(owner, name)}
+    named = {f"{place}.{name}": getattr(owner, name, None) for place, owner, names in _PLACES for name in names.split()}
+    found = {name: fn for name, fn in named.items() if callable(fn)}
     found.update({f"torch.Tensor.{name}.__get__": getattr(torch.Tensor, name).__get__ for name in _VIEWS})
     return found
