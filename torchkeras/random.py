@@ -13,7 +13,7 @@ import torch
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.nn import functional as F
 
-from . import dtypes, registry
+from . import dtypes, recompute, registry
 from .configurable import Configurable
 from .distribution import rank
 from .variable import Variable
@@ -27,6 +27,7 @@ _GAMMA = 0x9E3779B97F4A7C15 - 2**64
 _COUNT = 0x632BE59BD9B4E019
 _SEED = 0x5851F42D4C957F2D
 _MIX = ((30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64))
+_SAMPLES = 0x2545F4914F6CDD1D  # spreads the draws of samples under `vmap`
 # How many random bits make a number in [0, 1) of each type: all that its mantissa holds.
 _MANTISSA = {torch.float16: 11, torch.bfloat16: 8, torch.float32: 24, torch.float64: 53}
 
@@ -84,6 +85,13 @@ class SeedGenerator(Configurable):
         """
         if self._state is None:
             self._start(draw_seed())
+        if torch._C._are_functorch_transforms_active():
+            # A draw of nothing: it moves no generator, but is one for each sample under `vmap(randomness="different")`, and is refused
+            # where `vmap` allows no randomness.
+            return _StateOfSample.apply(torch.rand(0, device=self._numbers.device), self)
+        return recompute.recorded(self, self._advance)
+
+    def _advance(self) -> torch.Tensor:
         with torch.no_grad():
             now = self._numbers.clone()
             self._numbers[1].add_(1)
@@ -91,6 +99,29 @@ class SeedGenerator(Configurable):
 
     def get_config(self) -> dict[str, Any]:
         return {"seed": self.seed, "name": self.name}
+
+
+class _StateOfSample(torch.autograd.Function):
+    """The state of a generator below torch's function transforms, which forbid to move it; samples of a batch get numbers of their own."""
+
+    @staticmethod
+    def forward(nothing: torch.Tensor, generator: SeedGenerator) -> torch.Tensor:
+        return recompute.recorded(generator, generator._advance)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> tuple[None, None]:
+        return None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, nothing: torch.Tensor, generator: SeedGenerator) -> tuple[torch.Tensor, int]:
+        state = _StateOfSample.apply(nothing.select(in_dims[0], 0), generator)
+        sample = torch.arange(info.batch_size, device=state.device)
+        # Far from the numbers of other draws, and of other levels, which have multiplied it already.
+        return torch.stack([state[0].expand(info.batch_size), (state[1] + 1) * _SAMPLES + sample], 1), 0
 
 
 def draw_seed() -> int:
@@ -139,7 +170,7 @@ def _bits(count: int, state: torch.Tensor | int, device: torch.device) -> torch.
     z = torch.arange(count, device=device).bitwise_xor_(_COUNT).mul_(_GAMMA)
     if isinstance(state, torch.Tensor):
         state = state.to(device)
-        z.add_(state[0], alpha=_SEED).add_(state[1], alpha=_COUNT)
+        z = torch.add(z, state[0], alpha=_SEED).add_(state[1], alpha=_COUNT)  # a new tensor, which may have an axis of samples
     else:
         z.add_(_signed(state * _SEED))
     for shift, factor in _MIX:

@@ -1,0 +1,77 @@
+"""What a forward pass that activation checkpointing runs again in backward must see again: states as they were, each moved once.
+
+`torch.utils.checkpoint` puts torch's global random state back before it runs a function again, and nothing else. It calls nobody, but its
+frames stand on the Python stack: of a first run and of the recomputation, both with the object that belongs to that one region.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+import torch.utils.checkpoint
+
+_Value = TypeVar("_Value")
+_FILE = torch.utils.checkpoint.__file__
+_LOG = "_torchkeras_log"  # on a region: what was recorded in its first run, and how far each recomputation has read
+
+
+def recomputing() -> bool:
+    """Whether this thread is inside a backward pass: a forward pass there is a recomputation, and moves no statistics."""
+    return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
+
+
+def recorded(owner: object, make: Callable[[], _Value]) -> _Value:
+    """What `make()` returns; in a recomputation what it returned in the first run, without another call.
+
+    Args:
+        owner: To whom the value belongs. An owner may record many values; they come again in their order.
+        make: Makes the value, and may move a state.
+    """
+    if torch.compiler.is_compiling():
+        return make()
+    task = torch._C._current_graph_task_id()
+    # A first run has saved-tensor hooks of the checkpoint's, or, of the reentrant kind, no gradients.
+    if task == -1 and torch.is_grad_enabled() and torch._C._autograd._top_saved_tensors_default_hooks(True) is None:
+        return make()
+    again, first = _regions()
+    if again is None:
+        value = make()
+    else:
+        values, read = _log(again)
+        place = read.get((task, id(owner)), 0)
+        mine = values.get(id(owner), ())
+        read[task, id(owner)] = place + 1
+        value = mine[place][1] if place < len(mine) else make()
+    for region in first:
+        _log(region)[0].setdefault(id(owner), []).append((owner, value))  # the owner too, so that its id stays its own
+    return value
+
+
+def _log(region: Any) -> tuple[dict[int, list[Any]], dict[tuple[int, int], int]]:
+    if not hasattr(region, _LOG):
+        setattr(region, _LOG, ({}, {}))
+    return getattr(region, _LOG)
+
+
+def _regions() -> tuple[Any, list[Any]]:
+    """The region that is being recomputed, or `None`, and those inside it whose first run is in progress."""
+    first: list[Any] = []
+    frame = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename == _FILE:
+            if code.co_name == "unpack_hook":
+                return frame.f_locals["frame"], first
+            if code.co_name == "backward":
+                return frame.f_locals["ctx"], first
+            if code.co_name == "forward":
+                first.append(frame.f_locals["ctx"])
+            elif code.co_name == "checkpoint" and "gen" in frame.f_locals:
+                run = frame.f_locals["gen"].gi_frame
+                if run is not None:
+                    first.append(run.f_locals["new_frame"])
+        frame = frame.f_back  # type: ignore[assignment]
+    return None, first
