@@ -1,8 +1,4 @@
-"""What a forward pass that activation checkpointing runs again in backward must see again: states as they were, each moved once.
-
-`torch.utils.checkpoint` puts torch's global random state back before it runs a function again, and nothing else. It calls nobody, but its
-frames stand on the Python stack: of a first run and of the recomputation, both with the object that belongs to that one region.
-"""
+"""What a forward pass that activation checkpointing runs again in backward must see again: states as they were, each moved once."""
 
 from __future__ import annotations
 
@@ -14,6 +10,8 @@ import torch
 import torch.utils.checkpoint
 
 _Value = TypeVar("_Value")
+# `torch.utils.checkpoint` puts torch's global random state back before it runs a function again, and nothing else, and it calls nobody.
+# But its frames stand on the Python stack, of a first run and of a recomputation both, with the object that belongs to that one region.
 _FILE = torch.utils.checkpoint.__file__
 _LOG = "_torchkeras_log"  # on a region: what was recorded in its first run, and how far each recomputation has read
 

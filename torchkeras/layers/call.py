@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
+from .held import LED
+
 # -- what a class's call takes ------------------------------------------------------------------------------------------------------------
 
 
@@ -224,7 +226,7 @@ def _on_registration(parent: nn.Module, name: str, child: nn.Module | None) -> N
         follow(child, parent.training)
 
 
-register_module_module_registration_hook(_on_registration)  # type: ignore[arg-type]
+register_module_module_registration_hook(_on_registration)
 
 
 def _foreign(module: nn.Module) -> list[nn.Module]:
@@ -236,7 +238,7 @@ def _foreign(module: nn.Module) -> list[nn.Module]:
             if child is not None and id(child) not in found:
                 found[id(child)] = child
                 stack.append(child)
-    return [m for m in found.values() if not _follows(m)]
+    return [m for m in found.values() if not _follows(m) and LED not in m.__dict__]
 
 
 class mode:

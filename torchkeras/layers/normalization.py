@@ -9,12 +9,15 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from .. import config, constraints, initializers, regularizers
+from .. import config, constraints, initializers, recompute, regularizers
 from ..distribution import rank
 from ..dtypes import TORCH_DTYPES
 from ..ops.nn.normalization import moments, normalize
 from ..variable import Variable, WeightView
+from .call import context
+from .held import led, twin
 from .input_spec import InputSpec
 from .layer import Layer
 
@@ -102,7 +105,7 @@ class BatchNormalization(_Affine):
         ValueError: A momentum outside 0 to 1, or unknown bounds.
     """
 
-    norm: Any  # torch's type says that its statistics may be missing, and these never are
+    norm: Any
     _feature_axis: int
     _as_rows: bool
     renorm_mean: Variable
@@ -162,6 +165,7 @@ class BatchNormalization(_Affine):
         self.moving_variance = self.wrap_weight(
             self.norm, "running_var", "moving_variance", self.moving_variance_initializer, trainable=False
         )
+        led(self.norm)
         with torch.no_grad():
             self.norm.num_batches_tracked.zero_()
         self.hide_weight(self.norm, "num_batches_tracked")
@@ -173,26 +177,32 @@ class BatchNormalization(_Affine):
         self.input_spec = InputSpec(ndim=ndim, axes={self.axis: features})
 
     def call(self, inputs: torch.Tensor, training: bool | None = None, mask: torch.Tensor | None = None) -> torch.Tensor:
-        norm = self.norm
-        if not norm.training:  # also where a program froze the torch module with `.eval()`
+        norm: Any = self._modules["norm"]
+        if not isinstance(norm, _BatchNorm):  # replaced, by fusing for example
             return self._through(norm, inputs)
-        if not self._trainable:
-            return self._through(self._in_inference, inputs)
+        # Without a flag the torch module's own mode holds: programs freeze statistics with `.eval()` on it.
+        trains = (norm.training if context.flag is None else context.flag) and self._trainable
+        if not trains or norm.running_var is None:
+            return self._through(norm if norm.training is trains else _in_mode(norm, trains), inputs)
         count = inputs.numel() // inputs.shape[self._feature_axis]
         if mask is not None or self.renorm or count < 2 or (self.synchronized and rank.world_size() > 1):
-            return self._normalize(inputs, mask)
+            return self._normalize(norm, inputs, mask)
         # torch moves the variance towards the unbiased one of the batch, Keras towards the biased one: the same in another scale.
-        # `.data`, because backward holds the buffer (and does not read it).
         scale = count / (count - 1)
-        variance = norm.running_var.data
-        variance.mul_(scale)
-        outputs = self._through(norm, inputs)
-        variance.mul_(1.0 / scale)
+        if torch.compiler.is_compiling():
+            variance = norm.running_var.data  # because backward holds the buffer (and does not read it)
+            variance.mul_(scale)
+            outputs = self._through(norm if norm.training else _in_mode(norm, True), inputs)
+            variance.mul_(1.0 / scale)
+            return outputs
+        moved = norm.running_var * scale
+        buffers = {"running_var": moved}
+        if recompute.recomputing():
+            buffers |= {n: t.clone() for n, t in norm._buffers.items() if t is not None and n != "running_var"}
+            return self._through(twin(norm, True, buffers), inputs)
+        outputs = self._through(twin(norm, True, buffers, 1.0 - self.momentum), inputs)
+        torch.mul(moved, 1.0 / scale, out=norm.running_var)
         return outputs
-
-    def _in_inference(self, x: torch.Tensor) -> torch.Tensor:
-        norm = self.norm
-        return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps)
 
     def _through(self, normalize: Any, x: torch.Tensor) -> torch.Tensor:
         """`normalize`, which wants features second, on views of `x`."""
@@ -207,7 +217,7 @@ class BatchNormalization(_Affine):
             return normalize(x.permute(0, ndim - 1, *range(1, ndim - 1))).permute(0, *range(2, ndim), 1)
         return normalize(x.movedim(axis, 1)).movedim(1, axis)
 
-    def _normalize(self, inputs: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    def _normalize(self, norm: Any, inputs: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """The training step that torch's module cannot do: with a mask, over processes, of one sample, or with renorm."""
         x = inputs.float() if inputs.dtype in (torch.float16, torch.bfloat16) else inputs
         axes = tuple(a for a in range(x.dim()) if a != self._feature_axis)
@@ -217,14 +227,19 @@ class BatchNormalization(_Affine):
             mean, variance = moments(x, axes, synchronized=self.synchronized)
         else:
             mean, variance = self._masked_moments(x, axes, mask)
-        scale, offset = self.norm.weight, self.norm.bias
+        x = (x - mean.view(shape)) * torch.rsqrt(variance + self.epsilon).view(shape)
+        fixed = mean.detach(), variance.detach()
         if self.renorm:
-            scale, offset = self._corrected(mean.detach(), variance.detach(), scale, offset)
-        self._move_towards(mean.detach(), variance.detach())
-        factor = torch.rsqrt(variance + self.epsilon)
-        factor = factor if scale is None else factor * scale
-        outputs = (x - mean.view(shape)) * factor.view(shape)
-        outputs = outputs if offset is None else outputs + offset.view(shape)
+            r, d = recompute.recorded(self, lambda: self._correction(*fixed))
+            x = x * r.view(shape) + d.view(shape)
+        if not recompute.recomputing():
+            self._move_towards(*fixed)
+        # The module scales and shifts what has zero mean and unit variance.
+        zero, one = torch.zeros_like(fixed[0]), torch.full_like(fixed[1], 1.0 - self.epsilon)
+        if torch.compiler.is_compiling():
+            outputs = self._through(lambda x: F.batch_norm(x, zero, one, norm.weight, norm.bias, False, 0.0, norm.eps), x)
+        else:
+            outputs = self._through(twin(norm, False, {"running_mean": zero, "running_var": one}), x)
         return outputs.to(inputs.dtype)
 
     def _masked_moments(self, x: torch.Tensor, axes: tuple[int, ...], mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -239,8 +254,8 @@ class BatchNormalization(_Affine):
         variance = torch.where(kept, x - mean, 0).square().sum(axes, keepdim=True) / count
         return mean.reshape(-1), variance.reshape(-1)
 
-    def _corrected(self, mean: torch.Tensor, variance: torch.Tensor, scale: Any, offset: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scale and offset with the correction r and d of batch renormalization in them."""
+    def _correction(self, mean: torch.Tensor, variance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The correction r and d of batch renormalization."""
         stored = self.renorm_stddev.clamp(min=self.epsilon**0.5)
         clip = self.renorm_clipping or {}
         r = torch.sqrt(variance + self.epsilon) / stored
@@ -249,8 +264,7 @@ class BatchNormalization(_Affine):
         d = (mean - self.renorm_mean) / stored
         if clip.get("dmax") is not None:
             d = d.clamp(-clip["dmax"], clip["dmax"])
-        offset = (d if scale is None else d * scale) + (0.0 if offset is None else offset)
-        return (r if scale is None else r * scale), offset
+        return r, d
 
     @torch.no_grad()
     def _move_towards(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
@@ -265,6 +279,13 @@ class BatchNormalization(_Affine):
         self.renorm_stddev.lerp_(deviation, 1.0 - self.renorm_momentum)
         self.moving_stddev.lerp_(deviation, step)
         norm.running_var.copy_(torch.relu(self.moving_stddev.square() - self.epsilon))
+
+
+def _in_mode(norm: Any, training: bool) -> Any:
+    """What normalizes as `norm` does in this mode, which is not its own."""
+    if not torch.compiler.is_compiling():
+        return twin(norm, training)
+    return lambda x: F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, training, norm.momentum, norm.eps)
 
 
 def _checked_clipping(value: Mapping[str, float] | None) -> dict[str, float]:

@@ -9,6 +9,7 @@ from torch import nn
 
 from .. import tree
 from ..configurable import is_builtin
+from .call import training_flag
 from .lambda_layer import Lambda
 from .layer import Layer
 from .torch_module import TorchModuleWrapper
@@ -86,7 +87,7 @@ class TimeDistributed(Wrapper):
         """Whether the layer treats each row of its batch on its own, so that steps may be rows."""
         for module in self.layer.modules():
             known = type(module).__module__.startswith("torch.nn.") or (is_builtin(type(module)) and not isinstance(module, Lambda))
-            normalizes = isinstance(module, nn.modules.batchnorm._NormBase) and module.training
+            normalizes = isinstance(module, nn.modules.batchnorm._NormBase) and training_flag(module)
             if not known or normalizes or getattr(module, "stateful", False):
                 return False
         return True

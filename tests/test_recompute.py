@@ -1,0 +1,193 @@
+"""Activation checkpointing of both kinds: statistics move once, draws come again, gradients are those without a checkpoint."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
+
+from torchkeras import layers, random, recompute
+
+reentrant = pytest.mark.parametrize("reentrant", [True, False])
+X, STEPS = torch.randn(16, 6), torch.randn(4, 5, 6)
+
+RANDOM = {
+    "dropout": (lambda: layers.Dropout(0.5, seed=1), X),
+    "noise_shape": (lambda: layers.Dropout(0.5, noise_shape=(None, 1), seed=1), X),
+    "unseeded": (lambda: layers.Dropout(0.5), X),
+    "unseeded_noise_shape": (lambda: layers.Dropout(0.5, noise_shape=(None, 1)), X),
+    "gaussian_noise": (lambda: layers.GaussianNoise(0.5, seed=1), X),
+    "gaussian_dropout": (lambda: layers.GaussianDropout(0.5, seed=1), X),
+    "alpha_dropout": (lambda: layers.AlphaDropout(0.5, seed=1), X),
+    "spatial_dropout": (lambda: layers.SpatialDropout1D(0.5, seed=1), STEPS),
+    "lstm": (lambda: layers.LSTM(3, dropout=0.5, seed=1), STEPS),
+    "lstm_recurrent": (lambda: layers.LSTM(3, dropout=0.3, recurrent_dropout=0.5, return_sequences=True, seed=1), STEPS),
+    "gru_recurrent": (lambda: layers.GRU(3, recurrent_dropout=0.5, seed=1), STEPS),
+    "attention": (lambda: SelfAttention(layers.MultiHeadAttention(2, 3, dropout=0.5, seed=1)), STEPS),
+    "unseeded_attention": (lambda: SelfAttention(layers.MultiHeadAttention(2, 3, dropout=0.5)), STEPS),
+}
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x, x)
+
+
+class Net(nn.Module):
+    """Two blocks that share the part in question, each under a checkpoint or not."""
+
+    def __init__(self, part, features=6):
+        super().__init__()
+        self.first, self.part, self.last = nn.Linear(features, features), part, nn.Tanh()
+
+    def block(self, x):
+        return self.last(self.part(self.first(x)) * 2).square()
+
+    def forward(self, x, run):
+        return run(self.block, x)
+
+
+def state(module):
+    return {k: v.clone() for k, v in module.state_dict().items()}
+
+
+def passes(net, x, run, steps=3):
+    """Outputs, gradients and the state after some steps that change nothing but statistics."""
+    net.train()
+    seen = []
+    for _ in range(steps):
+        net.zero_grad()
+        y = net(x.clone().requires_grad_(), run)
+        y.sum().backward()
+        seen += [y.detach(), *(p.grad.clone() for p in net.parameters())]
+    return seen, state(net)
+
+
+def same(mine, reference):
+    torch.testing.assert_close(mine[0], reference[0])
+    torch.testing.assert_close(mine[1], reference[1])
+
+
+def plain(fn, *args):
+    return fn(*args)
+
+
+def under(reentrant, **options):
+    return lambda fn, *args: checkpoint(fn, *args, use_reentrant=reentrant, **options)
+
+
+@reentrant
+@pytest.mark.parametrize("name", list(RANDOM))
+def test_draws_come_again(name, reentrant):
+    make, x = RANDOM[name]
+    part = make()
+    part(x)
+    nets = [Net(part), Net(copy.deepcopy(part))]
+    nets[1].load_state_dict(nets[0].state_dict())
+    torch.manual_seed(0)
+    expected = passes(nets[0], x, plain)
+    torch.manual_seed(0)
+    same(passes(nets[1], x, under(reentrant)), expected)
+    assert not torch.equal(expected[0][0], expected[0][len(expected[0]) // 3])  # another mask at each step
+
+
+@pytest.mark.parametrize("kinds", [(False, False), (True, False), (False, True)])
+def test_many_regions_and_nested_ones_share_a_generator(kinds):
+    outer, inner = kinds
+
+    def forward(net, x, nested, regions):
+        def middle(x):
+            x = net.part(net.block(x))
+            return net.block(nested(net.block, x)) + net.part(x)
+
+        return regions(net.block, regions(middle, net.part(x)))
+
+    results = []
+    for nested, regions in ((plain, plain), (under(inner), under(outer)), (plain, under(outer)), (under(inner), plain)):
+        torch.manual_seed(0)
+        part = layers.Dropout(0.5, seed=3)
+        part(X)
+        net = Net(part).train()
+        forward(net, X.clone().requires_grad_(), nested, regions).sum().backward()
+        results.append(([p.grad for p in net.parameters()], state(net)))
+    for result in results[1:]:
+        same(result, results[0])
+
+
+@reentrant
+@pytest.mark.parametrize(
+    "options", [{}, {"renorm": True}, {"axis": 1}, {"momentum": 0.5, "center": False}, {"scale": False, "synchronized": True}], ids=str
+)
+def test_batch_normalization_moves_once(options, reentrant):
+    part = layers.BatchNormalization(**options)
+    part(X)
+    nets = [Net(copy.deepcopy(part)) for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    same(passes(nets[1], X, under(reentrant)), passes(nets[0], X, plain))
+
+
+@reentrant
+def test_batch_normalization_is_that_of_torch_in_the_scale_of_keras(reentrant):
+    mine, reference = layers.BatchNormalization(momentum=0.9, epsilon=1e-5), nn.BatchNorm1d(6)
+    mine(X)
+    x = 3 * X + 1
+    for part, run in ((mine, under(reentrant)), (reference, plain)):
+        net = Net(part)
+        with torch.no_grad():
+            net.first.weight.copy_(torch.eye(6))
+            net.first.bias.zero_()
+        passes(net, x, run, 1)
+    torch.testing.assert_close(mine.moving_mean.value, reference.running_mean)
+    torch.testing.assert_close(mine.moving_variance.value - 0.9, (reference.running_var - 0.9) * 15 / 16)
+    assert mine.norm.num_batches_tracked == 1
+
+
+def test_an_exception_leaves_the_statistics_whole():
+    part = layers.BatchNormalization()
+    part(X)
+    before = state(part)
+
+    def stop(module, args, output):
+        raise KeyError("stop")
+
+    handle = part.norm.register_forward_hook(stop)
+    with pytest.raises(KeyError):
+        part(5 * X, training=True)
+    handle.remove()
+    torch.testing.assert_close(part.moving_variance.value, before["norm.running_var"])
+    assert not part.norm.training
+
+
+def test_selective_checkpoints_and_two_backward_passes():
+    run = under(False, context_fn=lambda: create_selective_checkpoint_contexts([torch.ops.aten.addmm.default]))
+    results = []
+    for way in (plain, run, under(False)):
+        torch.manual_seed(0)
+        part = layers.Dropout(0.5, seed=3)
+        part(X)
+        net = Net(part).train()
+        y = net(X.clone().requires_grad_(), way).sum()
+        if way is not run:
+            y.backward(retain_graph=True)
+        y.backward()
+        results.append([p.grad * (2 if way is run else 1) for p in net.parameters()])
+    torch.testing.assert_close(results[1], results[0])
+    torch.testing.assert_close(results[2], results[0])
+
+
+def test_a_draw_outside_a_checkpoint_is_recorded_nowhere():
+    generator = random.SeedGenerator(3)
+    before = generator.state.clone()
+    assert not recompute.recomputing()
+    random.uniform((3,), seed=generator)
+    assert (generator.state - before).tolist() == [0, 1]
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+        random.uniform((3,), seed=generator)
+    with torch.no_grad():
+        random.uniform((3,), seed=generator)
+    assert (generator.state - before).tolist() == [0, 3]

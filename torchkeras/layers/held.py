@@ -1,0 +1,42 @@
+"""Torch modules that layers hold, and call in the mode of the call in progress without touching the mode that they are in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+_Module = TypeVar("_Module", bound=nn.Module)
+
+LED = "_led"  # on a module: the layer that holds it sees to its mode, call by call
+
+
+def led(module: _Module) -> _Module:
+    """`module`, marked as one whose mode nobody sets for the time of a call: its layer calls a `twin` of it where the modes differ."""
+    module.__dict__[LED] = True
+    return module
+
+
+def twin(module: _Module, training: bool, buffers: Mapping[str, torch.Tensor] | None = None, momentum: float | None = None) -> _Module:
+    """The module for one call in another mode: of its class, with its parameters, hooks and parts, which are not copied.
+
+    So a thread that computes in training mode and one in inference mode do not meet, and what a torch module does to a buffer in training
+    may be done to another tensor first.
+
+    Args:
+        module: A torch module without parts of its own that depend on the mode.
+        training: The mode.
+        buffers: Tensors in the place of its buffers.
+        momentum: Replaces the attribute of that name.
+    """
+    state = module.__dict__.copy()
+    state["training"] = training
+    if momentum is not None:
+        state["momentum"] = momentum
+    if buffers:
+        state["_buffers"] = {**state["_buffers"], **buffers}
+    other = object.__new__(type(module))
+    object.__setattr__(other, "__dict__", state)
+    return other
