@@ -110,13 +110,76 @@ def test_an_embedding_takes_integers():
     torch.testing.assert_close(model(ids), table(ids))
 
 
-def test_a_module_that_needs_sizes_names_the_wrapper():
-    x = keras.Input((6, 4))
-    lstm = nn.LSTM(4, 5, batch_first=True)
-    with pytest.raises(AttributeError, match=r"TorchModuleWrapper\(module\)\(x\)"):
-        lstm(x)
-    out, _ = layers.TorchModuleWrapper(lstm)(x)
-    assert keras.Model(x, out).output_shape == (None, 6, 5)
+class Attention(nn.Module):
+    """As vision transformers write it: sizes, device and new tensors are taken from the input."""
+
+    def __init__(self, width=8, heads=2):
+        super().__init__()
+        self.qkv, self.out, self.heads = nn.Linear(width, 3 * width), nn.Linear(width, width), heads
+
+    def forward(self, x):
+        B, N, C = x.shape
+        assert x.dtype is torch.float32 and not x.is_cuda and len(x) == B
+        q, k, v = self.qkv(x).reshape(B, N, 3, self.heads, C // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        later = torch.triu(torch.ones(N, N, device=x.device, dtype=torch.bool), 1)
+        a = (q @ k.transpose(-2, -1)).masked_fill(later, float("-inf")).softmax(-1) + x.new_zeros(1)
+        return self.out((a @ v).transpose(1, 2).reshape(B, x.size(1), -1))
+
+
+class Block(nn.Module):
+    """A class token, a loop over a shared module, a Keras layer inside, and a nest of outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.attention, self.head = nn.LayerNorm(8), Attention(), layers.Dense(3)
+        self.token = nn.Parameter(torch.randn(1, 1, 8))
+
+    def forward(self, x, scale=1.0):
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1)
+        for _ in range(2):
+            x = x + self.attention(self.norm(x)) * scale
+        return self.head(x[:, 0]), {"all": x, "means": [x.mean(1)]}
+
+
+@pytest.mark.parametrize("width", [8, 96])
+@pytest.mark.parametrize("length", [5, None])
+def test_a_module_sees_sizes_and_device_of_its_inputs(width, length):
+    module = Attention(width)
+    x = keras.Input((length, width))
+    model = keras.Model(x, module(module(x)))
+    assert model.output_shape == (None, length, width) and len(model.layers) == 2
+    values = torch.randn(2, 5, width)
+    torch.testing.assert_close(model(values), module(module(values)))
+
+
+def test_a_block_with_a_token_a_loop_and_a_nest_of_outputs():
+    block = Block()
+    x = keras.Input((None, 8))
+    head, rest = block(x, scale=2.0)
+    assert head.shape == (None, 3) and rest["all"].shape == (None, None, 8)
+    model = keras.Model(x, [head, rest])
+    values = torch.randn(2, 5, 8)
+    torch.testing.assert_close(model(values), list(block(values, scale=2.0)))
+
+
+@pytest.mark.parametrize("cls", [nn.LSTM, nn.GRU])
+def test_recurrent_modules_of_torch(cls):
+    module = cls(4, 5, batch_first=True, bidirectional=True)
+    x = keras.Input((3, 4))
+    out, state = module(x)
+    assert out.shape == (None, 3, 10)
+    values = torch.randn(2, 3, 4)
+    torch.testing.assert_close(keras.Model(x, out)(values), module(values)[0])
+
+
+def test_attention_and_transformer_of_torch():
+    a, b = keras.Input((5, 8)), keras.Input((3, 8))
+    attention = nn.MultiheadAttention(8, 2, batch_first=True)
+    out, weights = attention(a, b, b)
+    u, v = torch.randn(2, 5, 8), torch.randn(2, 3, 8)
+    torch.testing.assert_close(keras.Model([a, b], [out, weights])([u, v]), list(attention(u, v, v)))
+    transformer = nn.Transformer(8, 2, 1, 1, 16, batch_first=True).eval()
+    torch.testing.assert_close(keras.Model([a, b], transformer(a, b))([u, v]), transformer(u, v))
 
 
 class Branching(nn.Module):
@@ -127,8 +190,9 @@ class Branching(nn.Module):
 
 def test_a_module_that_looks_at_values_is_refused_and_leaves_no_trace():
     x = keras.Input((4,))
-    with pytest.raises(ValueError, match="Branching"):
+    with pytest.raises(ValueError, match=r"module Branching .*`TorchModuleWrapper\(module\)\(x\)`"):
         Branching()(x)
+    assert layers.TorchModuleWrapper(Branching())(x).shape == (None, 4)
     assert keras.Model(x, nn.Linear(4, 2)(x)).output_shape == (None, 2)
 
 

@@ -199,7 +199,7 @@ class Plan:
             if slot not in kept:
                 steps[i].dead += (slot,)
 
-    def run(self, modules: Mapping[str, Any], inputs: Sequence[Any]) -> Any:
+    def run(self, modules: Mapping[str, Any], inputs: Sequence[Any], proven: bool = True) -> Any:
         """The outputs for flat `inputs`, with layers taken by key from `modules` (so that one replaced in place is used).
 
         The inputs of a model are checked when it is called, and the graph has proven the shapes of the tensors between its layers. A layer
@@ -209,10 +209,11 @@ class Plan:
         Args:
             modules: The layers by key.
             inputs: The inputs, flat.
+            proven: Whether they have the sizes that the graph was made with; layers check their inputs where not.
         """
         values: list[Any] = [None] * self.size
         values[: self.input_count] = inputs
-        straight = not (torch.compiler.is_compiling() or _has_any_global_hook() or torch._C._get_tracing_state())
+        straight = proven and not (torch.compiler.is_compiling() or _has_any_global_hook() or torch._C._get_tracing_state())
         if straight:
             if self._classes is None:
                 self._classes = self._owners()

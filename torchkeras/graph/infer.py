@@ -1,15 +1,18 @@
-"""Output shapes by running a function on fake tensors: unknown sizes are those that change when the batch size does."""
+"""Output shapes by running a function on stand-ins: unknown sizes are those that change when the sizes of the stand-ins do."""
 
 from __future__ import annotations
 
+import itertools
 import logging
+import math
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from .. import tree
@@ -23,51 +26,114 @@ class Spec:
     dtype: torch.dtype
 
 
+# Sizes that stand for None: highly composite, so that reshapes, strides and patches divide them. Tensors with values are small.
+_SMALL = (96, 192, 288, 384, 480, 576)  # a loop over 96 steps is quick
+_LARGE = (3360, 6720, 10080, 13440, 20160)
+_TINY = (12, 24, 36, 48, 60, 72)
 
-# Two sizes that stand for None. Highly composite, so that reshapes and strides divide them; too odd to be anybody's layer width.
-_SIZES = (2520, 5040)
 
-
-class _Sizes(threading.local):
-    """The sizes that stand for `None` in the inferences in progress in this thread, innermost last."""
-
+class _Local(threading.local):
     def __init__(self) -> None:
-        self.stack: list[int] = []
+        self.sizes: list[int] = []  # of the inferences in progress in this thread
 
 
-_current = _Sizes()
-_FAKE_LOG = logging.getLogger("torch._subclasses.fake_tensor")
+_local = _Local()
+logging.getLogger("torch._subclasses.fake_tensor").addFilter(lambda record: not _local.sizes)  # what it tells is raised below anyway
 
 
 def unknown_size() -> int | None:
     """The size that stands for `None` in the inference in progress, so that layers built inside see `None` again."""
-    return _current.stack[-1] if _current.stack else None
+    return _local.sizes[-1] if _local.sizes else None
 
 
-def output_spec(
-    fn: Callable, args: tuple, kwargs: dict[str, Any], describe: Callable, name: str, device: torch.device
-) -> Any:
+def known_shape(x: Any) -> tuple[int | None, ...]:
+    """The shape of a tensor, with `None` for sizes that are not known: those of stand-ins in an inference in progress."""
+    unknown = unknown_size()
+    return tuple(None if d is None or d == unknown else int(d) for d in x.shape)
+
+
+def small_size(*in_play: Any) -> int:
+    """A size to stand for `None` in tensors that hold values, which no size in these nests and modules is equal to."""
+    return next(_pairs(_SMALL, _sizes_of(in_play)))[0]
+
+
+def output_spec(fn: Callable, args: tuple, kwargs: dict[str, Any], describe: Callable, name: str, device: torch.device) -> Any:
     """The outputs of `fn(*args, **kwargs)`, each tensor among them as a `Spec`.
 
+    `fn` runs on tensors without values. Where it needs values (`.item()`, a Python branch, a NumPy function) it runs on small tensors of
+    ones.
+
     Args:
-        fn: The function to run; it must not depend on values.
-        args: Its arguments; leaves for which `describe` gives `(shape, dtype)` are replaced by fake tensors.
-        kwargs: Likewise.
+        fn: The function to run.
+        args: Its arguments; leaves for which `describe` gives `(shape, dtype)` are replaced by stand-ins.
+        kwargs: Its keyword arguments, in which leaves are replaced in the same way.
         describe: Tells symbolic leaves from others, for which it returns `None`.
         name: Who asks, for the error message.
-        device: The device on which fake tensors pretend to be.
+        device: The device on which stand-ins are, or pretend to be.
 
     Raises:
-        ValueError: `fn` failed; the message names the method to write.
+        ValueError: If `fn` failed on all of them; the message names the method to write.
     """
-    # Intermediate results are cut from their graph, or the fake mode reads their gradient and torch warns.
-    args, kwargs = tree.map_structure(lambda t: t.detach() if isinstance(t, torch.Tensor) and not t.is_leaf else t, (args, kwargs))
-    leaves = [d for d in map(describe, tree.flatten((args, kwargs))) if d is not None]
-    sizes = _SIZES if any(None in shape for shape, _ in leaves) else _SIZES[:1]
-    runs = [_run(fn, args, kwargs, describe, name, device, size) for size in sizes]
-    if len(runs) == 1:
-        return runs[0]
-    return tree.map_structure(_merge, *runs)
+    args, kwargs = tree.map_structure(cut, (args, kwargs))
+    found = [d for d in map(describe, tree.flatten((args, kwargs))) if d is not None]
+    in_play = _sizes_of((args, kwargs, [shape for shape, _ in found], getattr(fn, "__self__", None)))
+    unknown = any(None in shape for shape, _ in found)
+
+    def attempt(sizes: tuple[int, ...], fake: bool) -> Any:
+        runs = [_run(fn, args, kwargs, describe, device, size, fake) for size in (sizes if unknown else sizes[:1])]
+        return runs[0] if len(runs) == 1 else tree.map_structure(_merge, *runs)
+
+    attempts = [(_SMALL, True), (_LARGE, True), (_TINY, False), (_SMALL, False)] if unknown else [(_SMALL, True), (_SMALL, False)]
+    failures: list[Exception] = []
+    for pool, fake in attempts:
+        try:
+            return attempt(next(_pairs(pool, in_play)), fake)
+        except Exception as error:
+            failures.append(error)
+            if len(failures) == len(attempts):
+                raise ValueError(
+                    f"Could not infer the output shape of {name} by running it on tensors without values, nor on small ones with values: "
+                    f"{type(failures[0]).__name__}: {str(failures[0]).rstrip('.')}. "
+                    "Write its `compute_output_shape(input_shape)` or `compute_output_spec(...)` method."
+                ) from error
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def cut(value: Any) -> Any:
+    """An intermediate result cut from its graph: the fake mode reads the gradient of what it is given, and torch warns of that one."""
+    return value.detach() if isinstance(value, torch.Tensor) and not value.is_leaf else value
+
+
+def _pairs(pool: tuple[int, ...], in_play: set[int]) -> Iterator[tuple[int, int]]:
+    """Pairs of sizes of the pool, then of their multiples, that are not in play."""
+    sizes = (size * factor for factor in itertools.count(1, 10) for size in pool)
+    free = (size for size in sizes if size not in in_play)
+    return zip(free, free)
+
+
+def _sizes_of(*nests: Any) -> set[int]:
+    """The integers in nests, in the shapes of tensors and in modules: their settings and the shapes of their weights."""
+    found: set[int] = set()
+
+    def add(values: Iterable[Any]) -> None:
+        for value in values:
+            if value.__class__ is int:
+                found.add(value)
+            elif isinstance(value, torch.Tensor):
+                found.update(value.shape)
+            elif isinstance(value, (list, tuple)):
+                add(value)
+                if len(value) < 9:  # a shape: what flattening makes of it
+                    known = [d for d in value if d.__class__ is int and d > 1]
+                    found.update(math.prod(known[i:j]) for i in range(len(known)) for j in range(i + 2, len(known) + 1))
+            elif isinstance(value, dict):
+                add(value.values())
+            elif isinstance(value, nn.Module):
+                for module in value.modules():
+                    add(v for v in module.__dict__.values() if v.__class__ in (int, tuple, list, dict))
+
+    add(nests)
+    return found
 
 
 def _merge(a: Any, b: Any) -> Any:
@@ -76,38 +142,28 @@ def _merge(a: Any, b: Any) -> Any:
     return Spec(tuple(m if m == n else None for m, n in zip(a.shape, b.shape)), a.dtype)
 
 
-def _run(fn: Callable, args: tuple, kwargs: dict[str, Any], describe: Callable, name: str, device: torch.device, size: int) -> Any:
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
-
-    def fake(leaf: Any) -> Any:
+def _run(fn: Callable, args: tuple, kwargs: dict[str, Any], describe: Callable, device: torch.device, size: int, fake: bool) -> Any:
+    def stand_in(leaf: Any) -> Any:
         found = describe(leaf)
         if found is None:
             return leaf
         shape, dtype = found
-        return torch.empty([size if d is None else d for d in shape], dtype=dtype, device=device)
+        return (torch.empty if fake else torch.ones)([size if d is None else d for d in shape], dtype=dtype, device=device)
 
-    _current.stack.append(size)
-    _FAKE_LOG.disabled = True  # it prints what is raised below anyway
+    _local.sizes.append(size)
     try:
-        with mode, torch.no_grad():
-            fake_args, fake_kwargs = tree.map_structure(fake, (args, kwargs))
-            outputs = fn(*fake_args, **fake_kwargs)
-    except Exception as error:
-        raise ValueError(
-            f"Could not infer the output shape of {name} by running it on tensors without values: "
-            f"{type(error).__name__}: {str(error).rstrip('.')}. "
-            "Write its `compute_output_shape(input_shape)` or `compute_output_spec(...)` method."
-        ) from error
+        with FakeTensorMode(allow_non_fake_inputs=True) if fake else nullcontext(), torch.no_grad():
+            given_args, given_kwargs = tree.map_structure(stand_in, (args, kwargs))
+            outputs = fn(*given_args, **given_kwargs)
     finally:
-        _current.stack.pop()
-        _FAKE_LOG.disabled = False
+        _local.sizes.pop()
     return tree.map_structure(lambda t: Spec(tuple(t.shape), t.dtype) if isinstance(t, torch.Tensor) else t, outputs)
 
 
 @contextmanager
 def outside() -> Iterator[None]:
-    """Leave the fake tensors of an inference in progress: weights that a layer makes meanwhile are real."""
-    if not _current.stack:
+    """Leave the stand-ins of an inference in progress: weights that a layer makes meanwhile are real."""
+    if not _local.sizes:
         yield
         return
     with unset_fake_temporarily():

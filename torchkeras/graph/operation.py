@@ -9,7 +9,7 @@ from .. import dtypes, registry, tree
 from ..configurable import Configurable
 from ..distribution import rank
 from . import infer, modules
-from .symbolic import KerasHistory, KerasTensor, any_symbolic, is_keras_tensor
+from .symbolic import KerasHistory, KerasTensor, any_symbolic
 
 
 class Node:
@@ -69,12 +69,16 @@ class Operation(Configurable):
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Record a node and return its symbolic outputs."""
-        outputs = self.compute_output_spec(*args, **kwargs)
-        call = modules.enclosing_call(self, is_keras_tensor)
+        call = modules.enclosing_call(self)
         if call is not None:
-            return call.take(outputs, is_keras_tensor)
+            return call.run(self, self._plain_function(), args, kwargs)
+        outputs = self.compute_output_spec(*args, **kwargs)
         Node(self, args, kwargs, outputs)
         return outputs
+
+    def _plain_function(self) -> Callable | None:
+        """The function that this operation is nothing but; `None` for a layer."""
+        return None
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs as KerasTensors, for arguments that hold some."""

@@ -33,6 +33,9 @@ class OpNode(Operation):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         return self.fn(*args, **kwargs)
 
+    def _plain_function(self) -> Callable | None:
+        return self.fn
+
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         spec = getattr(self.fn, "spec", None)
         outputs = NotImplemented if spec is None else spec(*args, **kwargs)

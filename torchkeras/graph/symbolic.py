@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import torch
 
 from .. import dtypes, registry
-from . import modules
 
 KerasHistory = namedtuple("KerasHistory", ("operation", "node_index", "tensor_index"))
 
@@ -17,7 +17,8 @@ KerasHistory = namedtuple("KerasHistory", ("operation", "node_index", "tensor_in
 class KerasTensor:
     """A tensor without values: a shape, in which `None` is any size, and a type.
 
-    Layers, ops, operators, indexing and any torch function called on one record a node of the graph and return another.
+    Layers, ops, operators, indexing and any torch function called on one record a node of the graph and return another. Within the
+    `forward` of a plain torch module it shows sizes, type and device of a stand-in, as a tensor has them.
 
     Args:
         shape: The shape, batch first.
@@ -49,13 +50,21 @@ class KerasTensor:
         self.name = name or registry.unique_name("keras_tensor")
         self._keras_history: Any = None  # a KerasHistory, once an operation has made it
 
+    def _stand_in(self) -> Any:
+        """The tensor that stands for this one in the call of a plain module that the caller is in; `None` outside one."""
+        if sys._getframe(2).f_globals.get("__name__", "").startswith(_PACKAGE):
+            return None
+        return _finder[0](self)
+
     @property
     def shape(self) -> tuple[int | None, ...]:
-        return self._shape
+        stand_in = self._stand_in()
+        return self._shape if stand_in is None else stand_in.shape
 
     @property
     def dtype(self) -> str:
-        return self._dtype
+        stand_in = self._stand_in()
+        return self._dtype if stand_in is None else stand_in.dtype
 
     @property
     def ndim(self) -> int:
@@ -74,7 +83,9 @@ class KerasTensor:
 
     def size(self, dim: int | None = None) -> Any:
         """The shape or one axis of it, as torch spells it."""
-        return self._shape if dim is None else self._shape[dim]
+        stand_in = self._stand_in()
+        shape = self._shape if stand_in is None else stand_in.shape
+        return shape if dim is None else shape[dim]
 
     def reshape(self, *newshape: Any) -> KerasTensor:
         """The same elements in another shape, which may hold one -1."""
@@ -89,14 +100,18 @@ class KerasTensor:
         return _OPERATORS["getitem"][0](self, index)
 
     def __iter__(self) -> Any:
-        if not self._shape or self._shape[0] is None:
+        stand_in = self._stand_in()
+        shape = self._shape if stand_in is None else stand_in.shape
+        if not shape or shape[0] is None:
             raise TypeError(f"Cannot iterate over a symbolic tensor of shape {self._shape}: the size of its first axis is not known.")
-        return (self[i] for i in range(self._shape[0]))
+        return (self[i] for i in range(shape[0]))
 
     def __len__(self) -> int:
-        if not self._shape or self._shape[0] is None:
+        stand_in = self._stand_in()
+        shape = self._shape if stand_in is None else stand_in.shape
+        if not shape or shape[0] is None:
             raise TypeError(f"A symbolic tensor of shape {self._shape} has no length.")
-        return self._shape[0]
+        return shape[0]
 
     def _no_value(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(
@@ -111,9 +126,10 @@ class KerasTensor:
         if name.startswith("_") or name in _NOT_METHODS or not callable(method):
             if name in ("T", "mT", "H", "mH"):
                 return _record(getattr(torch.Tensor, name).__get__, (self,), {})
-            inside = modules.frame_of_call(None, is_keras_tensor)
-            cure = "" if inside is None else " Call the torch module as a layer: `TorchModuleWrapper(module)(x)`."
-            raise AttributeError(f"'KerasTensor' object has no attribute '{name}'.{cure}")
+            stand_in = None if name.startswith("_") or name in _NEED_VALUES else self._stand_in()
+            if stand_in is not None:
+                return getattr(stand_in, name)
+            raise AttributeError(f"'KerasTensor' object has no attribute '{name}'.")
         return lambda *args, **kwargs: _record(method, (self, *args), kwargs)
 
     @classmethod
@@ -130,6 +146,16 @@ def _record(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
 
 
 _recorder: list[Callable] = []  # how that is done; `opnode` gives it, which stands on this file
+
+
+def use_stand_ins(finder: Callable[[KerasTensor], Any]) -> None:
+    """Let `finder(tensor)` give the tensor that stands for a symbolic one in the call of a plain module, or `None` outside one."""
+    _finder[:] = [finder]
+
+
+_finder: list[Callable[[KerasTensor], Any]] = [lambda tensor: None]
+_PACKAGE = __name__.partition(".")[0] + "."
+_NEED_VALUES = {"grad", "data", "numpy", "item", "tolist", "backward"}
 _NOT_METHODS = {"grad", "data", "device", "requires_grad", "numpy", "item", "tolist", "backward"}
 
 

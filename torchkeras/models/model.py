@@ -41,6 +41,7 @@ class Model(Trainer, Layer):
     _keras_module = "keras"
     _plan: Plan | None = None
     _single_input = False
+    _any_length = False  # whether inputs may have other sizes than the graph was made with, of which its layers are the judges
     _nodes: list[Node]
     _operations: list[Operation]
     _inputs: list[KerasTensor]
@@ -227,7 +228,8 @@ class Model(Trainer, Layer):
         flat = self._standardize(inputs)
         if mask is not None:
             flat = [x if m is None or x is None else with_mask(x, m) for x, m in zip(flat, tree.flatten(mask))]
-        return self._plan.run(self._modules, flat)
+        proven = not self._any_length or all(spec.accepts(x.shape) for spec, x in zip(self._specs, flat))
+        return self._plan.run(self._modules, flat, proven)
 
     def _checks_as_layers_do(self) -> bool:
         return self._plan is None
@@ -285,9 +287,9 @@ class Model(Trainer, Layer):
                 x._keras_mask = mask
         if x.ndim == spec.ndim + 1 and x.shape[-1] == 1 and not spec.accepts(x.shape):
             x = x.squeeze(-1)
-        elif x.ndim == spec.ndim - 1 and spec.shape[-1] == 1:
+        elif x.ndim == spec.ndim - 1 and self._inputs[i].shape[-1] == 1:
             x = x.unsqueeze(-1)
-        problem = None if spec.accepts(x.shape) else spec.problem(x)
+        problem = None if self._any_length or spec.accepts(x.shape) else spec.problem(x)
         if problem:
             raise ValueError(f"The input {spec.name!r} of the model {self.name!r} is incompatible with it: {problem}. "
                              f"Full shape received: {tuple(x.shape)}")  # fmt: skip

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import nn
 
 from .. import registry
 from ..configurable import deserialize_keras_object, serialize_keras_object
-from ..graph import KerasTensor
+from ..graph import KerasTensor, infer
 from ..layers import saved
 from ..layers.core import InputLayer
 from ..layers.layer import Layer
@@ -27,6 +28,8 @@ class Sequential(Model):
         trainable: Whether its weights are trained.
         name: Its name.
     """
+
+    _any_length = True
 
     def __init__(self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         Layer.__init__(self, trainable=trainable, name=name)
@@ -112,7 +115,7 @@ class Sequential(Model):
                     f"`input_shape` must fit the model's Input, {tuple(start.batch_shape)}. Received: input_shape={input_shape}"
                 )
         else:
-            start = InputLayer(batch_shape=tuple(input_shape), dtype=_input_dtype(chain[0]))
+            start = self.__dict__["_found_input"] = InputLayer(batch_shape=tuple(input_shape), dtype=_input_dtype(chain[0]))
             chain.insert(0, start)
         inputs = start.output if len(start._inbound_nodes) == 1 else start._inbound_nodes[0].outputs
         x = inputs
@@ -126,10 +129,23 @@ class Sequential(Model):
         if not hasattr(x, "shape"):
             super()._build_for(arguments)
             return
-        self._build_on(x.shape, x.dtype)
+        self._build_on(infer.known_shape(x), x.dtype)
 
     def _build_on(self, shape: Any, dtype: Any) -> None:
         self.build((None, *shape[1:]))
+
+    def _standardize(self, inputs: Any) -> list[Any]:
+        if infer.unknown_size() is not None and isinstance(inputs, torch.Tensor):
+            self._learn_shape(infer.known_shape(inputs))
+        return super()._standardize(inputs)
+
+    def _learn_shape(self, shape: tuple[int | None, ...]) -> None:
+        """An axis that had another size when an inference built the model has no known size: build it again with `None` there."""
+        chain, known = self.__dict__["_chain"], self._inputs[0].shape
+        if chain[0] is self.__dict__.get("_found_input") and len(shape) == len(known) and any(a != b for a, b in zip(known[1:], shape[1:])):
+            del chain[0]
+            self.__dict__["_plan"] = None
+            self.build((known[0], *(a if a == b else None for a, b in zip(known[1:], shape[1:]))))
 
     def _layers_inside(self) -> list[Layer]:
         chain = self.__dict__.get("_chain", [])
@@ -188,5 +204,3 @@ def _place(chain: list[Any], module: Any) -> int:
 def _input_dtype(layer: Any) -> Any:
     """Integer inputs stay integers for the layers that look things up; everything else takes the layer's own type."""
     return getattr(layer, "_input_dtype", None) or layer.compute_dtype
-
-
