@@ -183,10 +183,11 @@ def serialize_keras_object(obj: Any) -> Any:
     if isinstance(obj, torch.dtype):
         return dtypes.standardize_dtype(obj)
     if isinstance(obj, np.ndarray):
-        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
+        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name, **_shape_if_empty(obj)}}
     if isinstance(obj, torch.Tensor) and not hasattr(obj, "get_config"):
         value = obj.detach().cpu()
-        return {"class_name": "__tensor__", "config": {"value": value.tolist(), "dtype": dtypes.standardize_dtype(value.dtype)}}
+        dtype = dtypes.standardize_dtype(value.dtype)
+        return {"class_name": "__tensor__", "config": {"value": value.tolist(), "dtype": dtype, **_shape_if_empty(value)}}
     if obj is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
     if isinstance(obj, slice):
@@ -207,6 +208,11 @@ def serialize_keras_object(obj: Any) -> Any:
         shown = registered if registered != obj.__name__ else "function"
         return {"module": "builtins", "class_name": "function", "config": obj.__name__, "registered_name": shown}
     raise ValueError(f"A config cannot hold an object of type {type(obj).__name__}: it has no `get_config`. Received: {obj!r}")
+
+
+def _shape_if_empty(array: Any) -> dict[str, Any]:
+    """The shape of an array without elements, which its values do not tell."""
+    return {} if all(array.shape) else {"shape": list(array.shape)}
 
 
 def _serialize_instance(obj: Any) -> dict[str, Any]:
@@ -230,9 +236,11 @@ def _special(class_name: str, inner: Any) -> Any:
     if class_name == "__bytes__":
         return inner["value"].encode()
     if class_name == "__numpy__":
-        return np.array(inner["value"], dtype=dtypes.standardize_dtype(inner["dtype"]))
+        array = np.array(inner["value"], dtype=dtypes.standardize_dtype(inner["dtype"]))
+        return array.reshape(inner["shape"]) if "shape" in inner else array
     if class_name == "__tensor__":
-        return torch.tensor(inner["value"], dtype=dtypes.to_torch_dtype(inner["dtype"]))
+        tensor = torch.tensor(inner["value"], dtype=dtypes.to_torch_dtype(inner["dtype"]))
+        return tensor.reshape(inner["shape"]) if "shape" in inner else tensor
     if class_name == "__ellipsis__":
         return Ellipsis
     if class_name == "__slice__":

@@ -34,8 +34,8 @@ scatter_reduce select select_scatter slice_scatter split split_with_sizes squeez
 take_along_dim tensor_split tile transpose tril triu unbind unflatten unsqueeze view view_as view_as_complex view_as_real vsplit vstack
 """
 _TYPES = """
-bfloat16 bool byte cdouble cfloat char double float half int long new_empty new_full new_ones new_tensor new_zeros short to type type_as
-bernoulli empty_like full_like normal ones_like rand_like randint_like randn_like zeros_like
+bfloat16 bool byte cdouble cfloat char double float half int long new_full new_ones new_tensor new_zeros short to type type_as
+bernoulli full_like normal ones_like rand_like randint_like randn_like zeros_like
 """
 _PRODUCTS = """
 addbmm addmm addmv addr baddbmm bmm cdist chain_matmul cholesky cholesky_inverse cholesky_solve corrcoef cov cross det dot einsum ger inner
