@@ -1,5 +1,7 @@
 """What belongs to a layer's file, and under which name, is what the layer says, and it is where real Keras looks."""
 
+import threading
+
 import h5py
 import numpy as np
 import pytest
@@ -223,3 +225,52 @@ def test_present_values_are_saved(change, tmp_path):
     torch.testing.assert_close(plain(x), expected)
     model.save(tmp_path / "m.keras")
     torch.testing.assert_close(saving.load_model(tmp_path / "m.keras")(x), expected)
+
+
+def test_layers_in_private_lists_belong_to_the_layer(tmp_path):
+    class Private(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self._parts = [layers.Dense(3)]
+            self._later = []
+            self._later.append(layers.Dense(2))
+            self._named = {"a": (layers.Dense(2),)}
+
+        def call(self, x):
+            return self._named["a"][0](self._later[0](self._parts[0](x)))
+
+    one, two, x = Private(), Private(), torch.randn(2, 4)
+    expected = one(x)
+    two(x)
+    assert len(one.weights) == 6 and len(list(one.parameters())) == 6
+    store = torchkeras.Sequential([torchkeras.Input((4,)), one]), torchkeras.Sequential([torchkeras.Input((4,)), two])
+    store[0].save_weights(tmp_path / "m.weights.h5")
+    store[1].load_weights(tmp_path / "m.weights.h5")
+    torch.testing.assert_close(two(x), expected)
+
+
+def test_saving_while_another_thread_trains(tmp_path):
+    model = PlainModel()
+    x = torch.randn(64, 4)
+    model.compile("adam", "mse")
+    model.fit(x, torch.zeros(64, 2), verbose=0)
+    errors, stop = [], threading.Event()
+
+    def save():
+        while not stop.is_set():
+            try:
+                model.save(tmp_path / "m.keras")
+                model.save_weights(tmp_path / "m.safetensors")
+            except Exception as error:  # noqa: BLE001
+                errors.append(error)
+
+    thread = threading.Thread(target=save)
+    thread.start()
+    try:
+        for _ in range(5):
+            model.fit(x, torch.zeros(64, 2), batch_size=4, epochs=4, verbose=0)
+    finally:
+        stop.set()
+        thread.join()
+    assert not errors
+    saving.load_model(tmp_path / "m.keras").fit(x, torch.zeros(64, 2), verbose=0)

@@ -140,7 +140,8 @@ def test_random_models_go_over(seed, way, tmp_path):
     for k in (source, target):
         model, names = make(k, random.Random(seed))
         if names is None:
-            x = fill.normal(size=(5, 4)).astype("float32") if not models else x
+            if not models:
+                x = fill.normal(size=(5, 4)).astype("float32")
             model(x)
         elif not models:
             values = {n: fill.normal(size=(5, 4)).astype("float32") for n in names}

@@ -12,12 +12,14 @@ from torch import nn
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from .. import constraints, dtype_policies, dtypes, initializers, regularizers
+from ..configurable import is_builtin
 from ..distribution import rank
 from ..graph import Operation, infer, standardize_shape
 from ..variable import SAME, KerasVariable, Variable, WeightView
 from . import call, saved
 from .tracking import TrackedDict, TrackedList, track
 
+_TABLES = frozenset(("_parameters", "_buffers", "_modules"))  # torch's own
 _Module = TypeVar("_Module", bound=nn.Module)
 
 
@@ -225,7 +227,7 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
         if isinstance(value, Variable) and isinstance(value, nn.Parameter):
             self._adopt(name, value)
             return
-        if type(value) in (list, dict, tuple) and name[:1] != "_":
+        if type(value) in (list, dict, tuple) and (name[:1] != "_" or (not is_builtin(type(self)) and name not in _TABLES)):
             value = track(value)
         previous = self.__dict__.get(name)
         if isinstance(previous, (TrackedList, TrackedDict)) and self._modules.get(f"{name}_") is previous.contents:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .. import config
 from ..graph import KerasTensor, TensorLike
-from .loss import FunctionLoss, LossFunctionWrapper, _convert, pair
+from .loss import FunctionLoss, _convert, pair
 
 
 def known_logits(y_pred: Tensor, activation: str) -> Tensor | None:
@@ -324,7 +324,7 @@ def ctc(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
 # -- classes --------------------------------------------------------------------------------------------------------------------------
 
 
-class BinaryCrossentropy(LossFunctionWrapper):
+class BinaryCrossentropy(FunctionLoss):
     """Cross-entropy of labels 0 and 1. After a final sigmoid it is computed from the logits.
 
     Args:
@@ -336,6 +336,8 @@ class BinaryCrossentropy(LossFunctionWrapper):
         dtype: As in `Loss`.
     """
 
+    function = staticmethod(binary_crossentropy)
+
     def __init__(
         self,
         from_logits: bool = False,
@@ -346,12 +348,7 @@ class BinaryCrossentropy(LossFunctionWrapper):
         dtype: Any = None,
     ) -> None:
         _check_smoothing(label_smoothing)
-        super().__init__(
-            binary_crossentropy, reduction, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing, axis=axis
-        )  # fmt: skip
-        self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
-        self.axis = axis
+        super().__init__(reduction, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing, axis=axis)
 
     def _fused_mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
         if y_true.shape != y_pred.shape:
@@ -370,11 +367,8 @@ class BinaryCrossentropy(LossFunctionWrapper):
             return torch.mean(_binary_values(y_true, y_pred.to(dtype), False))
         return F.binary_cross_entropy_with_logits(logits if logits.dtype is dtype else logits.to(dtype), y_true)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"from_logits": self.from_logits, "label_smoothing": self.label_smoothing, "axis": self.axis}
 
-
-class BinaryFocalCrossentropy(LossFunctionWrapper):
+class BinaryFocalCrossentropy(FunctionLoss):
     """Binary cross-entropy with easy samples weighted down; see `binary_focal_crossentropy`.
 
     Args:
@@ -389,6 +383,8 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
         dtype: As in `Loss`.
     """
 
+    function = staticmethod(binary_focal_crossentropy)
+
     def __init__(
         self,
         apply_class_balancing: bool = False,
@@ -402,22 +398,13 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
         dtype: Any = None,
     ) -> None:
         _check_smoothing(label_smoothing)
-        settings = {"apply_class_balancing": apply_class_balancing, "alpha": alpha, "gamma": gamma}
         super().__init__(
-            binary_focal_crossentropy, reduction, name, dtype,
-            from_logits=from_logits, label_smoothing=label_smoothing, axis=axis, **settings,
+            reduction, name, dtype, apply_class_balancing=apply_class_balancing, alpha=alpha, gamma=gamma,
+            from_logits=from_logits, label_smoothing=label_smoothing, axis=axis,
         )  # fmt: skip
-        self.__dict__.update(settings)
-        self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
-        self.axis = axis
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("from_logits", "label_smoothing", "axis", "apply_class_balancing", "alpha", "gamma")
-        return super().get_config() | {name: getattr(self, name) for name in names}
 
 
-class CategoricalCrossentropy(LossFunctionWrapper):
+class CategoricalCrossentropy(FunctionLoss):
     """Cross-entropy of one-hot or soft labels. After a final softmax it is computed from the logits.
 
     Args:
@@ -429,6 +416,8 @@ class CategoricalCrossentropy(LossFunctionWrapper):
         dtype: As in `Loss`.
     """
 
+    function = staticmethod(categorical_crossentropy)
+
     def __init__(
         self,
         from_logits: bool = False,
@@ -439,12 +428,7 @@ class CategoricalCrossentropy(LossFunctionWrapper):
         dtype: Any = None,
     ) -> None:
         _check_smoothing(label_smoothing)
-        super().__init__(
-            categorical_crossentropy, reduction, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing, axis=axis
-        )  # fmt: skip
-        self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
-        self.axis = axis
+        super().__init__(reduction, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing, axis=axis)
 
     def _fused_mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
         if y_true.shape != y_pred.shape or self.axis != -1 or y_pred.ndim < 2:
@@ -461,11 +445,8 @@ class CategoricalCrossentropy(LossFunctionWrapper):
             logits, y_true = logits.flatten(0, -2), y_true.flatten(0, -2)
         return F.cross_entropy(logits, y_true, label_smoothing=self.label_smoothing)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"from_logits": self.from_logits, "label_smoothing": self.label_smoothing, "axis": self.axis}
 
-
-class CategoricalFocalCrossentropy(LossFunctionWrapper):
+class CategoricalFocalCrossentropy(FunctionLoss):
     """Categorical cross-entropy with easy samples weighted down; see `categorical_focal_crossentropy`.
 
     Args:
@@ -478,6 +459,8 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
         name: As in `Loss`.
         dtype: As in `Loss`.
     """
+
+    function = staticmethod(categorical_focal_crossentropy)
 
     def __init__(
         self,
@@ -492,21 +475,12 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
     ) -> None:
         _check_smoothing(label_smoothing)
         super().__init__(
-            categorical_focal_crossentropy, reduction, name, dtype,
-            alpha=alpha, gamma=gamma, from_logits=from_logits, label_smoothing=label_smoothing, axis=axis,
+            reduction, name, dtype, alpha=alpha, gamma=gamma, from_logits=from_logits,
+            label_smoothing=label_smoothing, axis=axis,
         )  # fmt: skip
-        self.alpha = alpha
-        self.gamma = gamma
-        self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
-        self.axis = axis
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("from_logits", "label_smoothing", "axis", "alpha", "gamma")
-        return super().get_config() | {name: getattr(self, name) for name in names}
 
 
-class SparseCategoricalCrossentropy(LossFunctionWrapper):
+class SparseCategoricalCrossentropy(FunctionLoss):
     """Cross-entropy of integer labels. After a final softmax it is computed from the logits.
 
     Args:
@@ -518,6 +492,9 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         dtype: As in `Loss`.
     """
 
+    function = staticmethod(sparse_categorical_crossentropy)
+    _config_unless_default = ("axis",)
+
     def __init__(
         self,
         from_logits: bool = False,
@@ -527,12 +504,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         name: str | None = "sparse_categorical_crossentropy",
         dtype: Any = None,
     ) -> None:
-        super().__init__(
-            sparse_categorical_crossentropy, reduction, name, dtype, from_logits=from_logits, ignore_class=ignore_class, axis=axis
-        )  # fmt: skip
-        self.from_logits = from_logits
-        self.ignore_class = ignore_class
-        self.axis = axis
+        super().__init__(reduction, name, dtype, from_logits=from_logits, ignore_class=ignore_class, axis=axis)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return self.fn(y_true, y_pred, **self._fn_kwargs)
@@ -560,15 +532,11 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         except IndexError as error:
             raise _label_error(y_true, logits.shape[-1], error) from None
 
-    def get_config(self) -> dict[str, Any]:
-        settings = {"from_logits": self.from_logits, "ignore_class": self.ignore_class}
-        return super().get_config() | settings | self._extra_config(axis=-1)
-
 
 _NO_LABEL = -(2**62)  # torch's default, -100, would silently skip such labels
 
 
-class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
+class CategoricalGeneralizedCrossEntropy(FunctionLoss):
     """Cross-entropy that is robust against wrong labels; see `categorical_generalized_cross_entropy`.
 
     Args:
@@ -581,6 +549,8 @@ class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
         ValueError: `q` outside of (0, 1).
     """
 
+    function = staticmethod(categorical_generalized_cross_entropy)
+
     def __init__(
         self,
         q: float = 0.5,
@@ -590,14 +560,10 @@ class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
     ) -> None:
         if not 0 < q < 1:
             raise ValueError(f"`q` must lie between 0 and 1, both excluded. Received: q={q}")
-        super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype, q=q)
-        self.q = q
+        super().__init__(reduction, name, dtype, q=q)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return self.fn(y_true, y_pred, **self._fn_kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"q": self.q}
 
 
 class KLDivergence(FunctionLoss):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -131,10 +132,6 @@ class Loss(Configurable):
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "reduction": self.reduction}
 
-    def _extra_config(self, **defaults: Any) -> dict[str, Any]:
-        """Arguments that Keras's configs leave out: written only where they differ from their default, so that no setting is lost."""
-        return {name: getattr(self, name) for name, default in defaults.items() if getattr(self, name) != default}
-
 
 class LossFunctionWrapper(Loss):
     """A loss made of a function `fn(y_true, y_pred, **kwargs)` that returns one value per sample.
@@ -177,18 +174,34 @@ class LossFunctionWrapper(Loss):
 
 
 class FunctionLoss(LossFunctionWrapper):
-    """A loss class that names its function, which takes no settings.
+    """A loss class that names its function, whose settings are its attributes and stand in its config.
 
     Args:
-        reduction: As in `Loss`.
-        name: As in `Loss`.
-        dtype: As in `Loss`.
+        reduction: How the values of the samples become one number, as `Loss` says.
+        name: The name of the loss; the class's in snake case without one.
+        dtype: The type to compute in; `floatx()` without one.
+        **settings: Further arguments of the function.
     """
 
     function: ClassVar[Callable]
+    _config_unless_default: ClassVar[tuple[str, ...]] = ()  # settings that Keras's configs leave out: written where they differ
 
-    def __init__(self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(type(self).function, reduction=reduction, name=name, dtype=dtype)
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None, **settings: Any
+    ) -> None:
+        super().__init__(type(self).function, reduction=reduction, name=name, dtype=dtype, **settings)
+        self.__dict__.update(settings)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def get_config(self) -> dict[str, Any]:
+        defaults = {name: p.default for name, p in inspect.signature(type(self).__init__).parameters.items()}
+        settings = {name: getattr(self, name) for name in self._fn_kwargs}
+        return super().get_config() | {
+            name: value for name, value in settings.items() if name not in self._config_unless_default or value != defaults.get(name)
+        }
 
 
 # -- shapes ---------------------------------------------------------------------------------------------------------------------------

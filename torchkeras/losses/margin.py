@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .. import config
 from ..graph import TensorLike
-from .loss import FunctionLoss, LossFunctionWrapper, _convert, pair
+from .loss import FunctionLoss, _convert, pair
 
 
 def hinge(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
@@ -157,7 +157,7 @@ class CategoricalHinge(FunctionLoss):
     _name = "categorical_hinge"
 
 
-class Dice(LossFunctionWrapper):
+class Dice(FunctionLoss):
     """One minus the overlap of targets and predictions; see `dice`.
 
     Args:
@@ -167,6 +167,8 @@ class Dice(LossFunctionWrapper):
         dtype: As in `Loss`.
     """
 
+    function = staticmethod(dice)
+
     def __init__(
         self,
         reduction: str | None = "sum_over_batch_size",
@@ -174,14 +176,10 @@ class Dice(LossFunctionWrapper):
         axis: int | Sequence[int] | None = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(dice, reduction, name, dtype, axis=axis)
-        self.axis = axis
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"axis": self.axis}
+        super().__init__(reduction, name, dtype, axis=axis)
 
 
-class Tversky(LossFunctionWrapper):
+class Tversky(FunctionLoss):
     """One minus the Tversky overlap of targets and predictions; see `tversky`.
 
     Args:
@@ -193,6 +191,8 @@ class Tversky(LossFunctionWrapper):
         dtype: As in `Loss`.
     """
 
+    function = staticmethod(tversky)
+
     def __init__(
         self,
         alpha: float = 0.5,
@@ -202,16 +202,10 @@ class Tversky(LossFunctionWrapper):
         axis: int | Sequence[int] | None = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)
-        self.alpha = alpha
-        self.beta = beta
-        self.axis = axis
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"alpha": self.alpha, "beta": self.beta, "axis": self.axis}
+        super().__init__(reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)
 
 
-class Circle(LossFunctionWrapper):
+class Circle(FunctionLoss):
     """Circle loss of embeddings; see `circle`.
 
     Args:
@@ -223,6 +217,8 @@ class Circle(LossFunctionWrapper):
         dtype: As in `Loss`.
     """
 
+    function = staticmethod(circle)
+
     def __init__(
         self,
         gamma: float = 80.0,
@@ -232,13 +228,7 @@ class Circle(LossFunctionWrapper):
         name: str | None = "circle",
         dtype: Any = None,
     ) -> None:
-        super().__init__(circle, reduction, name, dtype, remove_diagonal=remove_diagonal, gamma=gamma, margin=margin)
-        self.gamma = gamma
-        self.margin = margin
-        self.remove_diagonal = remove_diagonal
+        super().__init__(reduction, name, dtype, remove_diagonal=remove_diagonal, gamma=gamma, margin=margin)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return self.fn(y_true, y_pred, **self._fn_kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"gamma": self.gamma, "margin": self.margin, "remove_diagonal": self.remove_diagonal}

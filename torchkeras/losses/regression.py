@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .. import config
 from ..graph import TensorLike
-from .loss import FunctionLoss, LossFunctionWrapper, pair
+from .loss import FunctionLoss, pair
 
 
 def mean_squared_error(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
@@ -152,22 +152,20 @@ class Huber(_ElementMean):
         dtype: As in `Loss`.
     """
 
+    function = staticmethod(huber)
+    _config_unless_default = ("delta",)
     _name = "huber_loss"
 
     def __init__(
         self, delta: float = 1.0, reduction: str | None = "sum_over_batch_size", name: str | None = "huber_loss", dtype: Any = None
     ) -> None:
-        LossFunctionWrapper.__init__(self, huber, reduction=reduction, name=name, dtype=dtype, delta=delta)
-        self.delta = delta
+        super().__init__(reduction=reduction, name=name, dtype=dtype, delta=delta)
 
     def _kernel(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return F.huber_loss(y_pred, y_true, delta=self.delta)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | self._extra_config(delta=1.0)
 
-
-class CosineSimilarity(LossFunctionWrapper):
+class CosineSimilarity(FunctionLoss):
     """Minus the cosine of the angle between targets and predictions: -1 for one direction, 1 for opposite ones.
 
     Args:
@@ -177,6 +175,9 @@ class CosineSimilarity(LossFunctionWrapper):
         dtype: As in `Loss`.
     """
 
+    function = staticmethod(cosine_similarity)
+    _config_unless_default = ("axis",)
+
     def __init__(
         self,
         axis: int = -1,
@@ -184,8 +185,4 @@ class CosineSimilarity(LossFunctionWrapper):
         name: str | None = "cosine_similarity",
         dtype: Any = None,
     ) -> None:
-        super().__init__(cosine_similarity, reduction=reduction, name=name, dtype=dtype, axis=axis)
-        self.axis = axis
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | self._extra_config(axis=-1)
+        super().__init__(reduction=reduction, name=name, dtype=dtype, axis=axis)
