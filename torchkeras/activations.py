@@ -101,7 +101,7 @@ def exponential(x: TensorLike) -> TensorLike:
 def sigmoid(x: TensorLike) -> TensorLike:
     """`1 / (1 + exp(-x))`. The result remembers `x`, from which a cross-entropy computes."""
     output = torch.sigmoid(x) if _plain(x) else nn.sigmoid(x)
-    return _with_logits(output, x, "sigmoid")
+    return with_logits(output, x, "sigmoid")
 
 
 def softmax(x: TensorLike, axis: Any = -1) -> TensorLike:
@@ -114,7 +114,7 @@ def softmax(x: TensorLike, axis: Any = -1) -> TensorLike:
     if axis != -1:
         return nn.softmax(x, axis)
     output = torch.softmax(x, -1) if _plain(x) and x.ndim else nn.softmax(x)
-    return _with_logits(output, x, "softmax")
+    return with_logits(output, x, "softmax")
 
 
 def _plain(x: Any) -> bool:
@@ -122,7 +122,8 @@ def _plain(x: Any) -> bool:
     return x.__class__ is torch.Tensor and x.dtype.is_floating_point
 
 
-def _with_logits(output: Any, logits: Any, activation: str) -> Any:
+def with_logits(output: Any, logits: Any, activation: str) -> Any:
+    """`output`, which remembers that it is this activation of `logits`, from which a cross-entropy computes."""
     if isinstance(output, torch.Tensor):  # a fake one too: a captured step computes what an eager one does
         output._keras_logits = logits  # type: ignore[attr-defined]
         output._keras_logits_of = activation  # type: ignore[attr-defined]

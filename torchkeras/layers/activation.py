@@ -1,25 +1,75 @@
-"""Activations as layers."""
+"""Activations as layers, over torch's modules where torch has one."""
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+from torch import nn
 
 from .. import activations, constraints, initializers, regularizers
+from .held import Vector
 from .input_spec import InputSpec
 from .layer import Layer
+
+# The module of each function that torch has one for, in whose settings both give the same numbers.
+_MODULES: dict[Any, Callable[[], nn.Module]] = {
+    activations.celu: nn.CELU,
+    activations.elu: nn.ELU,
+    activations.gelu: nn.GELU,
+    activations.hard_shrink: nn.Hardshrink,
+    activations.hard_sigmoid: nn.Hardsigmoid,
+    activations.hard_silu: nn.Hardswish,
+    activations.hard_tanh: nn.Hardtanh,
+    activations.leaky_relu: lambda: nn.LeakyReLU(0.2),
+    activations.linear: nn.Identity,
+    activations.log_sigmoid: nn.LogSigmoid,
+    activations.log_softmax: lambda: nn.LogSoftmax(-1),
+    activations.mish: nn.Mish,
+    activations.relu: nn.ReLU,
+    activations.relu6: nn.ReLU6,
+    activations.selu: nn.SELU,
+    activations.sigmoid: nn.Sigmoid,
+    activations.silu: nn.SiLU,
+    activations.soft_shrink: nn.Softshrink,
+    activations.softmax: lambda: nn.Softmax(-1),
+    activations.softplus: nn.Softplus,
+    activations.softsign: nn.Softsign,
+    activations.tanh: nn.Tanh,
+    activations.tanh_shrink: nn.Tanhshrink,
+}
+_WITH_LOGITS = {activations.sigmoid: "sigmoid", activations.softmax: "softmax"}
 
 
 class _Elementwise(Layer):
     """A layer whose output has the shape of its input, and its mask."""
 
+    _held_for: tuple[Any, ...] | None = None  # the settings that the torch module `self.module` computes with
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
+
+    def _hold(self, module: nn.Module | None, *settings: Any) -> None:
+        if module is not None:
+            self.module = module
+            self.__dict__["_held_for"] = settings
+
+    def _through(self, inputs: torch.Tensor, *settings: Any) -> torch.Tensor | None:
+        """What the torch module makes of the inputs; `None` where there is none for these settings, or for whole numbers."""
+        if self._held_for != settings or not inputs.is_floating_point():
+            return None
+        return self._modules["module"](inputs)  # type: ignore[misc]
+
+    def _with_logits(self, outputs: torch.Tensor, inputs: torch.Tensor, activation: str) -> torch.Tensor:
+        """`outputs`, which remember their logits unless a hook or another module may have changed them."""
+        module = self._modules["module"]
+        if module._forward_hooks or type(module) not in (nn.Sigmoid, nn.Softmax):  # type: ignore[union-attr]
+            return outputs
+        return activations.with_logits(outputs, inputs, activation)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
@@ -35,10 +85,17 @@ class Activation(_Elementwise):
 
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.activation = activations.get(activation)
+        self.activation = function = activations.get(activation)
+        make = _MODULES.get(function) if isinstance(function, Hashable) else None
+        self._hold(None if make is None else make(), function)
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.activation(inputs)
+        function = self.activation
+        outputs = self._through(inputs, function)
+        if outputs is None:
+            return function(inputs)
+        remembered = _WITH_LOGITS.get(function)
+        return outputs if remembered is None else self._with_logits(outputs, inputs, remembered)
 
 
 def _check_not_negative(**values: float | None) -> None:
@@ -66,9 +123,21 @@ class ReLU(_Elementwise):
         super().__init__(**kwargs)
         _check_not_negative(negative_slope=negative_slope, threshold=threshold, max_value=0.0 if max_value is None else max_value)
         self.max_value, self.negative_slope, self.threshold = max_value, negative_slope, threshold
+        self._hold(_rectifier(negative_slope, max_value, threshold), negative_slope, max_value, threshold)
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
+        settings = self.negative_slope, self.max_value, self.threshold
+        outputs = self._through(inputs, *settings)
+        return activations.relu(inputs, *settings) if outputs is None else outputs
+
+
+def _rectifier(negative_slope: float, max_value: float | None, threshold: float) -> nn.Module | None:
+    """torch's module for `relu` with these arguments, if it has one."""
+    if threshold:
+        return nn.Threshold(threshold, 0.0) if max_value is None and not negative_slope else None
+    if max_value is None:
+        return nn.LeakyReLU(negative_slope) if negative_slope else nn.ReLU()
+    return nn.ReLU6() if max_value == 6 and not negative_slope else None
 
 
 class LeakyReLU(_Elementwise):
@@ -91,9 +160,11 @@ class LeakyReLU(_Elementwise):
         super().__init__(**kwargs)
         _check_not_negative(negative_slope=negative_slope)
         self.negative_slope = negative_slope
+        self._hold(nn.LeakyReLU(negative_slope), negative_slope)
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        return F.leaky_relu(inputs, self.negative_slope)
+        outputs = self._through(inputs, self.negative_slope)
+        return activations.leaky_relu(inputs, self.negative_slope) if outputs is None else outputs
 
 
 class ELU(_Elementwise):
@@ -109,9 +180,11 @@ class ELU(_Elementwise):
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.alpha = alpha
+        self._hold(nn.ELU(alpha), alpha)
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        return F.elu(inputs, self.alpha)
+        outputs = self._through(inputs, self.alpha)
+        return activations.elu(inputs, self.alpha) if outputs is None else outputs
 
 
 class PReLU(_Elementwise):
@@ -126,6 +199,8 @@ class PReLU(_Elementwise):
     """
 
     _float_input = True
+    _feature_axis: int
+    alpha: Any
 
     def __init__(
         self,
@@ -143,20 +218,40 @@ class PReLU(_Elementwise):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         shared = self.shared_axes or []
-        shape = [1 if axis in shared else size for axis, size in enumerate(input_shape)][1:]
+        shape: Any = [1 if axis in shared else size for axis, size in enumerate(input_shape)][1:]
         if None in shape:
             raise ValueError(
                 f"The input of the layer {self.name!r} must have known sizes along the axes that `shared_axes` does not name. "
                 f"Received: input_shape={input_shape}, shared_axes={self.shared_axes}"
             )
-        self.alpha = self.add_weight(
-            shape, self.alpha_initializer, regularizer=self.alpha_regularizer, constraint=self.alpha_constraint, name="alpha"
-        )
+        # torch has slopes along one axis, the second, or one for all; others are a weight of the layer's own.
+        features = [axis for axis, size in enumerate(shape, start=1) if size != 1]
+        self.__dict__["_feature_axis"] = features[0] if features else 1
+        if len(features) < 2:
+            self._hold(self.new_module(nn.PReLU, math.prod(shape)))
+            self.alpha = self.wrap_weight(
+                self.module,
+                "weight",
+                "alpha",
+                self.alpha_initializer,
+                Vector(tuple(shape)),
+                self.alpha_regularizer,
+                self.alpha_constraint,
+            )
+        else:
+            self.alpha = self.add_weight(
+                shape, self.alpha_initializer, regularizer=self.alpha_regularizer, constraint=self.alpha_constraint, name="alpha"
+            )
         sizes = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared} if shared else {}
         self.input_spec = InputSpec(ndim=len(input_shape), axes=sizes)
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        return torch.where(inputs > 0, inputs, inputs * self.alpha.to(inputs.dtype))
+        if self._held_for is None:
+            return torch.where(inputs > 0, inputs, inputs * self.alpha.to(inputs.dtype))
+        axis = self._feature_axis
+        if axis == 1:
+            return self._modules["module"](inputs)  # type: ignore[misc]
+        return self._modules["module"](inputs.movedim(axis, 1)).movedim(1, axis)  # type: ignore[misc]
 
 
 class Softmax(_Elementwise):
@@ -172,6 +267,8 @@ class Softmax(_Elementwise):
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis
+        only = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
+        self._hold(nn.Softmax(only) if isinstance(only, int) else None, axis)
 
     def call(self, inputs: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         if mask is None:
@@ -187,8 +284,12 @@ class Softmax(_Elementwise):
         return torch.where(kept, self._softmax(torch.where(kept, inputs, lowest)), 0.0)
 
     def _softmax(self, x: torch.Tensor) -> torch.Tensor:
-        if isinstance(self.axis, (list, tuple)):
-            if len(self.axis) > 1:
-                return torch.exp(x - torch.logsumexp(x, tuple(self.axis), keepdim=True))
-            return activations.softmax(x, self.axis[0])
-        return activations.softmax(x, self.axis)
+        axis = self.axis
+        outputs = self._through(x, axis)
+        if outputs is not None:
+            return self._with_logits(outputs, x, "softmax") if axis == -1 else outputs
+        if isinstance(axis, (list, tuple)):
+            if len(axis) > 1:
+                return torch.exp(x - torch.logsumexp(x, tuple(axis), keepdim=True))
+            axis = axis[0]
+        return activations.softmax(x, axis)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvTransposeNd
 
 from .. import activations, constraints, initializers, regularizers
-from ..ops.nn.spatial import conv_transpose_forward, conv_transpose_geometry, same_padding
+from ..ops.nn.spatial import conv_transpose_geometry, same_padding
 from ..variable import Layout, WeightView
 from .input_spec import InputSpec
 from .lora import LoRA
@@ -20,7 +20,7 @@ from .spatial import Spatial, spatial_tuple, standardize_padding, window_length
 
 _CONV: dict[int, Callable[..., nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _CONV_TRANSPOSE: dict[int, type[_ConvTransposeNd]] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-_F_CONV_TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+_CONVOLVE: dict[int, Callable[..., torch.Tensor]] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 # Keras: (*spatial, in, out); torch: (out, in, *spatial). Of a transposed convolution both swap in and out.
 _KERNEL = {rank: Layout((*range(2, rank + 2), 1, 0)) for rank in (1, 2, 3)}
 
@@ -205,9 +205,16 @@ class _Convolution(LoRA, _Windowed):
         self._build_lora()
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        if self.lora_enabled or type(self).convolution_op is not _Convolution.convolution_op:
+        if type(self).convolution_op is not _Convolution.convolution_op:
             return self._by_op(inputs)
-        return self._finish(self.conv(self._pad(self._channels_first(inputs))))
+        x = self._pad(self._channels_first(inputs))
+        outputs = self.conv(x)
+        if self.lora_enabled:
+            delta = self.kernel.to_torch(self._lora_delta())[0]
+            outputs = outputs + _CONVOLVE[self.rank](
+                x, delta.to(x.dtype), None, self.strides, self._plan_padding(), self.dilation_rate, self.groups
+            )
+        return self._finish(outputs)
 
     def convolution_op(self, inputs: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
         """The convolution alone, without bias and activation. Override it to convolve in another way.
@@ -315,7 +322,7 @@ class _TransposedConvolution(_Windowed):
         self._set_bias(use_bias, bias_initializer, bias_regularizer, bias_constraint)
 
     _cut: tuple[int, ...]
-    _plain: bool
+    _more: tuple[int, ...]
 
     def _geometry(self, sizes: Sequence[int]) -> list[tuple[int, int]]:
         extra = self.output_padding or (None,) * self.rank
@@ -327,17 +334,18 @@ class _TransposedConvolution(_Windowed):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = self._known_channels(input_shape)
         # torch cuts `crop` at both ends and gives `restore` back at the end, both whatever the input's size is; it takes no other
-        # `restore` than one below stride or dilation, and never a negative one.
+        # `restore` than one below stride or dilation, and never a negative one: zeros after the input give the rest, a cut takes it.
         plans = self._geometry((1,) * self.rank)
         crops = tuple(crop for crop, _ in plans)
-        restore = tuple(
-            length - (d * (k - 1) + 1 - 2 * crop) for (crop, length), k, d in zip(plans, self.kernel_size, self.dilation_rate)
-        )
+        restore = tuple(length - (d * (k - 1) + 1 - 2 * crop) for (crop, length), k, d in zip(plans, self.kernel_size, self.dilation_rate))
         self.__dict__["_cut"] = tuple(min(r, 0) for r in restore)
-        self.__dict__["_plain"] = all(r < max(s, d) for r, s, d in zip(restore, self.strides, self.dilation_rate))
+        self.__dict__["_more"] = more = tuple(
+            max(0, -(-(r - max(s, d) + 1) // s)) for r, s, d in zip(restore, self.strides, self.dilation_rate)
+        )
+        extra = tuple(max(r - m * s, 0) for r, m, s in zip(restore, more, self.strides))
         self.conv = self.new_module(
             _CONV_TRANSPOSE[self.rank], channels, self.filters, self.kernel_size, stride=self.strides, padding=crops,
-            output_padding=tuple(max(r, 0) for r in restore) if self._plain else 0, dilation=self.dilation_rate, bias=self.use_bias,
+            output_padding=extra, dilation=self.dilation_rate, bias=self.use_bias,
         )  # fmt: skip
         self.kernel = self.wrap_weight(
             self.conv, "weight", "kernel", self.kernel_initializer, _KERNEL[self.rank], self.kernel_regularizer, self.kernel_constraint
@@ -347,12 +355,8 @@ class _TransposedConvolution(_Windowed):
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         x = self._channels_first(inputs)
-        if not self._plain:
-            y = conv_transpose_forward(
-                _F_CONV_TRANSPOSE[self.rank], x, self.conv.weight, self.conv.bias, self.strides, self.padding, self.output_padding,
-                self.dilation_rate,
-            )  # fmt: skip
-            return self._finish(y)
+        if any(self._more):
+            x = F.pad(x, [n for more in reversed(self._more) for n in (0, more)])
         y = self.conv(x)
         if any(self._cut):
             window = (slice(None), slice(None), *(slice(c or None) for c in self._cut))

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from .. import activations, constraints, initializers, regularizers
+from .held import Vector
 from .input_spec import InputSpec
 from .layer import Layer
 from .lora import LoRA
@@ -50,23 +51,6 @@ class _Matrix:
 
     def to_torch(self, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return (value.permute(self.axes).reshape(math.prod(value.shape[a] for a in self.axes[: self.rows]), -1),)
-
-
-@dataclass(frozen=True)
-class _Vector:
-    """A Keras bias as the vector of an `nn.Linear`.
-
-    Args:
-        shape: The shape of the Keras bias.
-    """
-
-    shape: tuple[int, ...]
-
-    def to_keras(self, *stored: torch.Tensor) -> torch.Tensor:
-        return stored[0].reshape(self.shape)
-
-    def to_torch(self, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return (value.reshape(-1),)
 
 
 @dataclass(frozen=True)
@@ -169,7 +153,7 @@ class EinsumDense(LoRA, Layer):
             )
             if shapes.bias is not None:
                 self.bias = self.wrap_weight(
-                    self.linear, "bias", "bias", self.bias_initializer, _Vector(shapes.bias), self.bias_regularizer, self.bias_constraint
+                    self.linear, "bias", "bias", self.bias_initializer, Vector(shapes.bias), self.bias_regularizer, self.bias_constraint
                 )
         self.input_spec = InputSpec(ndim=len(input_shape))
         self._build_lora()

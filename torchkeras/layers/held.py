@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from torch import nn
 
 _Module = TypeVar("_Module", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A Keras weight of any shape as a vector of torch's.
+
+    Args:
+        shape: The shape of the Keras weight.
+    """
+
+    shape: tuple[int, ...]
+
+    def to_keras(self, *stored: torch.Tensor) -> torch.Tensor:
+        return stored[0].reshape(self.shape)
+
+    def to_torch(self, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (value.reshape(-1),)
+
 
 LED = "_led"  # on a module: the layer that holds it sees to its mode, call by call
 

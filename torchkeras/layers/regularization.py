@@ -54,6 +54,9 @@ class _Noise(Layer):
 class _Dropout(FollowsCall, nn.Dropout): ...
 
 
+class _AlphaDropout(FollowsCall, nn.AlphaDropout): ...
+
+
 class _Dropout1d(FollowsCall, nn.Dropout1d): ...
 
 
@@ -139,11 +142,11 @@ class _SpatialDropout(_Noise, Spatial):
         return config
 
     def call(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
-        if not training or self.rate == 0:
-            return inputs
         x = self._channels_first(inputs)
         if self.seed is None:
             return self._as_given(self.dropout(x))
+        if not training or self.rate == 0:
+            return inputs
         return self._as_given(random.dropout(x, self.rate, (*x.shape[:2], *(1,) * self.rank), self.seed_generator))
 
 
@@ -229,7 +232,7 @@ class GaussianDropout(_Noise):
 
 
 class AlphaDropout(_Noise):
-    """Dropout to the lowest value of SELU, which keeps mean and variance of its inputs (Klambauer et al. 2017).
+    """Dropout to the lowest value of SELU, which keeps mean and variance of its inputs, over `nn.AlphaDropout` (Klambauer et al. 2017).
 
     Args:
         rate: The share, from 0 to below 1.
@@ -249,8 +252,11 @@ class AlphaDropout(_Noise):
         self._init_rate(rate, below_one=True)
         self.noise_shape = _noise_shape(noise_shape)
         self._init_noise(seed)
+        self.dropout = _AlphaDropout(rate)
 
     def call(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
+        if self.noise_shape is None and self.seed is None:
+            return self.dropout(inputs)
         if not training or self.rate == 0:
             return inputs
         shape: Sequence[int] = inputs.shape

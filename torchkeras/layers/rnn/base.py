@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ... import dtypes, tree
+from ... import dtypes, recompute, tree
 from ...variable import Variable
 from ..layer import Layer
 from .cells import LSTMCell, RecurrentCell, States
@@ -185,10 +185,12 @@ class RNN(Layer):
         if initial_state is not None:
             initial_state = self._checked(initial_state)
         elif self.stateful:
-            initial_state = tree.map_structure(lambda s: s.detach().clone().to(sequences.dtype), self.states)
+            initial_state = recompute.recorded(
+                self, lambda: tree.map_structure(lambda s: s.detach().clone().to(sequences.dtype), self.states)
+            )
             self._check_batch(sequences, initial_state)
         last, outputs, states = self.inner_loop(sequences, initial_state, mask, training=training)
-        if self.stateful:
+        if self.stateful and not recompute.recomputing():
             with torch.no_grad():
                 for kept, state in zip(self._kept(), tree.flatten(states)):
                     kept.copy_(state)

@@ -108,7 +108,9 @@ class RecurrentCell(Layer):
 
     def _stored(self, name: str) -> torch.Tensor:
         parameters, buffers = self._tables
-        return parameters[name] if name in parameters else buffers[name]
+        if name in parameters:
+            return parameters[name]
+        return buffers[name] if name in buffers else getattr(self.rnn, name)  # of a parametrization, or of a module around the module
 
     def _device(self) -> torch.device:
         return self._stored("weight_ih_l0").device if self.built else rank.default_device()
@@ -224,9 +226,11 @@ class RecurrentCell(Layer):
 
     def drop_inputs(self, sequences: torch.Tensor) -> torch.Tensor:
         """A whole sequence under one dropout mask."""
-        masked = sequences * self.get_dropout_mask(sequences[:, 0]).unsqueeze(1)
-        self.reset_dropout_mask()
-        return masked
+        self.reset_dropout_mask()  # which a pass that was cut short may have left
+        try:
+            return sequences * self.get_dropout_mask(sequences[:, 0]).unsqueeze(1)
+        finally:
+            self.reset_dropout_mask()
 
     def run(self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None) -> Step:
         """The fused kernel over `(batch, steps, features)`: all outputs, and the states after the last step."""
@@ -239,9 +243,7 @@ class RecurrentCell(Layer):
         names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
         return [self._stored(n) for n in names[: 4 if self.use_bias else 2]]
 
-    def _run_kernel(
-        self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None, weights: list[torch.Tensor]
-    ) -> Step:
+    def _run_kernel(self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None, weights: list[torch.Tensor]) -> Step:
         if states is None:
             count = len(self.state_size) if isinstance(self.state_size, list) else 1
             states = [sequences.new_zeros(sequences.shape[0], self.units)] * count
@@ -412,9 +414,7 @@ class LSTMCell(RecurrentCell):
     def _kernel(self) -> Callable:
         return torch.lstm
 
-    def run_holding(
-        self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None, hold: torch.Tensor
-    ) -> Step:
+    def run_holding(self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None, hold: torch.Tensor) -> Step:
         """`run`, where the carry stays as it is at the steps at which `hold`, `(batch, steps)`, is true.
 
         One more input feature, whose weight shuts the input gate and opens the forget gate, does that inside the kernel, so that no
