@@ -1,8 +1,11 @@
 """Inference of shapes: on tensors without values, on small ones with values, and what stands for an unknown size is seen by nobody."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import torchkeras as keras
 from torchkeras import layers, ops
@@ -94,3 +97,23 @@ def test_a_sequential_runs_on_other_lengths_than_it_was_built_on():
     assert model(torch.ones(2, 11, 4)).shape == (2, 10, 4)
     with pytest.raises(ValueError, match="axis -1 of the input shape to have size 4, found 5"):
         model(torch.ones(2, 9, 5))
+
+
+def test_threads_infer_for_themselves():
+    failed = []
+
+    def work():
+        try:
+            for _ in range(8):
+                x = keras.Input((None, 4))
+                assert len(keras.Model(x, nn.Linear(4, 3)(x)).weights) == 2
+                assert Chain(layers.Dense(3), layers.Dense(5))(x).shape == (None, None, 5)
+        except BaseException as error:  # noqa: BLE001
+            failed.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []

@@ -228,3 +228,55 @@ def test_in_a_sequential_and_as_an_attribute():
     assert all(not np.array_equal(a, b) for a, b in zip(before, sub.get_weights()))
     sub.trainable = False
     assert sub.trainable_weights == [] and len(sub.non_trainable_weights) == 6
+
+
+def test_parameters_of_foreign_modules_are_the_models(tmp_path):
+    linear = nn.Linear(4, 3)
+    x = keras.Input((4,))
+    model = keras.Model(x, nn.functional.linear(x, linear.weight, linear.bias) * 2 + torch.ones(3))
+    assert {id(p) for p in model.parameters()} == {id(linear.weight), id(linear.bias)} and len(model.trainable_weights) == 2
+    assert list(model.state_dict()) == ["parameter", "parameter_1"]
+    before = linear.weight.detach().clone()
+    model.compile("sgd", "mse")
+    model.fit(np.ones((8, 4), "float32"), np.ones((8, 3), "float32"), verbose=0)
+    trained = linear.weight.detach().clone()
+    assert not torch.equal(trained, before)
+    model.save_weights(tmp_path / "w.weights.h5")
+    nn.init.zeros_(linear.weight)
+    model.load_weights(tmp_path / "w.weights.h5")
+    assert torch.equal(linear.weight, trained)
+    with pytest.raises(ValueError, match=r"call of 'linear\w*' takes a parameter of shape \(3, 4\)"):
+        model.save(tmp_path / "m.keras")
+    model.trainable = False
+    assert not linear.weight.requires_grad and model.trainable_weights == []
+    assert model.double()(torch.ones(2, 4, dtype=torch.float64)).dtype is torch.float64
+
+
+def test_a_weight_of_a_layer_of_the_model_stays_one():
+    linear, dense = nn.Linear(4, 4), layers.Dense(4)
+    x = keras.Input((4,))
+    model = keras.Model(x, torch.matmul(dense(nn.functional.linear(linear(x), linear.weight)), dense.kernel))
+    assert len(list(model.parameters())) == len(model.state_dict()) == len(model.weights) == 4
+    model.load_state_dict({k: torch.zeros_like(v) for k, v in model.state_dict().items()}, assign=True)
+    assert model(torch.ones(2, 4)).abs().sum() == 0
+
+
+def test_a_weight_of_a_layer_outside_the_model_comes_with_it():
+    dense = layers.Dense(3)
+    dense.build((None, 4))
+    x = keras.Input((4,))
+    model = keras.Model(x, torch.matmul(x, dense.kernel))
+    assert any(p is dense.kernel.parameters[0] for p in model.parameters())
+
+
+def test_constants_go_where_the_model_goes(tmp_path):
+    x = keras.Input((4,))
+    model = keras.Model(x, (x + torch.ones(4)) * nn.BatchNorm1d(4).running_var)
+    assert model.weights == [] and model.state_dict() == {}
+    values = torch.randn(2, 4)
+    expected = model(values)
+    model.save(tmp_path / "m.keras")
+    for copied in (keras.models.load_model(tmp_path / "m.keras"), keras.models.clone_model(model)):
+        torch.testing.assert_close(copied(values), expected)
+        torch.testing.assert_close(copied.double()(values.double()), expected.double())
+    assert model.to("meta")(torch.ones(2, 4, device="meta")).device.type == "meta"

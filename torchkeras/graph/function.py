@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -157,18 +158,28 @@ class Plan:
         outputs: The nest of symbolic outputs.
         nodes: The nodes between them, in order.
         key_of: Gives the name under which an operation that is a module is found at run time, or `None` for a plain function.
+        held: The dotted attribute of the model under which a tensor among the arguments of the calls is found at run time, by its id.
     """
 
     def __init__(
-        self, inputs: Sequence[KerasTensor], outputs: Any, nodes: Sequence[Node], key_of: Callable[[Operation], str | None]
+        self,
+        inputs: Sequence[KerasTensor],
+        outputs: Any,
+        nodes: Sequence[Node],
+        key_of: Callable[[Operation], str | None],
+        held: Mapping[int, str] | None = None,
     ) -> None:
         slots: dict[int, int] = {}
         for tensor in inputs:
             slots[id(tensor)] = len(slots)
         self.input_count = len(inputs)
+        self.held: list[tuple[int, str]] = []  # slots of the model's own tensors, and where it has them
+        for tensor, path in (held or {}).items():
+            slots[tensor] = len(slots)
+            self.held.append((slots[tensor], path))
 
         def place(leaf: Any) -> Any:
-            return Slot(slots[id(leaf)]) if isinstance(leaf, KerasTensor) else leaf
+            return Slot(slots[id(leaf)]) if id(leaf) in slots else leaf
 
         steps: list[Step] = []
         for node in nodes:
@@ -199,7 +210,7 @@ class Plan:
             if slot not in kept:
                 steps[i].dead += (slot,)
 
-    def run(self, modules: Mapping[str, Any], inputs: Sequence[Any], proven: bool = True) -> Any:
+    def run(self, modules: Mapping[str, Any], inputs: Sequence[Any], proven: bool = True, owner: Any = None) -> Any:
         """The outputs for flat `inputs`, with layers taken by key from `modules` (so that one replaced in place is used).
 
         The inputs of a model are checked when it is called, and the graph has proven the shapes of the tensors between its layers. A layer
@@ -209,10 +220,13 @@ class Plan:
         Args:
             modules: The layers by key.
             inputs: The inputs, flat.
-            proven: Whether they have the sizes that the graph was made with; layers check their inputs where not.
+            owner: The model, which holds the tensors that its calls take beside its inputs.
+            proven: Whether the inputs have the sizes that the graph was made with; layers check their inputs where not.
         """
         values: list[Any] = [None] * self.size
         values[: self.input_count] = inputs
+        for slot, path in self.held:
+            values[slot] = functools.reduce(getattr, path.split("."), owner)
         straight = proven and not (torch.compiler.is_compiling() or _has_any_global_hook() or torch._C._get_tracing_state())
         if straight:
             if self._classes is None:

@@ -388,6 +388,9 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
         object.__setattr__(self, "_trainable", value)
         for variable in self._own_trainable:
             variable.trainable = value
+        for stored in self._parameters.values():  # what a torch user put on the layer
+            if stored is not None and not isinstance(stored, Variable):
+                stored.requires_grad_(value)
         covered = self._covered()
         for child in self._own_children():
             _set_trainable(child, value, covered)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from .. import dtypes, tree
 from ..configurable import deserialize_keras_object, serialize_keras_object
 from ..graph import KerasTensor, Node, Operation
 from ..graph.opnode import OpNode
 from ..layers.layer import Layer
+from ..variable import KerasVariable
 from .op_config import (
     TORCH_VALUES,
     OpCall,
@@ -40,10 +42,10 @@ def serialize(operations: Sequence[Operation], nodes: Sequence[Node], inputs: An
         as_op = serialize_op(operation, own[0]) if isinstance(operation, OpNode) and len(own) == 1 else None
         if as_op is None:
             data = serialize_keras_object(operation)
-            made = [_serialize_call(*_arguments_of(operation, n), place, isinstance(operation, OpNode)) for n in own]
+            made = [_serialize_call(operation.name, *_arguments_of(operation, n), place, isinstance(operation, OpNode)) for n in own]
         else:
             data, args, kwargs = as_op
-            made = [_serialize_call(args, kwargs, place)]
+            made = [_serialize_call(operation.name, args, kwargs, place)]
         layers.append({**data, "name": operation.name, "inbound_nodes": made})
     pointers = tuple(_pointers(nest, place) for nest in (inputs, outputs))
     return {"layers": layers, "input_layers": pointers[0], "output_layers": pointers[1]}
@@ -79,7 +81,7 @@ def _arguments_of(operation: Operation, node: Node) -> tuple[tuple, dict[str, An
     return without_devices(operation, node.args, node.kwargs)
 
 
-def _serialize_call(args: tuple, kwargs: dict[str, Any], place: dict[int, list[Any]], of_torch: bool = False) -> dict[str, Any]:
+def _serialize_call(name: str, args: tuple, kwargs: dict[str, Any], place: dict[int, list[Any]], of_torch: bool = False) -> dict[str, Any]:
     def leaf(value: Any) -> Any:
         if isinstance(value, KerasTensor):
             history = list(place[id(value)])
@@ -87,6 +89,11 @@ def _serialize_call(args: tuple, kwargs: dict[str, Any], place: dict[int, list[A
                 "class_name": "__keras_tensor__",
                 "config": {"shape": list(value.shape), "dtype": dtypes.standardize_dtype(value.dtype), "keras_history": history},
             }
+        if isinstance(value, (nn.Parameter, KerasVariable)):
+            raise ValueError(
+                f"The call of {name!r} takes a parameter of shape {tuple(value.shape)}, which a config has no place for. "
+                "Make the call in the `call` of a Layer that has the parameter as an attribute."
+            )
         if of_torch and isinstance(value, slice):
             parts = {name: leaf(getattr(value, name)) for name in ("start", "stop", "step")}
             return {"class_name": "__slice__", "config": parts}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from ..layers.input_spec import InputSpec
 from ..layers.layer import Layer
 from ..layers.masks import with_mask
 from ..training.trainer import Trainer
+from ..variable import WeightView
 from . import graph_config
 from .summary import print_summary
 
@@ -85,7 +87,7 @@ class Model(Trainer, Layer):
                 "Pass another `name=` to one of them."
             )
         keys = self._register(operations)
-        plan = Plan(flat, outputs, nodes, lambda operation: keys.get(id(operation)))
+        plan = Plan(flat, outputs, nodes, lambda operation: keys.get(id(operation)), self._take_tensors(nodes))
         self.__dict__.update(
             _inputs_struct=inputs, _outputs_struct=outputs, _inputs=flat, _outputs=tree.flatten(outputs), _operations=operations,
             _nodes=nodes, _plan=plan, _single_input=isinstance(inputs, KerasTensor),
@@ -122,6 +124,35 @@ class Model(Trainer, Layer):
         if self._mode_given:
             follow(layer, self._mode)
         self._modules[key] = layer
+
+    def _take_tensors(self, nodes: Sequence[Node]) -> dict[int, str]:
+        """Make tensors among the arguments of calls the model's own; returns where each is found, by its id.
+
+        A parameter that no layer of the model has becomes the model's parameter, any other tensor a buffer that is not saved: it is part
+        of the graph, as in Keras, but goes where the model goes.
+        """
+        paths = {id(t): path for path, t in (*self.named_parameters(), *self.named_buffers())}
+        held: dict[int, str] = {}
+        for leaf in tree.flatten([(node.args, node.kwargs) for node in nodes]):
+            if isinstance(leaf, WeightView):
+                if not all(id(p) in paths for p in leaf.parameters):
+                    name = self._free_name(leaf.name)
+                    setattr(self, name, leaf.module)
+                    paths.update({id(t): f"{name}.{path}" for path, t in leaf.module.named_parameters()})
+            elif isinstance(leaf, torch.Tensor) and (leaf.is_leaf or id(leaf) in paths):
+                if id(leaf) not in paths:
+                    trained = isinstance(leaf, nn.Parameter)
+                    paths[id(leaf)] = name = self._free_name(str(getattr(leaf, "name", None) or "parameter") if trained else "constant")
+                    if trained:
+                        setattr(self, name, leaf)
+                    else:
+                        self.register_buffer(name, leaf, persistent=False)
+                held[id(leaf)] = paths[id(leaf)]
+        return held
+
+    def _free_name(self, name: str) -> str:
+        name = name.replace(".", "_").replace("/", "_")
+        return next(n for n in itertools.chain([name], (f"{name}_{i}" for i in itertools.count(1))) if not hasattr(self, n))
 
     @property
     def inputs(self) -> list[KerasTensor] | None:
@@ -208,10 +239,10 @@ class Model(Trainer, Layer):
         ):
             return super().forward(*args, **kwargs)
         if context.root is not None:
-            return self._plan.run(self._modules, args)
+            return self._plan.run(self._modules, args, owner=self)
         begin(self)
         try:
-            return self._plan.run(self._modules, args)
+            return self._plan.run(self._modules, args, owner=self)
         except RuntimeError as error:
             self.explain(error, args)
             raise
@@ -229,7 +260,7 @@ class Model(Trainer, Layer):
         if mask is not None:
             flat = [x if m is None or x is None else with_mask(x, m) for x, m in zip(flat, tree.flatten(mask))]
         proven = not self._any_length or all(spec.accepts(x.shape) for spec, x in zip(self._specs, flat))
-        return self._plan.run(self._modules, flat, proven)
+        return self._plan.run(self._modules, flat, proven, self)
 
     def _checks_as_layers_do(self) -> bool:
         return self._plan is None
