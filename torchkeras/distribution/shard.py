@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,12 +23,16 @@ class Shard:
         world: How many processes share each batch.
         rows: How many samples of the batch at hand are here.
         size: How many samples the batch at hand has in all processes.
+        last: Whether the step at hand is the last of an epoch: results of metrics are those over all processes.
+        uncount: Takes back what a row that stands in for none has added to metrics.
         reduced: Whether the gradients of the last `backward()` are those of the whole batch, and no update has used them yet.
     """
 
     world: int = 1
     rows: int = 1
     size: int = 1
+    last: bool = False
+    uncount: Callable[[], None] | None = None
     reduced: bool = False
 
     @property

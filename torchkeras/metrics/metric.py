@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from .. import dtypes, registry, tree
 from ..configurable import Configurable, get_from
-from ..distribution import rank, reduce
+from ..distribution import rank, reduce, shard
 from ..variable import Variable
 
 _FILLS: dict[str, Callable] = {"zeros": torch.zeros, "ones": torch.ones}
@@ -46,6 +47,11 @@ class Metric(Configurable):
         self = super().__new__(cls, *args, **kwargs)
         self._states = []
         return self
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "result" in vars(cls):
+            cls.result = _over_processes(cls.result)  # type: ignore[method-assign]
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or registry.unique_name(registry.snake_case(type(self).__name__))
@@ -255,6 +261,22 @@ class Metric(Configurable):
 
 
 _REDUCTIONS = reduce.REDUCTIONS
+
+
+def _over_processes(result: Callable) -> Callable:
+    """`result` which, in the last step of an epoch that several processes share, is that of all of them."""
+
+    @functools.wraps(result)
+    def wrapper(self: Metric) -> Any:
+        part = shard.current()
+        if not part.last:
+            return result(self)
+        if part.uncount is not None:
+            part.uncount()
+        with shard.use(shard.WHOLE):
+            return self.synced_result()
+
+    return wrapper
 
 
 def sync_metrics(metrics: Sequence[Metric]) -> None:

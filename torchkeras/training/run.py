@@ -125,6 +125,7 @@ class Run:
     shard: Shard = field(default_factory=Shard)
     regularized: list[Any] = field(default_factory=list)
     _asks: bool = field(default=False, init=False)  # whether a callback may stop one process between two batches
+    _ended: bool = field(default=False, init=False)  # whether the last step knew that it was
     _reducer: ddp.Reducer | None = field(default=None, init=False)
     _current: ClassVar[threading.local] = threading.local()
 
@@ -175,20 +176,15 @@ class Run:
         begin = getattr(self.callbacks, name + "begin") if wants[name + "begin"] else None
         end = getattr(self.callbacks, name + "end") if wants[name + "end"] else None
         outcome: Any = None
-        for first, execution in self._executions():
+        for first, execution, last in self._executions():
             if begin is not None:
                 begin(first)
-            count = len(execution)
-            if self.shard.rows:
-                outcome = function(execution)
-            else:
-                with _uncounted(model):
-                    outcome = function(execution)
+            outcome = function(execution) if self.shard.world == 1 else self._shared(execution, last)
             if take is not None:
                 take(outcome)
             if end is not None:
-                end(first + count - 1, {"outputs": outcome} if kind is PREDICT else outcome)
-                if kind is not PREDICT and outcome.__class__ is LazyLogs and sys.getrefcount(outcome) > 2:
+                end(first + len(execution) - 1, {"outputs": outcome} if kind is PREDICT else outcome)
+                if outcome.__class__ is LazyLogs and sys.getrefcount(outcome) > 2:
                     outcome.settle()  # somebody keeps them
             stopped = getattr(model, kind.stop)
             if ddp.any_of(stopped) if self._asks else stopped:
@@ -196,35 +192,41 @@ class Run:
                 break
         return outcome
 
-    def _executions(self) -> Iterator[tuple[int, Execution]]:
-        """The number of its first batch, and the batches, for each execution."""
-        every, parallel = self.model.steps_per_execution, self.shard.world > 1
-        if every == 1 and not parallel:
+    def _executions(self) -> Iterator[tuple[int, Execution, bool]]:
+        """The number of its first batch, the batches, and whether it is known to be the last, for each execution."""
+        every = self.model.steps_per_execution
+        if self.shard.world > 1:
+            sized = iter(self.batches)
+            groups = iter(lambda: list(itertools.islice(sized, every)), [])
+            ahead, number = next(groups, None), 0
+            while ahead is not None:
+                group, ahead = ahead, next(groups, None)
+                yield number, Execution(group), ahead is None
+                number += len(group)
+        elif every == 1:
             for number, (batch, _) in enumerate(self.batches):
-                yield number, Execution((batch,))
-            return
-        gathered: Execution = Execution()
-        number = 0
-        for batch, size in self.batches:
-            if parallel:
-                if gathered:  # the shard tells the part of one batch
-                    yield number - len(gathered), gathered
-                    gathered = Execution()
-                batch = self._part(batch, size)
-            gathered.append(batch)
-            number += 1
-            if len(gathered) == every:
-                yield number - every, gathered
-                gathered = Execution()
-        if gathered:
-            yield number - len(gathered), gathered
+                yield number, Execution((batch,)), False
+        else:
+            plain = enumerate(batch for batch, _ in self.batches)
+            while group := list(itertools.islice(plain, every)):
+                yield group[0][0], Execution(batch for _, batch in group), False
 
-    def _part(self, batch: Any, size: int) -> Any:
-        """The batch, with the shard telling about it; a process without samples gets a row that counts for none."""
-        self.shard.rows, self.shard.size = rows_of(unpack_x_y_sample_weight(batch)[0]), size
-        if self.shard.rows:
-            return batch
-        return tree.map_structure(lambda t: t.new_zeros((1, *t.shape[1:])) if isinstance(t, torch.Tensor) and t.ndim else t, batch)
+    def _shared(self, execution: Execution, last: bool) -> Any:
+        """Run this process's parts of the batches; without a sample of one, on a row that counts for none."""
+        outcome: Any = None
+        for i, (batch, size) in enumerate(execution):
+            part = self.shard
+            part.rows, part.size = rows_of(unpack_x_y_sample_weight(batch)[0]), size
+            part.last = last and i == len(execution) - 1
+            try:
+                if part.rows:
+                    outcome = self.function(Execution((batch,)))
+                else:
+                    with _uncounted(self.model, part):
+                        outcome = self.function(Execution((tree.map_structure(_one_row, batch),)))
+            finally:
+                self._ended, part.last = part.last, False
+        return outcome
 
     # -- results ------------------------------------------------------------------------------------------------------------------------
 
@@ -236,12 +238,8 @@ class Run:
         """
         model = self.model
         own = {} if logs is None or isinstance(logs, LazyLogs) else {k: to_number(v) for k, v in logs.items()}
-        kept: set[str] = set()  # of `own`, what is no metric's
         parallel = self.shard.world > 1
         if parallel:
-            if own:
-                seen = {k: to_number(v) for k, v in model.get_metrics_result().items()}
-                kept = {k for k in own if ddp.any_of(k not in seen or not _same(own[k], seen[k]))}
             sync_metrics(model.metrics)
         for metric in model.metrics:
             if hasattr(metric, "check"):
@@ -251,7 +249,8 @@ class Run:
             return values
         if not parallel:
             return own
-        return {k: self._joined(own[k]) if k in kept else values[k] for k in own}
+        # In the last step of an epoch metrics told their results over all processes; one that a callback made the last knew only its own.
+        return {k: values[k] if k in values and not self._ended else self._joined(v) for k, v in own.items()}
 
     def _joined(self, number: Any) -> Any:
         """What processes report of their parts of the last batch, as one."""
@@ -260,8 +259,8 @@ class Run:
         return to_number(reduce.all_reduce(weighted.to(rank.default_device()), "sum"))
 
 
-def _same(a: Any, b: Any) -> bool:
-    return bool(torch.equal(torch.as_tensor(a, dtype=torch.float64), torch.as_tensor(b, dtype=torch.float64)))
+def _one_row(leaf: Any) -> Any:
+    return leaf.new_zeros((1, *leaf.shape[1:])) if isinstance(leaf, torch.Tensor) and leaf.ndim else leaf
 
 
 def run_mode(model: Trainable, training: bool) -> mode:
@@ -270,20 +269,26 @@ def run_mode(model: Trainable, training: bool) -> mode:
 
 
 @contextlib.contextmanager
-def _uncounted(model: Runnable) -> Iterator[None]:
+def _uncounted(model: Runnable, part: Shard) -> Iterator[None]:
     """Metrics and statistics stay as they are, whatever a step on a row that counts for none does to them."""
     known = list(model.metrics)
     state = [*model.buffers(), *(v for m in known for v in m.state)]
     saved = [t.detach().clone() for t in state]
-    try:
-        yield
-    finally:
+
+    def uncount() -> None:
         for metric in model.metrics:
             if not any(metric is m for m in known):  # made by this step
                 metric.reset_state()
         with torch.no_grad():
             for tensor, before in zip(state, saved):
                 tensor.detach().copy_(before)
+
+    part.uncount = uncount
+    try:
+        yield
+    finally:
+        part.uncount = None
+        uncount()
 
 
 # -- what `make_train_function` and its kin make --------------------------------------------------------------------------------------
