@@ -211,7 +211,7 @@ class Muon(Optimizer):
     def _run(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         adam = "exp_avg_sq" in batch.slots
         rate = lr * self.adam_lr_ratio if adam else lr
-        decay = self.adam_weight_decay if adam else self.weight_decay
+        decay = self.adam_weight_decay if adam and "weight_decay" not in batch.group else self._decay_of(batch)
         if decay and batch.decayed:
             torch._foreach_mul_(batch.decayed, 1.0 - lr * decay)
         if self._by_variable:

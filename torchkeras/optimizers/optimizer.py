@@ -95,6 +95,9 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             setattr(self, hooks, OrderedDict())
         self._group: dict[str, Any] = {"lr": 0.001}
         self._groups: list[dict[str, Any]] = []
+        self._group_of: list[int] = []  # of each parameter
+        self._own_rate: set[int] = set()  # groups that were added with a rate of their own
+        self._state_to_load: dict[str, Any] | None = None
         self._schedule: Callable | None = None
         self._scheduler: LRScheduler | None = None
         self._make_scheduler: Callable | None = None
@@ -212,12 +215,19 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             ValueError: None, or one twice.
         """
         variables = list(variables)
+        if variables and isinstance(variables[0], dict):
+            self.built = False
+            self.build(variables[0]["params"])
+            self._groups[0].update({k: v for k, v in variables[0].items() if k != "params"})
+            for group in variables[1:]:
+                self.add_param_group(group)
+            return
         if not variables:
             raise ValueError("`variables` must hold at least one variable. Received: none. Is every layer frozen?")
         params = [p for v in variables for p in stored(v)]
         if len({id(p) for p in params}) != len(params):
             raise ValueError("`variables` must hold each variable once. Received: one of them twice.")
-        self.built, self._groups = False, []
+        self.built, self._groups, self._own_rate = False, [], set()
         self._group.pop("params", None)
         self._become_torch([{**self._group, "params": params}])
         self._group = self._groups[0]
@@ -225,14 +235,22 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         self._params, self._trainable_variables, self._keras_variables = params, variables, []
         self._opt_called = True  # schedulers look at it; steps do not always pass through `step`
         self._locate()
-        if self.use_ema:
-            self.add_optimizer_variables(variables, "average")
-        if self.gradient_accumulation_steps:
-            self.add_optimizer_variables(variables, "gradient_accumulator")
-            self._pending_weight = torch.zeros((), device=params[0].device)
-        self._make_slots()
+        self._make_state()
         self.built = True
         self._finish_build()
+        if self._state_to_load is not None:
+            state, self._state_to_load = self._state_to_load, None
+            self.load_state_dict(state)
+
+    def _make_state(self) -> None:
+        """Averages, accumulators and slots of `_trainable_variables`."""
+        if self.use_ema:
+            self.add_optimizer_variables(self._trainable_variables, "average")
+        if self.gradient_accumulation_steps:
+            self.add_optimizer_variables(self._trainable_variables, "gradient_accumulator")
+            if self._pending_weight is None:
+                self._pending_weight = torch.zeros((), device=self._params[0].device)
+        self._make_slots()
 
     def prepare(self, variables: Iterable[Any]) -> None:
         """Be ready to update these variables: builds on the first call.
@@ -248,14 +266,48 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             if variables:
                 self.build(variables)
             return
+        self._rebind(variables)
         for variable in variables:
             if id(stored(variable)[0]) not in self._positions:
                 raise ValueError(_unknown(variable))
 
+    def _rebind(self, variables: Iterable[Any]) -> None:
+        """Follow variables whose tensors were exchanged (`load_state_dict(assign=True)`): their state, group and place stay."""
+        by_path = {v.path: v for v in variables if isinstance(v, KerasVariable)}
+        known = set(self._positions)
+        present = [
+            v if not isinstance(v, KerasVariable) or id(stored(v)[0]) in known and v.path not in by_path else by_path.get(v.path, v)
+            for v in self._trainable_variables
+        ]
+        params = [p for v in present for p in stored(v)]
+        if len(params) == len(self._params) and all(a is b for a, b in zip(params, self._params)):
+            return
+        replaced = {}
+        for old, new in zip(self._params, params):
+            if old is not new:
+                if old.shape != new.shape:
+                    raise ValueError(
+                        f"The optimizer '{self.name}' was built with a parameter of shape {tuple(old.shape)}, whose place is taken by one "
+                        f"of shape {tuple(new.shape)}. Compile the model again."
+                    )
+                replaced[id(old)] = new
+                slots = self.state.pop(old, {})
+                self.state[new] = {k: v.to(new.device) if v.shape == new.shape else v for k, v in slots.items()}
+        for group in self._groups:
+            group["params"] = [replaced.get(id(p), p) for p in group["params"]]
+        self._excluded = {id(replaced[i]) if i in replaced else i for i in self._excluded}
+        for view in self._keras_variables:
+            if isinstance(view, SlotView):
+                view.variable = next((new for old, new in zip(self._trainable_variables, present) if view.variable is old), view.variable)
+        self._params, self._trainable_variables = params, present
+        self._locate()
+        self._finish_build()
+
     def settings(self) -> str:
         """The options that a captured step holds for good."""
         names = [n for n in (*_BASE_ARGUMENTS, *self._own_arguments()) if n != "learning_rate"]
-        return repr([(n, getattr(self, n, None)) for n in names] + [id(self._schedule)])
+        groups = [(g["lr"], g.get("weight_decay")) for g in self._groups[1:]] + [g.get("weight_decay") for g in self._groups[:1]]
+        return repr([(n, getattr(self, n, None)) for n in names] + [id(self._schedule), groups])
 
     def _become_torch(self, groups: list[dict[str, Any]]) -> None:
         """Run torch's constructor, keeping the hooks that were registered before."""
@@ -288,6 +340,8 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             parts = stored(variable)
             self._positions[id(parts[0])] = list(range(start, start + len(parts)))
             start += len(parts)
+        place = {id(p): n for n, group in enumerate(self._groups) for p in group["params"]}
+        self._group_of = [place.get(id(p), 0) for p in self._params]
 
     def _finish_build(self) -> None:
         """Make the lists that a step goes through; again whenever what they hold was exchanged."""
@@ -548,10 +602,39 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
     # -- torch's side ---------------------------------------------------------------------------------------------------------------
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """torch's door for more parameters; closed after `build`, for the state is made there."""
-        if self.built:
-            raise ValueError("A built optimizer takes no further parameters. Use `MultiOptimizer` for groups of their own rates.")
-        super().add_param_group(param_group)
+        """Update more parameters from now on, after `build`.
+
+        Args:
+            param_group: `"params"`, a variable or parameter or several of them; `"lr"` and `"weight_decay"`, where they are to have
+                others than the first group.
+
+        Raises:
+            ValueError: If it has an option that only the optimizer as a whole has, or the optimizer is one of several optimizers.
+        """
+        if not self.built:  # from torch's constructor
+            super().add_param_group(param_group)
+            return
+        whole = sorted(({*_BASE_ARGUMENTS, *self._own_arguments()} - {"weight_decay", "learning_rate"}) & set(param_group))
+        if whole or "learning_rate" in param_group:
+            name = whole[0] if whole else "learning_rate"
+            cure = "its name is `lr` there" if name == "learning_rate" else "make a `MultiOptimizer` of two"
+            raise ValueError(f"`param_group` may have `lr` and `weight_decay` of its own. Received: {name}={param_group[name]!r}; {cure}.")
+        given = param_group["params"]
+        given = [given] if isinstance(given, (Tensor, KerasVariable)) else list(given)
+        params = [p for v in given for p in stored(v)]
+        begun = self._iterations.read() // (self.gradient_accumulation_steps or 1)  # their first update is number 1, as in torch
+        group = {"lr": float(self._learning_rate.read()), **param_group, "params": params, "begun": begun}
+        before = self._params, self._trainable_variables
+        super().add_param_group(group)
+        try:
+            self._params, self._trainable_variables = params, given
+            self._make_state()
+        finally:
+            self._params, self._trainable_variables = [*before[0], *params], [*before[1], *given]
+        if "lr" in param_group:
+            self._own_rate.add(len(self._groups) - 1)
+        self._locate()
+        self._finish_build()
 
     def state_dict(self) -> dict[str, Any]:
         """torch's state dict; the scalars of the state stand in the parameter group."""
@@ -561,7 +644,13 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         return super().state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Read torch's state dict into the tensors of this optimizer, in place, so that captured steps go on with them."""
+        """Read torch's state dict into the tensors of this optimizer, in place, so that captured steps go on with them.
+
+        Before `build` it is kept, and read as soon as there are tensors.
+        """
+        if not self.built:
+            self._state_to_load = state_dict
+            return
         own_state, own_groups = self.state, self.param_groups
         own_lrs = [g["lr"] for g in own_groups]
         try:

@@ -132,12 +132,12 @@ class Adam(Optimizer):
             super()._run(batch, grads, lr, t)
             return
         alpha = lr * kernels.sqrt(one_minus_power(self.beta_2, t)) / one_minus_power(self.beta_1, t)
-        decay = 0.0
-        if self.weight_decay and batch.decayed:
+        decay, wanted = 0.0, self._decay_of(batch)
+        if wanted and batch.decayed:
             if len(batch.decayed) == len(batch.params) and alpha:
-                decay = self.weight_decay * lr / alpha  # the kernel multiplies by its rate
+                decay = wanted * lr / alpha  # the kernel multiplies by its rate
             else:
-                torch._foreach_mul_(batch.decayed, 1.0 - lr * self.weight_decay)
+                torch._foreach_mul_(batch.decayed, 1.0 - lr * wanted)
         slots = batch.slots
         torch._fused_adamw_(
             batch.params, grads, slots["exp_avg"], slots["exp_avg_sq"], slots["max_exp_avg_sq"] if self.amsgrad else [],
@@ -370,8 +370,9 @@ class Nadam(Optimizer):
 
     def _make_slots(self) -> None:
         super()._make_slots()
-        self._product.write(1.0)
-        self._keras_variables.append(self._product)
+        if not any(v is self._product for v in self._keras_variables):
+            self._product.write(1.0)
+            self._keras_variables.append(self._product)
 
     def _scheduled_momentum(self, t: Any) -> Any:
         return self.beta_1 * (1.0 - 0.5 * 0.96**t)

@@ -48,6 +48,7 @@ class Batch:
         decayed: Those of the parameters that weight decay applies to.
         variables: Each variable with the positions, in this batch, of the parameters that store it.
         dense: Whether all parameters are contiguous, as the fused kernels need.
+        group: The parameter group that they belong to, whose `"lr"` and `"weight_decay"` are theirs.
     """
 
     index: list[int]
@@ -56,6 +57,7 @@ class Batch:
     decayed: list[Tensor]
     variables: list[tuple[Any, list[int]]]
     dense: bool
+    group: dict[str, Any]
     cache: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -80,6 +82,9 @@ class Updater:
     loss_scale_factor: float | None
     gradient_accumulation_steps: int | None
     _group: dict[str, Any]
+    _groups: list[dict[str, Any]]
+    _group_of: list[int]
+    _own_rate: set[int]
     _schedule: Callable | None
     _scheduler: LRScheduler | None
     _iterations: ScalarState
@@ -116,7 +121,7 @@ class Updater:
         for i in index:
             if i not in skipped:
                 p = self._params[i]
-                kinds.setdefault((p.device, p.dtype), []).append(i)
+                kinds.setdefault((self._group_of[i], p.device, p.dtype), []).append(i)
         return [self._make_batch(part) for positions in kinds.values() for part in self._split(positions)]
 
     def _fused_kernel(self) -> bool:
@@ -156,6 +161,7 @@ class Updater:
             decayed=[p for i, p in zip(index, params) if self._decays[i]],
             variables=variables,
             dense=all(p.is_contiguous() and p.layout is torch.strided for p in params),
+            group=self._groups[self._group_of[index[0]]],
         )
 
     # -- steps ----------------------------------------------------------------------------------------------------------------------
@@ -264,7 +270,7 @@ class Updater:
                         self._run(plan[0], grads, lr, t)
                     else:
                         for batch in plan:
-                            self._run(batch, [grads[i] for i in batch.index], lr, t)
+                            self._run(batch, [grads[i] for i in batch.index], self._rate_of(batch, lr), t - batch.group.get("begun", 0))
                 finally:
                     torch._C._set_grad_enabled(enabled)
                 self._after_update(t)
@@ -329,7 +335,7 @@ class Updater:
             chosen_grads = [at[i] for i in batch.index]
             if batch.dense:
                 chosen_grads = [g.contiguous() for g in chosen_grads]
-            self._run(batch, chosen_grads, lr, t)
+            self._run(batch, chosen_grads, self._rate_of(batch, lr), t - batch.group.get("begun", 0))
         self._after_update(t)
         if self.use_ema:
             self._average(t)
@@ -353,9 +359,21 @@ class Updater:
         else:
             self._iterations.number += by
 
+    def _rate_of(self, batch: Batch, lr: Any) -> Any:
+        """The learning rate of a batch's group; a schedule is followed by the groups that were added without a rate."""
+        group = batch.group
+        if group is self._group or (self._schedule is not None and self._group_of[batch.index[0]] not in self._own_rate):
+            return lr
+        return group["lr"]
+
+    def _decay_of(self, batch: Batch) -> float:
+        """The weight decay of a batch's group."""
+        return batch.group.get("weight_decay", self.weight_decay) or 0.0
+
     def _run(self, batch: Batch, grads: Any, lr: Any, t: Any) -> None:
-        if self.weight_decay and batch.decayed:
-            torch._foreach_mul_(batch.decayed, 1.0 - lr * self.weight_decay)
+        decay = self._decay_of(batch)
+        if decay and batch.decayed:
+            torch._foreach_mul_(batch.decayed, 1.0 - lr * decay)
         if self._by_variable:
             Updater._update(self, batch, grads, lr, t)
         else:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..configurable import Configurable, deserialize_keras_object, serialize_keras_object
+from ..variable import KerasVariable
 from . import kernels
 from .optimizer import Optimizer
 from .state import ScalarState, stored, variable_path
@@ -56,6 +57,28 @@ class _Wrapper(Optimizer):
     def flush(self) -> None:
         for optimizer in self._inside():
             optimizer.flush()
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        if self.built:
+            raise ValueError(
+                f"A {type(self).__name__} takes no further parameters. Give them to the optimizer inside before `build`, or make a "
+                "`MultiOptimizer` for them."
+            )
+        super().add_param_group(param_group)
+
+    def _rebind(self, variables: Iterable[Any]) -> None:
+        variables = list(variables)
+        before = [p for optimizer in self._inside() for p in optimizer._params]
+        for optimizer in self._inside():
+            if optimizer.built:
+                optimizer._rebind(variables)
+        after = [p for optimizer in self._inside() for p in optimizer._params]
+        if len(before) != len(after) or any(a is not b for a, b in zip(before, after)):
+            by_path = {v.path: v for v in variables if isinstance(v, KerasVariable)}
+            self._join([by_path.get(v.path, v) if isinstance(v, KerasVariable) else v for v in self._trainable_variables])
+
+    def settings(self) -> str:
+        return repr([optimizer.settings() for optimizer in self._inside()])
 
     def _join(self, variables: list[Any]) -> None:
         """Show the parts' groups and state as this optimizer's own, torch's way."""
