@@ -3,6 +3,7 @@
 import pytest
 import torch
 from accelerate import Accelerator, init_empty_weights, load_checkpoint_and_dispatch
+from accelerate.hooks import AlignDevicesHook, ModelHook, add_hook_to_module, remove_hook_from_module
 from accelerate.state import AcceleratorState, GradientState, PartialState
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -88,6 +89,49 @@ def test_save_state_and_load_state(build, accelerator, tmp_path):
     accelerator.load_state(tmp_path / "state")
     assert all(torch.equal(v, kept[k]) for k, v in model.state_dict().items())
     assert train(accelerator, model, optimizer, 2) == pytest.approx(after, rel=1e-5)
+
+
+class Doubling(ModelHook):
+    def pre_forward(self, module, *args, **kwargs):
+        self.calls = getattr(self, "calls", 0) + 1
+        return args, kwargs
+
+    def post_forward(self, module, output):
+        return output * 2
+
+
+@BUILDERS
+def test_hooks_on_layers_are_used_and_removed(build):
+    model = build().eval()
+    before = model(INPUTS)
+    last = model.out if build is subclassed else model.layers[-1]
+    hook = Doubling()
+    add_hook_to_module(last, hook)
+    torch.testing.assert_close(model(INPUTS), 2 * before)
+    torch.testing.assert_close(torch.from_numpy(model.predict(INPUTS.numpy(), verbose=0)), 2 * before.detach())
+    remove_hook_from_module(last)
+    torch.testing.assert_close(model(INPUTS), before)
+    assert hook.calls >= 2
+    add_hook_to_module(model, hook)
+    torch.testing.assert_close(model(INPUTS), 2 * before)
+    remove_hook_from_module(model)
+    add_hook_to_module(last.linear, AlignDevicesHook(execution_device="cpu", offload=True))
+    assert last.linear.weight.device.type == "meta"
+    torch.testing.assert_close(model(INPUTS), before)
+
+
+@pytest.mark.parametrize("build", [functional, sequential], ids=lambda f: f.__name__)
+def test_empty_weights_and_dispatch_of_a_checkpoint(build, tmp_path, accelerator):
+    model = build().eval()
+    accelerator.save_model(model, tmp_path)
+    with init_empty_weights():
+        empty = build()
+    assert {p.device.type for p in empty.parameters()} == {"meta"}
+    assert list(empty.state_dict()) == list(model.state_dict())
+    loaded = load_checkpoint_and_dispatch(empty, str(tmp_path / "model.safetensors"), device_map={"": "cpu"}).eval()
+    torch.testing.assert_close(loaded(INPUTS), model(INPUTS))
+    torch.testing.assert_close(torch.from_numpy(loaded.predict(INPUTS.numpy(), verbose=0)), model(INPUTS).detach())
+    assert all(torch.equal(torch.from_numpy(a), torch.from_numpy(b)) for a, b in zip(loaded.get_weights(), model.get_weights()))
 
 
 def test_layers_offloaded_to_disk(tmp_path, accelerator):

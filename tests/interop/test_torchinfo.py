@@ -2,6 +2,10 @@
 
 import pytest
 import torchinfo
+from torch import nn
+
+import torchkeras as keras
+from torchkeras import layers
 
 from .models import functional, images, sequential, subclassed, twins
 
@@ -32,3 +36,10 @@ def test_every_layer_is_listed_with_its_shapes():
     model.get_layer("first").trainable = False
     info = torchinfo.summary(model, input_size=(2, 4), verbose=0)
     assert info.total_params - info.trainable_params == 4 * 16 + 16
+
+
+def test_a_model_inside_a_torch_module_and_one_that_is_not_built():
+    whole = nn.Sequential(functional(), nn.Linear(3, 2))
+    assert torchinfo.summary(whole, input_size=(2, 4), verbose=0).total_params == sum(p.numel() for p in whole.parameters())
+    unbuilt = keras.Sequential([layers.Dense(5), layers.Dense(2)])
+    assert torchinfo.summary(unbuilt, input_size=(2, 4), verbose=0).total_params == 4 * 5 + 5 + 5 * 2 + 2

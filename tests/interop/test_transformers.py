@@ -123,12 +123,67 @@ def test_checkpoint_resume_and_saved_model(build, tmp_path):
     assert resumed.state.global_step == 15 and losses_of(resumed)[-1] < losses_of(whole)[0]
 
 
+class Classifier(keras.Model):
+    """A Hugging Face model as the body of a subclassed Keras model."""
+
+    def __init__(self, body):
+        super().__init__()
+        self.body = body
+        self.dropout = layers.Dropout(0.1)
+        self.out = layers.Dense(2)
+
+    def call(self, inputs):
+        hidden = self.body(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).last_hidden_state
+        return self.out(self.dropout(hidden[:, 0]))
+
+
 BODIES = {
-    "bert": lambda: BertModel(BertConfig(**SMALL)),
+    "bert": lambda: BertModel(BertConfig(**SMALL), add_pooling_layer=False),
     "distilbert": lambda: DistilBertModel(
         DistilBertConfig(vocab_size=30, dim=16, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=16)
     ),
 }
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_fit_trains_a_hugging_face_model_inside(body, tmp_path):
+    model = Classifier(BODIES[body]())
+    inputs = {"input_ids": TOKENS, "attention_mask": MASK}
+    before = {k: v.clone() for k, v in model.body.state_dict().items()}
+    model.compile(keras.optimizers.Adam(0.005), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    history = model.fit(inputs, FOUND, epochs=12, batch_size=32, verbose=0).history
+    assert history["loss"][-1] < 0.7 * history["loss"][0] and history["accuracy"][-1] > 0.75
+    trained = [k for k, v in model.body.state_dict().items() if not torch.equal(v, before[k])]
+    assert len(trained) > 0.8 * len(before)
+    logits = model.predict(inputs, verbose=0)
+    assert model.evaluate(inputs, FOUND, verbose=0)[1] == pytest.approx((logits.argmax(-1) == FOUND).mean(), abs=1e-6)
+    again = Classifier(BODIES[body]())
+    again({k: torch.from_numpy(v[:2]) for k, v in inputs.items()})
+    model.save_weights(tmp_path / "m.weights.h5")
+    again.load_weights(tmp_path / "m.weights.h5")
+    np.testing.assert_allclose(again.predict(inputs, verbose=0), logits, atol=1e-5)
+    third = Classifier(BODIES[body]())
+    third({k: torch.from_numpy(v[:2]) for k, v in inputs.items()})
+    third.load_state_dict(model.state_dict())
+    np.testing.assert_allclose(third.predict(inputs, verbose=0), logits, atol=1e-5)
+
+
+def test_the_gradients_are_those_of_plain_torch():
+    body = BertModel(BertConfig(**SMALL, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0))
+    model = Classifier(body)
+    ids = torch.from_numpy(TOKENS[:8])
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    model(inputs)
+    model.out.linear.requires_grad_(True)
+    model(inputs).sum().backward()
+    found = {n: p.grad.clone() for n, p in body.named_parameters() if p.grad is not None}
+    body.zero_grad()
+    head = model.out.linear
+    (body(**inputs).last_hidden_state[:, 0] @ head.weight.T + head.bias).sum().backward()
+    assert len(found) > 20
+    for name, p in body.named_parameters():
+        if p.grad is not None:
+            torch.testing.assert_close(found[name], p.grad, atol=1e-5, rtol=1e-4)
 
 
 def test_keras_layers_inside_a_hugging_face_model():

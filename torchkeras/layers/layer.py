@@ -411,6 +411,32 @@ class Layer(Built):
         new = [v.to_keras(*(state[place] for place in stored)) for v, stored in zip(held, places)]
         return (outputs, new, losses) if return_losses else (outputs, new)
 
+    # -- hooks -----------------------------------------------------------------------------------------------------------------------
+
+    # A hook is called with tensors, once a call. On symbolic tensors torch's `__call__` would run hooks too, and what they do would be
+    # recorded beside the layer, which does it again. So a layer that has had a hook is called through `_call_hooked`.
+
+    def _call_hooked(self, *args: Any, **kwargs: Any) -> Any:
+        if any_symbolic(args, kwargs):
+            return self.forward(*args, **kwargs)
+        return nn.Module._call_impl(self, *args, **kwargs)
+
+    def register_forward_hook(self, *args: Any, **kwargs: Any) -> Any:
+        self.__dict__["_call_impl"] = self._call_hooked
+        return super().register_forward_hook(*args, **kwargs)
+
+    def register_forward_pre_hook(self, *args: Any, **kwargs: Any) -> Any:
+        self.__dict__["_call_impl"] = self._call_hooked
+        return super().register_forward_pre_hook(*args, **kwargs)
+
+    def register_full_backward_hook(self, *args: Any, **kwargs: Any) -> Any:
+        self.__dict__["_call_impl"] = self._call_hooked
+        return super().register_full_backward_hook(*args, **kwargs)
+
+    def register_full_backward_pre_hook(self, *args: Any, **kwargs: Any) -> Any:
+        self.__dict__["_call_impl"] = self._call_hooked
+        return super().register_full_backward_pre_hook(*args, **kwargs)
+
     # -- masks and losses ------------------------------------------------------------------------------------------------------------
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
