@@ -398,3 +398,67 @@ def test_a_subclassed_model_called_on_real_inputs_is_not_rehearsed():
     model.compile("sgd", "mse")
     model.fit(x, torch.ones(2, 2), epochs=1, verbose=0)
     assert model.times <= 2
+
+
+# -- types --------------------------------------------------------------------------------------------------------------------------------
+
+
+class Two(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = layers.Dense(4), layers.Dense(2)
+
+    def call(self, inputs):
+        return self.second(self.first(inputs))
+
+
+CASTS = {
+    "data": lambda model, dtype: [setattr(p, "data", p.data.to(dtype)) for p in model.parameters()],
+    "linears": lambda model, dtype: [m.to(dtype) for m in model.modules() if isinstance(m, nn.Linear)],
+    "assign": lambda model, dtype: model.load_state_dict({k: v.to(dtype) for k, v in model.state_dict().items()}, assign=True),
+    "to": lambda model, dtype: model.to(dtype),
+}
+TYPED = {
+    "graph": lambda: keras.Sequential([keras.Input((4,)), layers.Dense(4), layers.Dense(2)]),
+    "lstm": lambda: keras.Sequential([keras.Input((3, 4)), layers.LSTM(2)]),
+    "subclass": Two,
+    "own": lambda: keras.Sequential([keras.Input((4,)), Own()]),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("cast", CASTS.values(), ids=CASTS)
+@pytest.mark.parametrize("make", TYPED.values(), ids=TYPED)
+def test_a_model_follows_the_type_of_its_parameters(make, cast, dtype):
+    model = make()
+    x = torch.randn(2, *(model.inputs[0].shape[1:] if model.inputs else (4,)))
+    expected = model(x)
+    if cast is CASTS["linears"] and make is TYPED["lstm"]:
+        return
+    cast(model, dtype)
+    for given in (x.to(dtype), x):
+        y = model(given)
+        assert y.dtype is dtype
+        torch.testing.assert_close(y.float(), expected, atol=0.05, rtol=0.05)
+    precise = model(x.to(dtype) + 2**-30).detach()
+    assert bool((precise != model(x.to(dtype))).any()) is (dtype is torch.float64)  # nothing passes through float32
+    model(x).sum().backward()
+    assert all(p.grad is not None and p.grad.dtype is dtype for p in model.parameters())
+    cast(model, torch.float32)
+    assert model(x).dtype is torch.float32
+
+
+@pytest.mark.parametrize("make", [TYPED["graph"], TYPED["subclass"]])
+def test_a_compiled_model_follows_the_type_of_its_parameters(make):
+    model, x = make(), torch.randn(2, 4)
+    run = torch.compile(model, backend="eager")
+    run(x)
+    CASTS["data"](model, torch.bfloat16)
+    assert run(x.bfloat16()).dtype is run(x).dtype is torch.bfloat16
+
+
+@pytest.mark.filterwarnings("ignore")  # Dynamo says which parts of building it does not trace
+@pytest.mark.parametrize("make", [Two, lambda: keras.Sequential([layers.Dense(4), layers.BatchNormalization()])])
+def test_a_model_may_be_compiled_before_it_is_built(make):
+    model, x = make(), torch.ones(2, 3)
+    torch.testing.assert_close(torch.compile(model, backend="eager")(x), model(x))

@@ -248,6 +248,7 @@ class Plan:
                         and x.__class__ is torch.Tensor
                         and (x.dtype is d["_cast"] or not (d["_cast"] and (fn._float_input or x.dtype.is_floating_point)))
                         and getattr(x, "_keras_mask", None) is None
+                        and (d["_probe"] is None or d["_probe"][0].get(d["_probe"][1], x).dtype is d["_weight_type"])
                         and not (d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"])
                     ):
                         values[step.target] = fn.call(x) if way == 1 else fn.call(x, training=fn.training)

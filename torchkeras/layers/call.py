@@ -48,19 +48,6 @@ SHORT_WAY = frozenset(
     }
 )  # fmt: skip
 
-_changes = [0]
-
-
-def note_change() -> None:
-    """Something changed on which the short way of a layer depends."""
-    _changes[0] += 1
-
-
-def changes() -> int:
-    """How often the short way of any layer has changed."""
-    return _changes[0]
-
-
 # -- what a call in progress knows --------------------------------------------------------------------------------------------------------
 
 
@@ -173,7 +160,7 @@ def _get_training(module: Any) -> bool:
 
 
 def _set_training(module: Any, mode: bool) -> None:
-    module.__dict__["_mode"] = mode
+    object.__setattr__(module, "_mode", mode)
 
 
 class FollowsCall:
@@ -190,7 +177,7 @@ class FollowsCall:
 
     def train(self, mode: bool = True) -> Any:
         super().train(mode)  # type: ignore[misc]
-        self.__dict__["_mode_given"] = True
+        object.__setattr__(self, "_mode_given", True)
         return self
 
 
@@ -208,7 +195,7 @@ def follow(module: Any, mode: bool) -> None:
     if _follows(module):
         if module._mode_given:
             return
-        module.__dict__["_mode"] = mode
+        object.__setattr__(module, "_mode", mode)
     else:
         module.training = mode
     for child in module._modules.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import types
 import warnings
@@ -20,7 +21,7 @@ from ..graph.operation import infer_spec
 from ..variable import Variable
 from . import masks
 from .building import Built, input_shape_argument, map_shapes, parameter_names, shapes_of
-from .call import Filed, Takes, begin, context, file_loss, forget_losses, in_mode, note_change, rehearsing, scope
+from .call import Filed, Takes, begin, context, file_loss, forget_losses, in_mode, rehearsing, scope
 from .input_spec import InputSpec, check_inputs
 
 _LEGACY_ARGUMENTS = ("input_shape", "batch_shape", "batch_input_shape", "input_dim", "batch_size", "input_length", "weights", "input_dtype")
@@ -77,6 +78,8 @@ class Layer(Built):
     _cast: torch.dtype | None = None  # what floating inputs are cast to
     _short: Any = None  # the `call` of the class when plain tensors may go straight to it from `forward`; see `_refresh`
     _straight = 0  # and from a graph: 0 no, 1 yes, 2 with `training=`
+    _probe: tuple[dict[str, Any], str] | None = None  # where one of its weights lies, whose type tells whether they were cast
+    _weight_type: torch.dtype  # of `variable_dtype`
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -123,10 +126,11 @@ class Layer(Built):
 
     def _refresh(self) -> None:
         """Find the short way again; called whenever something is set on which it depends (see `call.SHORT_WAY`)."""
-        d, cls, spec = self.__dict__, type(self), self.input_spec
-        before = d.get("_short"), d.get("_straight"), d.get("_compute")
-        d["_compute"] = dtypes.TORCH_DTYPES.get(self.compute_dtype)
-        d["_cast"] = d["_compute"] if self.autocast else None
+        d, cls, spec, put = self.__dict__, type(self), self.input_spec, functools.partial(object.__setattr__, self)
+        put("_compute", dtypes.TORCH_DTYPES.get(self.compute_dtype))
+        put("_weight_type", dtypes.TORCH_DTYPES.get(self.variable_dtype))
+        put("_cast", self._compute if self.autocast else None)
+        put("_probe", self._find_probe() if self.built else None)
         plain = (
             self.built
             and self.activity_regularizer is None
@@ -136,14 +140,30 @@ class Layer(Built):
             and self._checks_as_layers_do()
         )
         way = (2 if self._call_info().has_training else 1) if plain else 0
-        d["_short"] = cls.call if plain else None
-        d["_way"] = way
+        put("_short", cls.call if plain else None)
+        put("_way", way)
         own = d.get("forward")  # put there by accelerate and the like; a bound method is what they leave behind
         replaced = own is not None and getattr(own, "__func__", None) is not cls.forward
         replaced = replaced or cls.forward.__code__ is not _FORWARD or cls.__call__ is not nn.Module.__call__
-        d["_straight"] = 0 if replaced or self._compiled_call_impl is not None else way
-        if before != (d["_short"], d["_straight"], d["_compute"]):
-            note_change()
+        put("_straight", 0 if replaced or self._compiled_call_impl is not None else way)
+
+    def _find_probe(self) -> tuple[dict[str, Any], str] | None:
+        for module in (self, *self._modules.values()):
+            if module is self or not (module is None or isinstance(module, Layer)):
+                for name, weight in module._parameters.items():
+                    if weight is not None and weight.dtype is self._weight_type:
+                        return module._parameters, name
+        return None
+
+    def _follow_weights(self) -> None:
+        """Take the type that the weights have been cast to (`p.data = p.data.bfloat16()`, a cast of the torch module inside, FSDP)."""
+        for layer in self._flatten_layers():
+            types = [p.dtype for p in layer.parameters() if p.is_floating_point()]
+            if types and layer.built and layer._weight_type not in types and layer._dtype_policy.quantization_mode is None:
+                for module, name in layer._hidden:  # constants that torch's modules hold beside their weights
+                    if name in module._buffers and module._buffers[name].dtype is layer._weight_type:
+                        setattr(module, name, module._buffers[name].to(types[0]))
+                layer.dtype_policy = dtypes.standardize_dtype(types[0])
 
     def _checks_as_layers_do(self) -> bool:
         """Whether arguments are converted and checked as in `Layer`."""
@@ -161,6 +181,11 @@ class Layer(Built):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What torch calls: builds on first use, casts and checks inputs, passes masks and the training flag, then runs `call`."""
+        probe = self._probe
+        if probe is not None:
+            weight = probe[0].get(probe[1])
+            if weight is not None and weight.dtype is not self._weight_type:
+                self._follow_weights()
         if self._short is not None and self._short is type(self).call:
             spec = self.input_spec
             if len(args) == 1:
@@ -289,6 +314,8 @@ class Layer(Built):
 
     def _convert_arguments(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         """Arrays as tensors beside the weights, floating tensors in the compute type."""
+        if self.autocast and self.built and any(_differs(t, self._cast) for t in tree.flatten((args, kwargs))):
+            self._follow_weights()  # nothing is cast to a type that the weights no longer have
         compute = dtypes.TORCH_DTYPES[self.compute_dtype] if self.autocast else None
 
         def convert(x: Any) -> Any:
@@ -545,6 +572,10 @@ class Layer(Built):
         if self._modules:
             return nn.Module.__repr__(self)
         return f"<{type(self).__name__} name={self.__dict__.get('name')}, built={self.built}>"
+
+
+def _differs(x: Any, dtype: torch.dtype | None) -> bool:
+    return isinstance(x, torch.Tensor) and x.dtype is not dtype and x.is_floating_point()
 
 
 def _is_numbers(value: Any) -> bool:

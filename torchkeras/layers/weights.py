@@ -65,6 +65,7 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls, *args, **kwargs)
+        self.__dict__.update(_parameters={}, _buffers={}, _modules={})  # torch sets the mode first, and Dynamo looks into them then
         nn.Module.__init__(self)  # here, so that attributes may be set before super().__init__()
         self.__dict__.update(
             _mode=False, built=False, _building=False, _trainable=True, _own_trainable=[], _own_non_trainable=[], _hidden=[],

@@ -100,6 +100,7 @@ class Model(Trainer, Layer):
             for t, o, opt in zip(flat, history, self._optional)
         ]
         self.__dict__.update(built=True, _build_shapes=None)
+        self._refresh()
         if not self._trainable:
             self.trainable = False
 
@@ -270,13 +271,12 @@ class Model(Trainer, Layer):
             return args, kwargs
         return super()._convert_arguments(args, kwargs)
 
-    def _follow_type(self, fn: Callable) -> None:
+    def _refresh(self) -> None:
         """After `.half()` and the like the graph takes floating inputs of the type that its weights have now."""
-        before = self.variable_dtype
-        super()._follow_type(fn)
-        if self._plan is not None and self.variable_dtype != before:
-            stored = dtypes.to_torch_dtype(self.variable_dtype)
-            self.__dict__["_input_dtypes"] = [stored if d.is_floating_point else d for d in self._input_dtypes]
+        before = self.__dict__.get("_weight_type")
+        super()._refresh()
+        if self._plan is not None and before is not None and self._weight_type is not before:
+            self.__dict__["_input_dtypes"] = [self._weight_type if d.is_floating_point else d for d in self._input_dtypes]
 
     def _standardize(self, inputs: Any) -> list[Any]:
         """The inputs as a flat list of tensors of the types and ranks that the graph was made with."""
@@ -311,6 +311,8 @@ class Model(Trainer, Layer):
             return None
         if not isinstance(x, torch.Tensor):
             x = convert_to_tensor(x, device=self._device())
+        if x.dtype is not self._input_dtypes[i] and x.is_floating_point():
+            self._follow_weights()
         if x.dtype is not self._input_dtypes[i]:
             mask = getattr(x, "_keras_mask", None)
             x = x.to(self._input_dtypes[i])
