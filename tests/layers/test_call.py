@@ -451,6 +451,7 @@ def test_a_model_follows_the_type_of_its_parameters(make, cast, dtype):
 @pytest.mark.parametrize("make", [TYPED["graph"], TYPED["subclass"]])
 def test_a_compiled_model_follows_the_type_of_its_parameters(make):
     model, x = make(), torch.randn(2, 4)
+    model(x)
     run = torch.compile(model, backend="eager")
     run(x)
     CASTS["data"](model, torch.bfloat16)

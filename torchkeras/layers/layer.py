@@ -79,7 +79,7 @@ class Layer(Built):
     _short: Any = None  # the `call` of the class when plain tensors may go straight to it from `forward`; see `_refresh`
     _straight = 0  # and from a graph: 0 no, 1 yes, 2 with `training=`
     _probe: tuple[dict[str, Any], str] | None = None  # where one of its weights lies, whose type tells whether they were cast
-    _weight_type: torch.dtype  # of `variable_dtype`
+    _weight_type: torch.dtype | None = None  # of `variable_dtype`, once it is built
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -159,7 +159,7 @@ class Layer(Built):
         """Take the type that the weights have been cast to (`p.data = p.data.bfloat16()`, a cast of the torch module inside, FSDP)."""
         for layer in self._flatten_layers():
             types = [p.dtype for p in layer.parameters() if p.is_floating_point()]
-            if types and layer.built and layer._weight_type not in types and layer._dtype_policy.quantization_mode is None:
+            if types and layer._weight_type not in (None, *types) and layer._dtype_policy.quantization_mode is None:
                 for module, name in layer._hidden:  # constants that torch's modules hold beside their weights
                     if name in module._buffers and module._buffers[name].dtype is layer._weight_type:
                         setattr(module, name, module._buffers[name].to(types[0]))

@@ -41,7 +41,7 @@ class TorchModuleWrapper(Layer):
         self.module = module.to(rank.default_device())
         self._given_shape = output_shape
         self.supports_masking = True
-        self.__dict__["built"] = True
+        self.built = True
         if not self._trainable:
             self.trainable = False
 
