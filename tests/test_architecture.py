@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent / "torchkeras"
 FLOORS = [
     "config tree registry downloads recompute",
     "dtypes configurable distribution",
-    "dtype_policies random variable",
+    "variable",
+    "dtype_policies random",
     "graph data",
     "ops",
     "activations initializers regularizers constraints losses optimizers quantizers",

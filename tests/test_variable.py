@@ -35,7 +35,7 @@ def test_copies_keep_what_they_are(clone):
     v = Variable([1.0, 2.0], name="w")
     v.path = "layer/w"
     twin = clone(v)
-    assert type(twin) is Variable and twin.path == "layer/w" and twin.trainable and torch.equal(twin, v) and twin is not v
+    assert isinstance(twin, Variable) and twin.path == "layer/w" and twin.trainable and torch.equal(twin, v) and twin is not v
 
 
 def test_assign():

@@ -51,8 +51,8 @@ def standardize_dtype(dtype: Any) -> str:
         name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None)
         if name is None:
             name = np.dtype(dtype).name
-    if name in ("half", "float"):
-        name = {"half": "float16", "float": "float32"}[name]
+    if name in ("half", "float", "int"):
+        name = {"half": "float16", "float": "float32", "int": "int32"}[name]
     if name not in TORCH_DTYPES and name != "string":
         raise ValueError(f"`dtype` must be one of {', '.join(TORCH_DTYPES)}. Received: dtype={dtype!r}")
     return str(name)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from . import dtypes, recompute, registry
 from .configurable import Configurable
 from .distribution import rank
-from .variable import Variable
+from .variable import ParameterVariable
 
 Seed = Any  # an int, a SeedGenerator or None
 
@@ -54,12 +54,13 @@ class SeedGenerator(Configurable):
             raise ValueError(f"`seed` must be a whole number or None. Received: seed={seed!r} of type {type(seed).__name__}")
         self.seed = None if seed is None else int(seed)
         self.name = name or registry.unique_name("seed_generator")
-        self._state: Variable | None = None
+        self._state: ParameterVariable | None = None
         if seed is not None:
             self._start(int(seed))
 
-    def _start(self, seed: int) -> Variable:
-        state = Variable(torch.tensor([_signed(seed), 0], device=rank.default_device()), trainable=False, name="seed_generator_state")
+    def _start(self, seed: int) -> ParameterVariable:
+        start = torch.tensor([_signed(seed), 0], device=rank.default_device())
+        state = ParameterVariable(start, trainable=False, name="seed_generator_state")
         state.path = f"{self.name}/seed_generator_state"
         self.__setstate__({"_state": state})
         return state
@@ -73,7 +74,7 @@ class SeedGenerator(Configurable):
             self._numbers = self._state.detach()  # the same memory as a plain tensor: tracing knows no subclasses
 
     @property
-    def state(self) -> Variable:
+    def state(self) -> ParameterVariable:
         """The seed and the number of draws so far, an integer variable of shape `(2,)`."""
         return self._start(draw_seed()) if self._state is None else self._state
 

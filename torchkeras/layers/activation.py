@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import activations, constraints, initializers, regularizers
+from .. import activations
 from .held import Vector
 from .input_spec import InputSpec
 from .layer import Layer
@@ -211,9 +211,7 @@ class PReLU(_Elementwise):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
+        self.set_weight_settings("alpha", alpha_initializer, alpha_regularizer, alpha_constraint)
         self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else None if shared_axes is None else list(shared_axes)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -227,21 +225,12 @@ class PReLU(_Elementwise):
         # torch has slopes along one axis, the second, or one for all; others are a weight of the layer's own.
         features = [axis for axis, size in enumerate(shape, start=1) if size != 1]
         self.__dict__["_feature_axis"] = features[0] if features else 1
+        settings = self.weight_settings("alpha")
         if len(features) < 2:
             self._hold(self.new_module(nn.PReLU, math.prod(shape)))
-            self.alpha = self.wrap_weight(
-                self.module,
-                "weight",
-                "alpha",
-                self.alpha_initializer,
-                Vector(tuple(shape)),
-                self.alpha_regularizer,
-                self.alpha_constraint,
-            )
+            self.alpha = self.wrap_weight(self.module, "weight", "alpha", layout=Vector(tuple(shape)), **settings)
         else:
-            self.alpha = self.add_weight(
-                shape, self.alpha_initializer, regularizer=self.alpha_regularizer, constraint=self.alpha_constraint, name="alpha"
-            )
+            self.alpha = self.add_weight(shape, **settings, name="alpha")
         sizes = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared} if shared else {}
         self.input_spec = InputSpec(ndim=len(input_shape), axes=sizes)
 

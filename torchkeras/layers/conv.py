@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules.conv import _ConvTransposeNd
 
-from .. import activations, constraints, initializers, regularizers
+from .. import activations
 from ..ops.nn.spatial import conv_transpose_geometry, same_padding
 from ..variable import Layout, WeightView
 from .input_spec import InputSpec
@@ -34,9 +34,10 @@ class DepthwiseLayout:
     """
 
     channels: int
+    is_view = True
 
     def to_keras(self, *stored: torch.Tensor) -> torch.Tensor:
-        kernel = stored[0].reshape(self.channels, -1, *stored[0].shape[2:])
+        kernel = stored[0].unflatten(0, (self.channels, -1))[:, :, 0]
         return kernel.permute(*range(2, kernel.dim()), 0, 1)
 
     def to_torch(self, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -75,16 +76,12 @@ class _Windowed(Spatial):
 
     def _set_bias(self, use_bias: bool, initializer: Any, regularizer: Any, constraint: Any) -> None:
         self.use_bias = use_bias
-        self.bias_initializer = initializers.get(initializer)
-        self.bias_regularizer = regularizers.get(regularizer)
-        self.bias_constraint = constraints.get(constraint)
+        self.set_weight_settings("bias", initializer, regularizer, constraint)
         self.bias: WeightView | None = None
 
     def _wrap_bias(self, module: nn.Module) -> None:
         if self.use_bias:
-            self.bias = self.wrap_weight(
-                module, "bias", "bias", self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint
-            )
+            self.bias = self.wrap_weight(module, "bias", "bias", **self.weight_settings("bias"))
 
     def _plan_padding(self) -> tuple[int, ...]:
         """The padding that the torch module applies itself: what does not depend on the input's size and is the same on both sides."""
@@ -179,9 +176,7 @@ class _Convolution(LoRA, _Windowed):
         self.filters, self.groups = filters, groups
         self._set_window(kernel_size, strides, padding, data_format, dilation_rate, activation)
         self._check_steps()
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         self._set_bias(use_bias, bias_initializer, bias_regularizer, bias_constraint)
         self._init_lora(rank, alpha)
 
@@ -197,9 +192,7 @@ class _Convolution(LoRA, _Windowed):
             _CONV[self.rank], channels, self.filters, self.kernel_size, stride=self.strides, padding=self._plan_padding(),
             dilation=self.dilation_rate, groups=self.groups, bias=self.use_bias,
         )  # fmt: skip
-        self.kernel = self.wrap_weight(
-            self.conv, "weight", "kernel", self.kernel_initializer, _KERNEL[self.rank], self.kernel_regularizer, self.kernel_constraint
-        )
+        self.kernel = self.wrap_weight(self.conv, "weight", "kernel", layout=_KERNEL[self.rank], **self.weight_settings("kernel"))
         self._wrap_bias(self.conv)
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
         self._build_lora()
@@ -316,9 +309,7 @@ class _TransposedConvolution(_Windowed):
         self._set_window(kernel_size, strides, padding, data_format, dilation_rate, activation)
         self._check_steps()
         self.output_padding = None if output_padding is None else _extra_lengths(output_padding, self.strides)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         self._set_bias(use_bias, bias_initializer, bias_regularizer, bias_constraint)
 
     _cut: tuple[int, ...]
@@ -347,9 +338,7 @@ class _TransposedConvolution(_Windowed):
             _CONV_TRANSPOSE[self.rank], channels, self.filters, self.kernel_size, stride=self.strides, padding=crops,
             output_padding=extra, dilation=self.dilation_rate, bias=self.use_bias,
         )  # fmt: skip
-        self.kernel = self.wrap_weight(
-            self.conv, "weight", "kernel", self.kernel_initializer, _KERNEL[self.rank], self.kernel_regularizer, self.kernel_constraint
-        )
+        self.kernel = self.wrap_weight(self.conv, "weight", "kernel", layout=_KERNEL[self.rank], **self.weight_settings("kernel"))
         self._wrap_bias(self.conv)
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
 
@@ -471,9 +460,7 @@ class _DepthwiseConvolution(_Windowed):
         self.depth_multiplier = depth_multiplier
         self._set_window(kernel_size, strides, padding, data_format, dilation_rate, activation)
         self._check_steps()
-        self.depthwise_initializer = initializers.get(depthwise_initializer)
-        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
-        self.depthwise_constraint = constraints.get(depthwise_constraint)
+        self.set_weight_settings("depthwise", depthwise_initializer, depthwise_regularizer, depthwise_constraint)
         self._set_bias(use_bias, bias_initializer, bias_regularizer, bias_constraint)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -483,10 +470,7 @@ class _DepthwiseConvolution(_Windowed):
             _CONV[self.rank], channels, channels * self.depth_multiplier, self.kernel_size, stride=self.strides,
             padding=self._plan_padding(), dilation=self.dilation_rate, groups=channels, bias=self.use_bias,
         )  # fmt: skip
-        self.kernel = self.wrap_weight(
-            self.conv, "weight", "kernel", self.depthwise_initializer, DepthwiseLayout(channels), self.depthwise_regularizer,
-            self.depthwise_constraint,
-        )  # fmt: skip
+        self.kernel = self.wrap_weight(self.conv, "weight", "kernel", layout=DepthwiseLayout(channels), **self.weight_settings("depthwise"))
         self._wrap_bias(self.conv)
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
 
@@ -569,12 +553,8 @@ class _SeparableConvolution(_Windowed):
         self._check_counts(filters=filters, depth_multiplier=depth_multiplier)
         self.filters, self.depth_multiplier = filters, depth_multiplier
         self._set_window(kernel_size, strides, padding, data_format, dilation_rate, activation)
-        self.depthwise_initializer = initializers.get(depthwise_initializer)
-        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
-        self.depthwise_constraint = constraints.get(depthwise_constraint)
-        self.pointwise_initializer = initializers.get(pointwise_initializer)
-        self.pointwise_regularizer = regularizers.get(pointwise_regularizer)
-        self.pointwise_constraint = constraints.get(pointwise_constraint)
+        self.set_weight_settings("depthwise", depthwise_initializer, depthwise_regularizer, depthwise_constraint)
+        self.set_weight_settings("pointwise", pointwise_initializer, pointwise_regularizer, pointwise_constraint)
         self._set_bias(use_bias, bias_initializer, bias_regularizer, bias_constraint)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -587,13 +567,11 @@ class _SeparableConvolution(_Windowed):
         )  # fmt: skip
         self.pointwise = self.new_module(_CONV[self.rank], between, self.filters, 1, bias=self.use_bias)
         self.depthwise_kernel = self.wrap_weight(
-            self.depthwise, "weight", "depthwise_kernel", self.depthwise_initializer, DepthwiseLayout(channels),
-            self.depthwise_regularizer, self.depthwise_constraint,
-        )  # fmt: skip
+            self.depthwise, "weight", "depthwise_kernel", layout=DepthwiseLayout(channels), **self.weight_settings("depthwise")
+        )
         self.pointwise_kernel = self.wrap_weight(
-            self.pointwise, "weight", "pointwise_kernel", self.pointwise_initializer, _KERNEL[self.rank], self.pointwise_regularizer,
-            self.pointwise_constraint,
-        )  # fmt: skip
+            self.pointwise, "weight", "pointwise_kernel", layout=_KERNEL[self.rank], **self.weight_settings("pointwise")
+        )
         self._wrap_bias(self.pointwise)
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import activations, constraints, dtypes, initializers, regularizers
+from .. import activations, dtypes
 from ..graph import KerasTensor, Node, standardize_shape
 from ..variable import TRANSPOSED
 from .input_spec import InputSpec
@@ -62,12 +62,8 @@ class Dense(LoRA, Layer):
         self.units = units
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        self.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_weight_settings("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
         self._init_lora(lora_rank, lora_alpha, quantization_config)
@@ -77,14 +73,8 @@ class Dense(LoRA, Layer):
         if inputs is None:
             raise ValueError(f"The last axis of the input of the layer {self.name!r} must be known. Received: input_shape={input_shape}")
         self.linear = self.new_module(nn.Linear, inputs, self.units, bias=self.use_bias)
-        self.kernel = self.wrap_weight(
-            self.linear, "weight", "kernel", self.kernel_initializer, TRANSPOSED, self.kernel_regularizer, self.kernel_constraint
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.wrap_weight(
-                self.linear, "bias", "bias", self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint
-            )
+        self.kernel = self.wrap_weight(self.linear, "weight", "kernel", layout=TRANSPOSED, **self.weight_settings("kernel"))
+        self.bias = self.wrap_weight(self.linear, "bias", "bias", **self.weight_settings("bias")) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: inputs})
         self._build_lora()
 
@@ -144,9 +134,7 @@ class Embedding(LoRA, Layer):
             kwargs["input_shape"] = standardize_shape(length)
         super().__init__(**kwargs)
         self.input_dim, self.output_dim = input_dim, output_dim
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.set_weight_settings("embeddings", embeddings_initializer, embeddings_regularizer, embeddings_constraint)
         self.mask_zero = mask_zero
         self.supports_masking = mask_zero
         self.autocast = False  # numbers above 256 are not exact in bfloat16
@@ -157,14 +145,7 @@ class Embedding(LoRA, Layer):
 
     def build(self, input_shape: tuple[int | None, ...] | None = None) -> None:
         self.embedding = self.new_module(nn.Embedding, self.input_dim, self.output_dim)
-        self.embeddings = self.wrap_weight(
-            self.embedding,
-            "weight",
-            "embeddings",
-            self.embeddings_initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+        self.embeddings = self.wrap_weight(self.embedding, "weight", "embeddings", **self.weight_settings("embeddings"))
         self._build_lora()
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:

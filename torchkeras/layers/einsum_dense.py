@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import torch
 from torch import nn
 
-from .. import activations, constraints, initializers, regularizers
+from .. import activations, initializers
 from .held import Vector
 from .input_spec import InputSpec
 from .layer import Layer
@@ -44,6 +44,7 @@ class _Matrix:
     shape: tuple[int, ...]
     axes: tuple[int, ...]
     rows: int
+    is_view = True
 
     def to_keras(self, *stored: torch.Tensor) -> torch.Tensor:
         kernel = stored[0].reshape([self.shape[a] for a in self.axes])
@@ -123,9 +124,8 @@ class EinsumDense(LoRA, Layer):
         self.activation = activations.get(activation)
         self.bias_axes = bias_axes
         self.gptq_unpacked_column_size = None
-        self.kernel_initializer, self.bias_initializer = initializers.get(kernel_initializer), initializers.get(bias_initializer)
-        self.kernel_regularizer, self.bias_regularizer = regularizers.get(kernel_regularizer), regularizers.get(bias_regularizer)
-        self.kernel_constraint, self.bias_constraint = constraints.get(kernel_constraint), constraints.get(bias_constraint)
+        self.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_weight_settings("bias", bias_initializer, bias_regularizer, bias_constraint)
         self._init_lora(lora_rank, lora_alpha, quantization_config)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -137,24 +137,17 @@ class EinsumDense(LoRA, Layer):
             )
         product = self._product(shapes, len(input_shape))
         object.__setattr__(self, "_as_product", product)
+        settings, bias = {**self.weight_settings("kernel"), "initializer": fill}, self.weight_settings("bias")
         self.bias = None
         if product is None:
-            self.kernel = self.add_weight(
-                shapes.kernel, fill, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint, name="kernel"
-            )
+            self.kernel = self.add_weight(shapes.kernel, **settings, name="kernel")
             if shapes.bias is not None:
-                self.bias = self.add_weight(
-                    shapes.bias, self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint, name="bias"
-                )
+                self.bias = self.add_weight(shapes.bias, **bias, name="bias")
         else:
             self.linear = self.new_module(nn.Linear, product.inner, math.prod(product.outer), bias=shapes.bias is not None)
-            self.kernel = self.wrap_weight(
-                self.linear, "weight", "kernel", fill, product.kernel, self.kernel_regularizer, self.kernel_constraint
-            )
+            self.kernel = self.wrap_weight(self.linear, "weight", "kernel", layout=product.kernel, **settings)
             if shapes.bias is not None:
-                self.bias = self.wrap_weight(
-                    self.linear, "bias", "bias", self.bias_initializer, Vector(shapes.bias), self.bias_regularizer, self.bias_constraint
-                )
+                self.bias = self.wrap_weight(self.linear, "bias", "bias", layout=Vector(shapes.bias), **bias)
         self.input_spec = InputSpec(ndim=len(input_shape))
         self._build_lora()
 

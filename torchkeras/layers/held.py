@@ -21,6 +21,7 @@ class Vector:
     """
 
     shape: tuple[int, ...]
+    is_view = True
 
     def to_keras(self, *stored: torch.Tensor) -> torch.Tensor:
         return stored[0].reshape(self.shape)

@@ -18,7 +18,7 @@ from .. import dtype_policies, dtypes, registry, regularizers, tree
 from ..distribution import rank
 from ..graph import KerasTensor, Operation, any_symbolic, convert_to_tensor, infer
 from ..graph.operation import infer_spec
-from ..variable import Variable
+from ..variable import ParameterVariable
 from . import masks
 from .building import Built, input_shape_argument, map_shapes, parameter_names, shapes_of
 from .call import Filed, Takes, begin, context, file_loss, forget_losses, in_mode, rehearsing, scope
@@ -426,8 +426,8 @@ class Layer(Built):
                 raise ValueError(f"`{what}` must hold {len(variables)} values for the layer {self.name!r}. Received: {len(values)}")
             for variable, value in zip(variables, values):
                 for stored, part in zip(variable.parameters, variable.to_torch(convert_to_tensor(value))):
-                    if isinstance(stored, Variable) and not variable.trainable:
-                        part = Variable._wrap(part.detach().clone(), False, dict(stored.__dict__))  # `call` may assign to it
+                    if isinstance(stored, ParameterVariable) and not variable.trainable:
+                        part = ParameterVariable._wrap(part.detach().clone(), False, dict(stored.__dict__))  # `call` may assign to it
                     state[id(stored)] = part if variable.trainable else part.clone() if type(part) is torch.Tensor else part
         held, regularized = self.non_trainable_weights, [w for w in self.trainable_weights if w.regularizer is not None]
         places = [[id(stored) for stored in v.parameters] for v in held]
@@ -562,6 +562,7 @@ class Layer(Built):
         state["_inbound_nodes"] = []  # the graph stays behind: symbolic tensors belong to the model that recorded them
         state["_foreign"] = {}
         del state["_filed"]
+        state.pop("_found", None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from .. import dtypes
-from ..variable import Variable
+from ..variable import ParameterVariable
 
 if TYPE_CHECKING:  # what it is mixed into
     from .layer import Layer as _Base
@@ -50,7 +50,7 @@ class LoRA(_Base):
         return (*shape[:-1], rank), (rank, shape[-1])
 
     @property
-    def _lora_factors(self) -> tuple[Variable, Variable]:
+    def _lora_factors(self) -> tuple[ParameterVariable, ParameterVariable]:
         return getattr(self, f"lora_{self._lora_target}_a"), getattr(self, f"lora_{self._lora_target}_b")
 
     def _lora_scale(self) -> float:

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .. import config, constraints, initializers, recompute, regularizers
+from .. import config, initializers, recompute
 from ..distribution import rank
 from ..dtypes import TORCH_DTYPES
 from ..ops.nn.normalization import moments, normalize
-from ..variable import Variable, WeightView
+from ..variable import ParameterVariable, WeightView
 from .call import context
 from .held import led, twin
 from .input_spec import InputSpec
@@ -31,12 +31,8 @@ class _Affine(Layer):
     axis: Any  # an int, or several
     scale: Any  # whether there is a scale; the scale itself where it is all that there is
 
-    def _init_affine(self, center: bool, scale: bool, beta: tuple[Any, Any, Any], gamma: tuple[Any, Any, Any]) -> None:
-        """`beta` and `gamma` are each an initializer, a regularizer and a constraint."""
+    def _init_affine(self, center: bool, scale: bool) -> None:
         self.center, self.scale = center, scale
-        self.beta_initializer, self.gamma_initializer = initializers.get(beta[0]), initializers.get(gamma[0])
-        self.beta_regularizer, self.gamma_regularizer = regularizers.get(beta[1]), regularizers.get(gamma[1])
-        self.beta_constraint, self.gamma_constraint = constraints.get(beta[2]), constraints.get(gamma[2])
         self.beta: WeightView | None = None
         self.gamma: WeightView | None = None
         self.supports_masking = True
@@ -44,15 +40,11 @@ class _Affine(Layer):
     def _wrap_affine(self, module: nn.Module, scale: bool, center: bool) -> None:
         """Make `gamma` and `beta` of the torch module's weight and bias, or take them away."""
         if scale:
-            self.gamma = self.wrap_weight(
-                module, "weight", "gamma", self.gamma_initializer, regularizer=self.gamma_regularizer, constraint=self.gamma_constraint
-            )
+            self.gamma = self.wrap_weight(module, "weight", "gamma", **self.weight_settings("gamma"))
         else:
             module.register_parameter("weight", None)
         if center:
-            self.beta = self.wrap_weight(
-                module, "bias", "beta", self.beta_initializer, regularizer=self.beta_regularizer, constraint=self.beta_constraint
-            )
+            self.beta = self.wrap_weight(module, "bias", "beta", **self.weight_settings("beta"))
         else:
             module.register_parameter("bias", None)
 
@@ -108,9 +100,9 @@ class BatchNormalization(_Affine):
     norm: Any
     _feature_axis: int
     _as_rows: bool
-    renorm_mean: Variable
-    renorm_stddev: Variable
-    moving_stddev: Variable
+    renorm_mean: ParameterVariable
+    renorm_stddev: ParameterVariable
+    moving_stddev: ParameterVariable
 
     def __init__(
         self,
@@ -141,9 +133,9 @@ class BatchNormalization(_Affine):
         if not 0 <= momentum <= 1:
             raise ValueError(f"`momentum` must be from 0 to 1. Received: momentum={momentum!r}")
         self.axis, self.momentum, self.epsilon = axis, float(momentum), epsilon
-        self._init_affine(
-            center, scale, (beta_initializer, beta_regularizer, beta_constraint), (gamma_initializer, gamma_regularizer, gamma_constraint)
-        )
+        self.set_weight_settings("beta", beta_initializer, beta_regularizer, beta_constraint)
+        self.set_weight_settings("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
+        self._init_affine(center, scale)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
         self.renorm, self.renorm_momentum = renorm, renorm_momentum
@@ -342,9 +334,9 @@ class LayerNormalization(_Affine):
             warnings.warn("`rms_scaling` is deprecated: use `RMSNormalization`.", DeprecationWarning, stacklevel=2)
         self.axis = _axes(axis)
         self.epsilon, self.rms_scaling = epsilon, rms_scaling
-        self._init_affine(
-            center, scale, (beta_initializer, beta_regularizer, beta_constraint), (gamma_initializer, gamma_regularizer, gamma_constraint)
-        )
+        self.set_weight_settings("beta", beta_initializer, beta_regularizer, beta_constraint)
+        self.set_weight_settings("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
+        self._init_affine(center, scale)
         self.autocast = False  # computed in the type of the weights, then cast
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -431,9 +423,9 @@ class GroupNormalization(_Affine):
         if not isinstance(groups, int) or (groups <= 0 and groups != -1):
             raise ValueError(f"`groups` must be a positive integer, or -1 for one per channel. Received: groups={groups!r}")
         self.groups, self.axis, self.epsilon = groups, axis, epsilon
-        self._init_affine(
-            center, scale, (beta_initializer, beta_regularizer, beta_constraint), (gamma_initializer, gamma_regularizer, gamma_constraint)
-        )
+        self.set_weight_settings("beta", beta_initializer, beta_regularizer, beta_constraint)
+        self.set_weight_settings("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
+        self._init_affine(center, scale)
         self.autocast = False
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

@@ -29,6 +29,7 @@ class _Noise(Layer):
         self.seed_generator = SeedGenerator(seed)
         if seed is not None:  # a buffer, so that `state_dict()`, `.to()` and graph capture know it
             self.register_buffer("seed_state", self.seed_generator.state)
+            self.hide_weight(self, "seed_state")  # Keras lists it nowhere
 
     def _init_rate(self, rate: float, below_one: bool = False) -> None:
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1 or (below_one and rate == 1):

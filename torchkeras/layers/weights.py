@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,9 +14,10 @@ from torch._subclasses.fake_tensor import unset_fake_temporarily
 from .. import constraints, dtype_policies, dtypes, initializers, regularizers
 from ..configurable import is_builtin
 from ..distribution import rank
-from ..graph import Operation, infer, standardize_shape
-from ..variable import SAME, KerasVariable, Variable, WeightView
+from ..graph import infer, standardize_shape
+from ..variable import SAME, ParameterVariable, Variable, WeightView
 from . import call, saved
+from .ownership import Owner, Place
 from .tracking import TrackedDict, TrackedList, track
 
 _TABLES = frozenset(("_parameters", "_buffers", "_modules"))  # torch's own
@@ -41,7 +42,7 @@ def with_memory(make: Callable[[], _Module], device: torch.device) -> _Module:
     return module
 
 
-class Weighted(call.FollowsCall, nn.Module, Operation):
+class Weighted(call.FollowsCall, Owner):
     """The half of a layer that owns things: weights, sub-layers, dtype policy, freezing, and its own arrays in files."""
 
     name: str
@@ -51,11 +52,6 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
     input_spec: Any
     activity_regularizer: Any
     _building: bool
-    _trainable: bool
-    _own_trainable: list[Any]
-    _own_non_trainable: list[Any]
-    _hidden: list[tuple[nn.Module, str]]
-    _foreign: dict[tuple[int, str], Any]
     _filed: call.Filed
     _metrics: list[Any]
     _inbound_nodes: list[Any]
@@ -74,9 +70,6 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
             activity_regularizer=None, autocast=True,
         )  # fmt: skip
         return self
-
-    def _refresh(self) -> None:
-        """Work out again what depends on the policy, on freezing or on the weights."""
 
     # -- types -----------------------------------------------------------------------------------------------------------------------
 
@@ -124,7 +117,7 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
         aggregation: str = "none",
         overwrite_with_gradient: bool = False,
         name: str | None = None,
-    ) -> Variable:
+    ) -> ParameterVariable:
         """Make a weight: an `nn.Parameter`, or a buffer where it is not trainable.
 
         Args:
@@ -150,17 +143,17 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
         if initializer is None:
             initializer = "glorot_uniform" if dtypes.is_float(dtype) else "zeros"
         with infer.outside(), torch.no_grad():
-            variable = Variable(
+            variable = ParameterVariable(
                 initializers.get(initializer), shape, dtype, trainable=trainable, autocast=autocast, aggregation=aggregation,
                 name=name or "variable",
             )  # fmt: skip
         variable.overwrite_with_gradient = overwrite_with_gradient
-        self._own(variable, trainable, regularizer, constraint)
         key = (name or "variable").replace(".", "_").replace("/", "_")
         while key in self._parameters or key in self._buffers:
             stem, _, number = key.rpartition("_")
             key = f"{stem}_{int(number) + 1}" if number.isdigit() and stem else f"{key}_1"
         (self._parameters if trainable else self._buffers)[key] = variable
+        self._own(variable, Place(self, key, variable), trainable, regularizer, constraint)
         return variable
 
     def add_variable(
@@ -173,7 +166,7 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
         regularizer: Any = None,
         constraint: Any = None,
         name: str | None = None,
-    ) -> Variable:
+    ) -> ParameterVariable:
         """Keras's older name of `add_weight`."""
         return self.add_weight(shape, initializer, dtype, trainable, autocast, regularizer, constraint, name=name)
 
@@ -181,6 +174,25 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
         """A torch module on the default device in the variable type, its weights not yet filled: `wrap_weight` does that."""
         made = functools.partial(cls, *args, device="meta", dtype=dtypes.to_torch_dtype(self.variable_dtype), **kwargs)
         return with_memory(made, rank.default_device())
+
+    def set_weight_settings(self, name: str, initializer: Any, regularizer: Any = None, constraint: Any = None) -> None:
+        """Keep what a weight is made with as the attributes `<name>_initializer`, `<name>_regularizer` and `<name>_constraint`.
+
+        They may be read and set until the layer is built.
+
+        Args:
+            name: The weight's name, or the part of it that stands in the names of the constructor's arguments.
+            initializer: Fills it, by name, config or object.
+            regularizer: Adds to the loss of the model, by name, config or object.
+            constraint: Applied after every update, by name, config or object.
+        """
+        setattr(self, f"{name}_initializer", initializers.get(initializer))
+        setattr(self, f"{name}_regularizer", regularizers.get(regularizer))
+        setattr(self, f"{name}_constraint", constraints.get(constraint))
+
+    def weight_settings(self, name: str) -> dict[str, Any]:
+        """What `set_weight_settings` kept, as arguments of `add_weight` and `wrap_weight`."""
+        return {what: getattr(self, f"{name}_{what}") for what in ("initializer", "regularizer", "constraint")}
 
     def wrap_weight(
         self,
@@ -199,34 +211,38 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
             module: The torch module.
             attributes: Which of its parameters or buffers make the weight.
             name: The Keras name.
-            initializer: Fills it; `None` leaves it as it is.
+            initializer: Fills it, by name, config or object; `None` leaves it as it is.
             layout: How the Keras weight lies in the parameters; the same without one.
-            regularizer: As in `add_weight`.
-            constraint: As in `add_weight`.
-            trainable: As in `add_weight`.
+            regularizer: Adds to the loss of the model, by name, config or object.
+            constraint: Applied after every update, by name, config or object.
+            trainable: Whether it is trained.
         """
-        view = WeightView(module, attributes, layout, name)
+        child = next((key for key, m in self._modules.items() if m is module), None)
+        view = WeightView(module, attributes, layout, name, None if child is None else self, child)
         if initializer is not None:
             with torch.no_grad():
-                view.assign(initializer(tuple(view.shape), dtype=dtypes.standardize_dtype(view.dtype)))
-        self._own(view, trainable, regularizer, constraint)
+                view.assign(initializers.get(initializer)(tuple(view.shape), dtype=dtypes.standardize_dtype(view.dtype)))
+        self._own(view, view, trainable, regularizer, constraint)
         return view
 
     def hide_weight(self, module: nn.Module, attribute: str) -> None:
         """Leave a parameter or buffer of a wrapped module out of `weights`: it is constant, or Keras has no such weight."""
         self._hidden.append((module, attribute))
 
-    def _own(self, variable: KerasVariable, trainable: bool, regularizer: Any, constraint: Any) -> None:
+    def _own(self, variable: Variable, place: WeightView, trainable: bool, regularizer: Any, constraint: Any) -> None:
         variable.path = "/".join([*(call.scopes() or [self.name]), variable.name])
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
-        (self._own_trainable if trainable else self._own_non_trainable).append(variable)
+        (self._own_trainable if trainable else self._own_non_trainable).append(place)
         if not (trainable and self._trainable):
             variable.trainable = False
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Variable) and isinstance(value, nn.Parameter):
+        if isinstance(value, ParameterVariable):
             self._adopt(name, value)
+            return
+        if isinstance(self.__dict__.get(name), WeightView) and value is not self.__dict__[name]:
+            self._replace(name, value)
             return
         if type(value) in (list, dict, tuple) and (name[:1] != "_" or (not is_builtin(type(self)) and name not in _TABLES)):
             value = track(value)
@@ -248,6 +264,9 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
             if call.own_mode(value) != self._mode:  # torch modules start in training mode, layers do not
                 call.follow(value, self._mode)
         super().__setattr__(name, value)
+        if isinstance(value, nn.Parameter):
+            for place in self._places_at(name):
+                place.now  # noqa: B018  # in the place of a Variable it becomes one
         if name in call.SHORT_WAY and self.__dict__["built"]:
             self._refresh()
 
@@ -256,23 +275,68 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
         if name in call.SHORT_WAY:
             self._refresh()
 
-    def _adopt(self, name: str, variable: Variable) -> None:
+    def _places_at(self, name: str) -> list[Place]:
+        """The declared weights that stand under this name among the layer's parameters and buffers."""
+        declared = (*self._own_trainable, *self._own_non_trainable)
+        return [v for v in declared if isinstance(v, Place) and v.attributes[0] == name]
+
+    def _adopt(self, name: str, variable: ParameterVariable) -> None:
         """Register a Variable under the attribute's name, which is then its name in `state_dict()`."""
-        known = any(v is variable for v in (*self._own_trainable, *self._own_non_trainable))
-        if not known:
-            trainable = variable.requires_grad
-            (self._own_trainable if trainable else self._own_non_trainable).append(variable)
-            variable.path = "/".join([*(call.scopes() or [self.name if "name" in self.__dict__ else type(self).__name__]), variable.name])
+        declared = [*self._own_trainable, *self._own_non_trainable]
+        place = next((v for v in declared if isinstance(v, Place) and v.tensor is variable), None)
+        for old in self._places_at(name):
+            if old is not place:
+                for kept in (self._own_trainable, self._own_non_trainable):
+                    kept[:] = [v for v in kept if v is not old]
+        if place is None:
+            place = Place(self, name, variable)
+            (self._own_trainable if variable.requires_grad else self._own_non_trainable).append(place)
+            if "/" not in variable.path:
+                scopes = call.scopes() or [self.name if "name" in self.__dict__ else type(self).__name__]
+                variable.path = "/".join([*scopes, variable.name])
         for table in (self._parameters, self._buffers):
             for key in [k for k, v in table.items() if v is variable]:
                 del table[key]
+            table.pop(name, None)
         self.__dict__.pop(name, None)
-        table = self._parameters if any(v is variable for v in self._own_trainable) else self._buffers
+        place.attributes = (name,)
+        table = self._parameters if any(v is place for v in self._own_trainable) else self._buffers
         table[name] = variable
+
+    def _replace(self, name: str, value: Any) -> None:
+        """`layer.kernel = other` where a torch module owns the kernel: the module takes what stores `other`, so that both are one weight.
+
+        Raises:
+            ValueError: If it cannot: `other` has no storage of this layout.
+        """
+        view: WeightView = self.__dict__[name]
+        if not any(v is view for v in (*self._own_trainable, *self._own_non_trainable)) or isinstance(value, WeightView) and self._building:
+            object.__setattr__(self, name, value)  # a handle that the layer keeps, and does not own
+            return
+        if value is None and name != "kernel":
+            for attribute in view.attributes:
+                setattr(view.module, attribute, None)
+            object.__setattr__(self, name, None)
+            return
+        if isinstance(value, WeightView) and value.layout == view.layout:
+            stored: tuple[Any, ...] = value.parameters
+        elif isinstance(value, nn.Parameter) and view.layout == SAME:
+            stored = (value,)
+        else:
+            stored = ()
+        if len(stored) != len(view.attributes) or any(new.shape != old.shape for new, old in zip(stored, view.parameters)):
+            inside = ", ".join(view.attributes)
+            raise ValueError(
+                f"`{name}` of the layer {self.name!r} is stored in the {inside} of a torch {type(view.module).__name__} and can only be "
+                f"replaced by a weight that is stored alike. Received: {type(value).__name__} of shape {_shape(value)}. "
+                f"Write `layer.{name}.assign(value)` to change its values."
+            )
+        for attribute, tensor in zip(view.attributes, stored):
+            setattr(view.module, attribute, tensor)
 
     def _apply(self, fn: Callable, recurse: bool = True) -> Weighted:
         """`.to()`, `.half()` and the like: torch makes new tensors of buffers; ours stay the same objects, as parameters do."""
-        variables = {k: v for k, v in self._buffers.items() if isinstance(v, Variable)}
+        variables = {k: v for k, v in self._buffers.items() if isinstance(v, ParameterVariable)}
         super()._apply(fn, recurse)
         for name, variable in variables.items():
             new = self._buffers[name]
@@ -280,6 +344,8 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
                 if new.device.type != "meta" and variable.device.type != "meta":
                     variable.data = new
                     self._buffers[name] = variable
+        for place in (*self._own_trainable, *self._own_non_trainable):
+            place.now  # noqa: B018  # a swap on conversion leaves plain parameters
         self._follow_type(fn)
         return self
 
@@ -291,61 +357,6 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
         now = dtypes.standardize_dtype(fn(torch.empty(0, dtype=dtypes.to_torch_dtype(policy.variable_dtype))).dtype)
         if now != policy.variable_dtype:
             self.dtype_policy = now
-
-    def _own_children(self) -> Iterator[nn.Module]:
-        yield from (module for module in self._modules.values() if module is not None)
-
-    def _covered(self) -> set[int]:
-        views = [v for v in (*self._own_trainable, *self._own_non_trainable) if isinstance(v, WeightView)]
-        covered = {id(p) for v in views for p in v.parameters}
-        return covered | {id(getattr(m, a, None)) for m, a in self._hidden}
-
-    @property
-    def weights(self) -> list[Any]:
-        """Every weight of the layer and its sub-layers, in Keras's order: own trainable, own others, then each sub-layer's."""
-        found: dict[int, Any] = {id(v): v for v in self.own_variables()}
-        covered = self._covered()
-        for child in self._own_children():
-            for weight in self._weights_of(child, covered):
-                found.setdefault(id(weight), weight)
-        return list(found.values())
-
-    def _weights_of(self, module: nn.Module | None, covered: set[int]) -> Iterator[Any]:
-        if module is None:
-            return
-        if isinstance(module, Weighted):
-            yield from module.weights
-            return
-        for table in (module._parameters, module._buffers):
-            for name, stored in table.items():
-                if stored is None or id(stored) in covered or name in module._non_persistent_buffers_set:
-                    continue
-                if isinstance(stored, Variable):
-                    yield stored
-                else:
-                    yield self._foreign_view(module, name)
-        for child in module._modules.values():
-            yield from self._weights_of(child, covered)
-
-    def _foreign_view(self, module: nn.Module, name: str) -> WeightView:
-        key = (id(module), name)
-        if key not in self._foreign:
-            view = WeightView(module, name)
-            owner = next((n for n, m in self.named_modules() if m is module), "")
-            view.path = "/".join([self.name, *filter(None, owner.split(".")), name])
-            self._foreign[key] = view
-        return self._foreign[key]
-
-    @property
-    def trainable_weights(self) -> list[Any]:
-        """The weights that an optimizer changes; none when the layer is frozen."""
-        return [w for w in self.weights if w.trainable] if self.trainable else []
-
-    @property
-    def non_trainable_weights(self) -> list[Any]:
-        """The other weights."""
-        trained = {id(w) for w in self.trainable_weights}
-        return [w for w in self.weights if id(w) not in trained]
 
     @property
     def variables(self) -> list[Any]:
@@ -377,25 +388,6 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
     def path(self) -> str:
         """Its name within its parents, `/` between them."""
         return self.__dict__.get("_path") or self.name
-
-    @property
-    def trainable(self) -> bool:
-        """Whether it is trained. Setting it freezes or frees its weights and its sub-layers."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        value = bool(value)
-        object.__setattr__(self, "_trainable", value)
-        for variable in self._own_trainable:
-            variable.trainable = value
-        for stored in self._parameters.values():  # what a torch user put on the layer
-            if stored is not None and not isinstance(stored, Variable):
-                stored.requires_grad_(value)
-        covered = self._covered()
-        for child in self._own_children():
-            _set_trainable(child, value, covered)
-        self._refresh()
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of the values of `weights`, in Keras layout."""
@@ -454,17 +446,6 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
 
     # -- files -----------------------------------------------------------------------------------------------------------------------
 
-    def own_variables(self) -> list[Any]:
-        """The layer's own weights, not its sub-layers', in the order of files: trained ones, others, then torch's own on the layer."""
-        mine = [*self._own_trainable, *self._own_non_trainable]
-        covered = self._covered()
-        for table in (self._parameters, self._buffers):
-            for name, stored in table.items():
-                if stored is None or isinstance(stored, Variable) or id(stored) in covered or name in self._non_persistent_buffers_set:
-                    continue
-                mine.append(self._foreign_view(self, name))
-        return mine
-
     def saved_children(self) -> Iterable[tuple[str, Any]]:
         """Name and object of what files hold inside the layer, in their order; the first place of an object that has several counts.
 
@@ -516,14 +497,5 @@ class Weighted(call.FollowsCall, nn.Module, Operation):
             variable.assign(np.asarray(store[str(i)]))
 
 
-def _set_trainable(module: nn.Module | None, value: bool, covered: set[int]) -> None:
-    if module is None:
-        return
-    if isinstance(module, Weighted):
-        module.trainable = value
-        return
-    for stored in module._parameters.values():
-        if stored is not None and id(stored) not in covered:
-            stored.requires_grad_(value and stored.is_floating_point())
-    for child in module._modules.values():
-        _set_trainable(child, value, covered)
+def _shape(value: Any) -> tuple:
+    return tuple(getattr(value, "shape", ()))

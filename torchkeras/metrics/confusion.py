@@ -12,7 +12,7 @@ from torch import Tensor
 from .. import config
 from ..graph import convert_to_tensor
 from ..losses.loss import align, match_ranks
-from ..variable import Variable
+from ..variable import ParameterVariable
 from .metric import Metric, divide_no_nan
 
 _TOLERANCE = 1e-3  # how far rounding may carry a probability out of [0, 1]
@@ -25,10 +25,10 @@ class _Confusion(Metric):
     """
 
     _counts: ClassVar[tuple[str, ...]]
-    true_positives: Variable
-    false_positives: Variable
-    true_negatives: Variable
-    false_negatives: Variable
+    true_positives: ParameterVariable
+    false_positives: ParameterVariable
+    true_negatives: ParameterVariable
+    false_negatives: ParameterVariable
     _state_name: ClassVar[str | None] = None  # what the only count is called, where it is not its own name
 
     def _make_state(self, thresholds: Sequence[float], shape: Sequence[int], even: bool = False) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import config
-from ..variable import Variable
+from ..variable import ParameterVariable
 from .reduction import ColumnMetric
 
 _AVERAGES = (None, "micro", "macro", "weighted")
@@ -30,10 +30,10 @@ class FBetaScore(ColumnMetric):
     """
 
     _column_name = "classes"
-    true_positives: Variable
-    false_positives: Variable
-    false_negatives: Variable
-    intermediate_weights: Variable
+    true_positives: ParameterVariable
+    false_positives: ParameterVariable
+    false_negatives: ParameterVariable
+    intermediate_weights: ParameterVariable
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from torch import Tensor
 from .. import dtypes, registry, tree
 from ..configurable import Configurable, get_from
 from ..distribution import rank, reduce, shard
-from ..variable import Variable
+from ..variable import ParameterVariable
 
 _FILLS: dict[str, Callable] = {"zeros": torch.zeros, "ones": torch.ones}
 
@@ -23,7 +23,7 @@ _FILLS: dict[str, Callable] = {"zeros": torch.zeros, "ones": torch.ones}
 class _State:
     """One state of a metric and what it is declared as."""
 
-    variable: Variable
+    variable: ParameterVariable
     reduction: str
     initializer: Any
     check: bool = False
@@ -73,7 +73,7 @@ class Metric(Configurable):
         aggregation: str | None = "sum",
         name: str | None = None,
         reduce: str | None = None,
-    ) -> Variable:
+    ) -> ParameterVariable:
         """A new state.
 
         Args:
@@ -96,18 +96,20 @@ class Metric(Configurable):
         initializer = "zeros" if initializer is None else initializer
         value = _initial(initializer, tuple(shape), dtypes.to_torch_dtype(self._torch_dtype if dtype is None else dtype))
         plain = aggregation if aggregation in ("none", "mean", "sum", "only_first_replica") else "none"
-        variable = Variable(value, trainable=False, aggregation=plain, name=name)
+        variable = ParameterVariable(value, trainable=False, aggregation=plain, name=name)
         variable.path = f"{self.name}/{variable.name}"
         self._states.append(_State(variable, reduction, initializer))
         return variable
 
-    def _add_check(self, initializer: float, reduce: str, name: str, dtype: torch.dtype | None = None) -> Variable:
+    def _add_check(self, initializer: float, reduce: str, name: str, dtype: torch.dtype | None = None) -> ParameterVariable:
         """A state beside `variables`, in which updates note what `check` complains about later."""
         variable = self.add_variable((), lambda shape, dtype: initializer, dtype=dtype, name=name, reduce=reduce)
         self._states[-1].check = True
         return variable
 
-    def add_weight(self, shape: Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None) -> Variable:
+    def add_weight(
+        self, shape: Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> ParameterVariable:
         """A new state that sums up over processes; arguments as in `add_variable`."""
         return self.add_variable(shape, initializer, dtype=dtype, name=name)
 

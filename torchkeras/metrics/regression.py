@@ -11,7 +11,7 @@ from ..graph import TensorLike
 from ..losses import cosine_similarity as cosine_loss
 from ..losses import log_cosh, mean_absolute_error, mean_absolute_percentage_error, mean_squared_error, mean_squared_logarithmic_error
 from ..losses.loss import pair
-from ..variable import Variable
+from ..variable import ParameterVariable
 from .reduction import ColumnMetric, FunctionMetric, Mean, MeanMetricWrapper
 
 
@@ -126,10 +126,10 @@ class R2Score(ColumnMetric):
     """
 
     _column_name = "outputs"
-    squared_sum: Variable
-    sum: Variable
-    residual: Variable
-    count: Variable
+    squared_sum: ParameterVariable
+    sum: ParameterVariable
+    residual: ParameterVariable
+    count: ParameterVariable
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from ..configurable import deserialize_keras_object, serialize_keras_object
 from ..graph import KerasTensor, Node, Operation
 from ..graph.opnode import OpNode
 from ..layers.layer import Layer
-from ..variable import KerasVariable
+from ..variable import Variable
 from .op_config import (
     TORCH_VALUES,
     OpCall,
@@ -89,7 +89,7 @@ def _serialize_call(name: str, args: tuple, kwargs: dict[str, Any], place: dict[
                 "class_name": "__keras_tensor__",
                 "config": {"shape": list(value.shape), "dtype": dtypes.standardize_dtype(value.dtype), "keras_history": history},
             }
-        if isinstance(value, (nn.Parameter, KerasVariable)):
+        if isinstance(value, (nn.Parameter, Variable)):
             raise ValueError(
                 f"The call of {name!r} takes a parameter of shape {tuple(value.shape)}, which a config has no place for. "
                 "Make the call in the `call` of a Layer that has the parameter as an attribute."

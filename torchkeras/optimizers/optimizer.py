@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from .. import dtypes
 from ..configurable import Configurable, deserialize_keras_object, is_builtin, serialize_keras_object
 from ..distribution import shard
-from ..variable import KerasVariable
+from ..variable import Variable
 from .arguments import auto_name, check_arguments, check_scheduler, initial_value, legacy_arguments, wants_optimizer
 from .schedules import LearningRateSchedule
 from .state import LearningRate, ScalarState, SlotView, TensorView, stored, to_torch, value_of, variable_path
@@ -132,7 +132,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             if value.optimizer is not self:
                 raise ValueError(f"`learning_rate` must be a scheduler of this optimizer. Received: one of {value.optimizer}")
             self._scheduler, self._schedule = value, None
-        elif callable(value) and not isinstance(value, (Tensor, KerasVariable)):
+        elif callable(value) and not isinstance(value, (Tensor, Variable)):
             if not isinstance(value, LearningRateSchedule) and wants_optimizer(value):
                 self._make_scheduler, self._schedule = value, None
                 if self.built:
@@ -273,10 +273,10 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
 
     def _rebind(self, variables: Iterable[Any]) -> None:
         """Follow variables whose tensors were exchanged (`load_state_dict(assign=True)`): their state, group and place stay."""
-        by_path = {v.path: v for v in variables if isinstance(v, KerasVariable)}
+        by_path = {v.path: v for v in variables if isinstance(v, Variable)}
         known = set(self._positions)
         present = [
-            v if not isinstance(v, KerasVariable) or id(stored(v)[0]) in known and v.path not in by_path else by_path.get(v.path, v)
+            v if not isinstance(v, Variable) or id(stored(v)[0]) in known and v.path not in by_path else by_path.get(v.path, v)
             for v in self._trainable_variables
         ]
         params = [p for v in present for p in stored(v)]
@@ -442,7 +442,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
 
     def assign(self, variable: Any, value: Any) -> None:
         """Overwrite a variable or a tensor in place."""
-        if isinstance(variable, KerasVariable):
+        if isinstance(variable, Variable):
             variable.assign(value)
         else:
             with torch.no_grad():
@@ -591,7 +591,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         before = [value_of(v).detach().clone() for v in handles]
         try:
             for variable, value in zip(handles, [*trainable_variables, *optimizer_variables]):
-                self.assign(variable, value_of(value).detach() if isinstance(value, (Tensor, KerasVariable)) else value)
+                self.assign(variable, value_of(value).detach() if isinstance(value, (Tensor, Variable)) else value)
             self.apply(grads)
             after = [value_of(v).detach().clone() for v in handles]
         finally:
@@ -620,7 +620,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             cure = "its name is `lr` there" if name == "learning_rate" else "make a `MultiOptimizer` of two"
             raise ValueError(f"`param_group` may have `lr` and `weight_decay` of its own. Received: {name}={param_group[name]!r}; {cure}.")
         given = param_group["params"]
-        given = [given] if isinstance(given, (Tensor, KerasVariable)) else list(given)
+        given = [given] if isinstance(given, (Tensor, Variable)) else list(given)
         params = [p for v in given for p in stored(v)]
         begun = self._iterations.read() // (self.gradient_accumulation_steps or 1)  # their first update is number 1, as in torch
         group = {"lr": float(self._learning_rate.read()), **param_group, "params": params, "begun": begun}

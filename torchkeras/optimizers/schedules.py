@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..configurable import Configurable, deserialize_in, serialize_in
 from ..registry import Family
-from ..variable import KerasVariable
+from ..variable import Variable
 
 Number = float | Tensor
 
@@ -35,7 +35,7 @@ class LearningRateSchedule(Configurable):
 
 def _step(step: Any) -> Number:
     """`step` as a float32 tensor where it is a tensor or a variable, else as a Python float."""
-    if isinstance(step, KerasVariable):
+    if isinstance(step, Variable):
         step = step.value
     return step.to(torch.float32) if isinstance(step, Tensor) else float(step)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..variable import KerasVariable, WeightView
+from ..variable import Handle, Variable
 
 if TYPE_CHECKING:
     from .optimizer import Optimizer
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 def stored(variable: Any) -> tuple[Tensor, ...]:
     """The torch tensors behind a Keras variable, or behind a plain tensor: itself."""
-    return variable.parameters if isinstance(variable, KerasVariable) else (variable,)
+    return variable.parameters if isinstance(variable, Variable) else (variable,)
 
 
 def to_keras(variable: Any, *parts: Tensor) -> Tensor:
     """Tensors laid out as the variable is stored, in its Keras layout."""
-    return variable.to_keras(*parts) if isinstance(variable, KerasVariable) else parts[0]
+    return variable.to_keras(*parts) if isinstance(variable, Variable) else parts[0]
 
 
 def to_torch(variable: Any, value: Tensor) -> tuple[Tensor, ...]:
     """A tensor of the variable's Keras shape, as the variable is stored."""
-    return variable.to_torch(value) if isinstance(variable, KerasVariable) else (value,)
+    return variable.to_torch(value) if isinstance(variable, Variable) else (value,)
 
 
-class _State(WeightView):
+class _State(Handle):
     """What the handles below share: not a weight of a module, and stored as Keras has it unless they say otherwise."""
 
     def __init__(self, name: str, path: str) -> None:
@@ -234,4 +234,4 @@ def variable_path(variable: Any) -> str:
 
 def value_of(variable: Any) -> Any:
     """The tensor of a variable; anything else as it is."""
-    return variable.value if isinstance(variable, KerasVariable) else variable
+    return variable.value if isinstance(variable, Variable) else variable

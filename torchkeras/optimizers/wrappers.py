@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..configurable import Configurable, deserialize_keras_object, serialize_keras_object
-from ..variable import KerasVariable
+from ..variable import Variable
 from . import kernels
 from .optimizer import Optimizer
 from .state import ScalarState, stored, variable_path
@@ -74,8 +74,8 @@ class _Wrapper(Optimizer):
                 optimizer._rebind(variables)
         after = [p for optimizer in self._inside() for p in optimizer._params]
         if len(before) != len(after) or any(a is not b for a, b in zip(before, after)):
-            by_path = {v.path: v for v in variables if isinstance(v, KerasVariable)}
-            self._join([by_path.get(v.path, v) if isinstance(v, KerasVariable) else v for v in self._trainable_variables])
+            by_path = {v.path: v for v in variables if isinstance(v, Variable)}
+            self._join([by_path.get(v.path, v) if isinstance(v, Variable) else v for v in self._trainable_variables])
 
     def settings(self) -> str:
         return repr([optimizer.settings() for optimizer in self._inside()])

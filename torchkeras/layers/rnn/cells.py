@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ... import activations, constraints, dtypes, initializers, random, regularizers
+from ... import activations, dtypes, random
 from ...distribution import rank
 from ...variable import SAME, TRANSPOSED
 from ..layer import Layer
@@ -64,6 +64,7 @@ class RecurrentCell(Layer):
     _layouts: ClassVar[tuple[Any, Any]] = (TRANSPOSED, SAME)
     _two_biases: bool = False
     _tables: tuple[dict[str, Any], dict[str, Any]]
+    bias_initializer: Any
     _float_input = True
 
     def _set(
@@ -71,15 +72,12 @@ class RecurrentCell(Layer):
         units: int,
         activation: Any,
         use_bias: bool,
-        initializer: tuple[Any, Any, Any],
-        regularizer: tuple[Any, Any, Any],
-        constraint: tuple[Any, Any, Any],
         dropout: float,
         recurrent_dropout: float,
         seed: int | None,
         implementation: int,
     ) -> None:
-        """Check and keep the arguments of every cell; triples are for kernel, recurrent kernel and bias."""
+        """Check and keep the arguments of every cell."""
         if not isinstance(units, int) or isinstance(units, bool) or units <= 0:
             raise ValueError(f"`units` must be a positive integer. Received: units={units!r}")
         if implementation not in (1, 2):
@@ -87,9 +85,6 @@ class RecurrentCell(Layer):
         self.units = units
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer, self.recurrent_initializer, self.bias_initializer = map(initializers.get, initializer)
-        self.kernel_regularizer, self.recurrent_regularizer, self.bias_regularizer = map(regularizers.get, regularizer)
-        self.kernel_constraint, self.recurrent_constraint, self.bias_constraint = map(constraints.get, constraint)
         self.dropout = min(1.0, max(0.0, dropout))
         self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
         self.implementation = 1 if self.recurrent_dropout else implementation
@@ -125,13 +120,10 @@ class RecurrentCell(Layer):
         module = with_memory(functools.partial(self._new_module, inputs), rank.default_device())
         self.rnn = module
         layout, bias_layout = self._layouts
-        self.kernel = self.wrap_weight(
-            module, "weight_ih_l0", "kernel", self.kernel_initializer, layout, self.kernel_regularizer, self.kernel_constraint
-        )
+        self.kernel = self.wrap_weight(module, "weight_ih_l0", "kernel", layout=layout, **self.weight_settings("kernel"))
         self.recurrent_kernel = self.wrap_weight(
-            module, "weight_hh_l0", "recurrent_kernel", self.recurrent_initializer, layout, self.recurrent_regularizer,
-            self.recurrent_constraint,
-        )  # fmt: skip
+            module, "weight_hh_l0", "recurrent_kernel", layout=layout, **self.weight_settings("recurrent")
+        )
         self.bias = None
         if self.use_bias:
             stored = ("bias_ih_l0", "bias_hh_l0") if self._two_biases else "bias_ih_l0"
@@ -141,9 +133,8 @@ class RecurrentCell(Layer):
                 module.register_buffer("bias_hh_l0", None)
                 module.bias_hh_l0 = zeros.detach()
                 self.hide_weight(module, "bias_hh_l0")
-            self.bias = self.wrap_weight(
-                module, stored, "bias", self._initial_bias, bias_layout, self.bias_regularizer, self.bias_constraint
-            )
+            settings = {**self.weight_settings("bias"), "initializer": self._initial_bias}
+            self.bias = self.wrap_weight(module, stored, "bias", layout=bias_layout, **settings)
         module.flatten_parameters()
 
     def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> torch.Tensor:
@@ -304,13 +295,10 @@ class SimpleRNNCell(RecurrentCell):
     ) -> None:
         implementation = kwargs.pop("implementation", 2)
         super().__init__(**kwargs)
-        self._set(
-            units, activation, use_bias,
-            (kernel_initializer, recurrent_initializer, bias_initializer),
-            (kernel_regularizer, recurrent_regularizer, bias_regularizer),
-            (kernel_constraint, recurrent_constraint, bias_constraint),
-            dropout, recurrent_dropout, seed, implementation,
-        )  # fmt: skip
+        self.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_weight_settings("recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint)
+        self.set_weight_settings("bias", bias_initializer, bias_regularizer, bias_constraint)
+        self._set(units, activation, use_bias, dropout, recurrent_dropout, seed, implementation)
 
     def _new_module(self, inputs: int) -> nn.RNNBase:
         dtype = dtypes.to_torch_dtype(self.variable_dtype)
@@ -379,13 +367,10 @@ class LSTMCell(RecurrentCell):
     ) -> None:
         implementation = kwargs.pop("implementation", 2)
         super().__init__(**kwargs)
-        self._set(
-            units, activation, use_bias,
-            (kernel_initializer, recurrent_initializer, bias_initializer),
-            (kernel_regularizer, recurrent_regularizer, bias_regularizer),
-            (kernel_constraint, recurrent_constraint, bias_constraint),
-            dropout, recurrent_dropout, seed, implementation,
-        )  # fmt: skip
+        self.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_weight_settings("recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint)
+        self.set_weight_settings("bias", bias_initializer, bias_regularizer, bias_constraint)
+        self._set(units, activation, use_bias, dropout, recurrent_dropout, seed, implementation)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
         self.state_size = [units, units]
@@ -489,13 +474,10 @@ class GRUCell(RecurrentCell):
     ) -> None:
         implementation = kwargs.pop("implementation", 2)
         super().__init__(**kwargs)
-        self._set(
-            units, activation, use_bias,
-            (kernel_initializer, recurrent_initializer, bias_initializer),
-            (kernel_regularizer, recurrent_regularizer, bias_regularizer),
-            (kernel_constraint, recurrent_constraint, bias_constraint),
-            dropout, recurrent_dropout, seed, implementation,
-        )  # fmt: skip
+        self.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_weight_settings("recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint)
+        self.set_weight_settings("bias", bias_initializer, bias_regularizer, bias_constraint)
+        self._set(units, activation, use_bias, dropout, recurrent_dropout, seed, implementation)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = reset_after
         self._two_biases = bool(reset_after)
