@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from torch.fx import Proxy
 
 from .. import dtypes, tree
 from ..distribution import rank
@@ -173,6 +174,8 @@ def op(
         if any_symbolic(given, kwargs):
             return OpNode(wrapper).symbolic_call(*given, **kwargs)
         if not (simple and tensor_names.isdisjoint(kwargs) and as_they_are(given)):
+            if any(isinstance(v, Proxy) for v in tree.flatten((given, kwargs))):
+                return fn(*given, **kwargs)  # `torch.fx` traces it: there is nothing to convert
             given, kwargs = standardize(given, kwargs)
         try:
             return fn(*given, **kwargs)

@@ -173,6 +173,7 @@ class Plan:
         for tensor in inputs:
             slots[id(tensor)] = len(slots)
         self.input_count = len(inputs)
+        self.forward: Any = None  # the forward of models of this structure, where there is one
         self.held: list[tuple[int, str]] = []  # slots of the model's own tensors, and where it has them
         for tensor, path in (held or {}).items():
             slots[tensor] = len(slots)
@@ -279,7 +280,7 @@ class Plan:
         return [(cls, cls.call, cls.forward, cls.__call__) for cls in classes]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_classes": None}  # functions made by the layers' base do not pickle
+        return {**self.__dict__, "_classes": None, "forward": None}  # functions made by the layers' base do not pickle
 
 
 class Function(Operation):

@@ -25,14 +25,16 @@ class Takes:
     this gives a mask only where the inputs carry one.
 
     Args:
-        call: The function, with `self` as its first parameter.
+        call: The function.
+        bound: Whether it takes no `self`: it was set on one layer.
     """
 
-    def __init__(self, call: Callable) -> None:
-        parameters = [p for n, p in inspect.signature(call).parameters.items() if n != "self"]
+    def __init__(self, call: Callable, bound: bool = False) -> None:
+        parameters = list(inspect.signature(call).parameters.values())[0 if bound else 1 :]
         self.call = call
         self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         self.positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self.required = sum(p.default is p.empty for p in parameters if p.name in self.positional)
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         self.has_training = "training" in self.names
         self.first = self.positional[0] if self.positional else "inputs"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import itertools
 import types
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
+from torch.fx import Proxy
 
 from .. import dtype_policies, dtypes, registry, regularizers, tree
 from ..distribution import rank
@@ -27,12 +29,25 @@ from .input_spec import InputSpec, check_inputs
 _LEGACY_ARGUMENTS = ("input_shape", "batch_shape", "batch_input_shape", "input_dim", "batch_size", "input_length", "weights", "input_dtype")
 
 
-def _with_signature(forward: Any, call: Callable) -> Any:
-    """`forward` as a function of its own that reports the parameters of `call`: `torch.export` names dynamic shapes by them."""
-    copy = types.FunctionType(forward.__code__, forward.__globals__, forward.__name__, forward.__defaults__, forward.__closure__)
-    copy.__doc__, copy.__qualname__, copy.__module__ = forward.__doc__, forward.__qualname__, forward.__module__
-    copy.__signature__ = inspect.signature(call)  # type: ignore[attr-defined]
+def _own_forward(forward: Any, cls: type) -> Any:
+    """`forward` as a function of a class's own, with code of its own, by which Dynamo files what it compiles (eight times for one code).
+
+    It reports the parameters of `call`: `torch.export` names dynamic shapes by them.
+    """
+    copy = with_own_code(forward, f"forward_of_{cls.__name__}")
+    copy.__signature__ = inspect.signature(cls.call)  # type: ignore[attr-defined]
     return copy
+
+
+def with_own_code(function: Any, name: str) -> Any:
+    """A copy of a function, with code that Dynamo does not take for that of another."""
+    code = function.__code__.replace(co_name=f"{name}_{next(_codes)}")
+    copy = types.FunctionType(code, function.__globals__, "forward", function.__defaults__, function.__closure__)
+    copy.__doc__, copy.__qualname__, copy.__module__ = function.__doc__, function.__qualname__, function.__module__
+    return copy
+
+
+_codes = itertools.count()  # code of equal names and content is equal to Dynamo
 
 
 @contextlib.contextmanager
@@ -83,8 +98,8 @@ class Layer(Built):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "call" in vars(cls):
-            cls.forward = _with_signature(cls.forward, cls.call)  # type: ignore[method-assign]
+        if "forward" not in vars(cls) and hasattr(cls.forward, "__signature__") or "call" in vars(cls):
+            cls.forward = _own_forward(cls.forward, cls)  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -115,7 +130,7 @@ class Layer(Built):
         """What `call` takes: that of the class, or one set on this layer."""
         own = self.__dict__.get("call")
         if own is not None:
-            return Takes(own)
+            return Takes(own, bound=True)
         cls = type(self)
         takes = vars(cls).get("_takes")
         if takes is None or takes.call is not cls.call:
@@ -181,6 +196,8 @@ class Layer(Built):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What torch calls: builds on first use, casts and checks inputs, passes masks and the training flag, then runs `call`."""
+        if args.__class__ is Proxy:  # `torch.fx` traces this layer and gives all of its arguments as one
+            args, kwargs = tuple([args[i] for i in range(self._call_info().required)]), {}
         probe = self._probe
         if probe is not None:
             weight = probe[0].get(probe[1])
@@ -233,6 +250,8 @@ class Layer(Built):
         ) from error
 
     def _forward(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        if any(isinstance(a, Proxy) for a in tree.flatten(args)):
+            return self._call_traced(args, kwargs)
         if any_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
         info = self._call_info()
@@ -293,6 +312,23 @@ class Layer(Built):
                 stacklevel=4,
             )
         return outputs
+
+    def _call_traced(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """`call` on the proxies of `torch.fx`; where it looks at sizes or types, which these lack, the layer is a module of the graph."""
+        self._check_built()
+        tracer = next(a for a in tree.flatten(args) if isinstance(a, Proxy)).tracer
+        known = len(tracer.graph.nodes)
+        given = kwargs
+        if self._call_info().has_training and kwargs.get("training") is None:
+            given = {**kwargs, "training": self.training}
+        try:
+            return self.call(*args, **given)
+        except (AttributeError, RuntimeError, TypeError, ValueError):  # what `torch.fx` raises, and what layers make of it
+            if self is tracer.root:
+                raise
+            for node in reversed(list(tracer.graph.nodes)[known:]):
+                tracer.graph.erase_node(node)
+            return tracer.create_proxy("call_module", tracer.path_of_module(self), args, kwargs)
 
     def _call_in_type(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Run `call`, under torch's autocast where the policy computes in another type than it stores."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import nn
+from torch._C._dynamo.eval_frame import _FrameAction, _FrameExecStrategy, set_code_exec_strategy
+from torch.fx import Proxy
 
 from .. import dtypes, registry, saving, tree
 from ..configurable import serialize_keras_object
@@ -20,7 +24,7 @@ from ..layers.building import map_shapes
 from ..layers.call import begin, context, follow
 from ..layers.core import InputLayer
 from ..layers.input_spec import InputSpec
-from ..layers.layer import Layer
+from ..layers.layer import Layer, with_own_code
 from ..layers.masks import with_mask
 from ..training.trainer import Trainer
 from ..variable import WeightView
@@ -88,6 +92,7 @@ class Model(Trainer, Layer):
             )
         keys = self._register(operations)
         plan = Plan(flat, outputs, nodes, lambda operation: keys.get(id(operation)), self._take_tensors(nodes))
+        plan.forward = _forward_for(nodes, keys)
         self.__dict__.update(
             _inputs_struct=inputs, _outputs_struct=outputs, _inputs=flat, _outputs=tree.flatten(outputs), _operations=operations,
             _nodes=nodes, _plan=plan, _single_input=isinstance(inputs, KerasTensor),
@@ -229,6 +234,8 @@ class Model(Trainer, Layer):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What torch calls. A graph on plain tensors of the right types goes straight to its plan."""
+        if args.__class__ is Proxy:
+            return super().forward(*[args[i] for i in range(self._call_info().required)])
         if self._plan is None or kwargs or len(args) != 1 or not self._single_input or type(self).call is not Model.call:
             return super().forward(*args, **kwargs)
         x = args[0]
@@ -257,10 +264,12 @@ class Model(Trainer, Layer):
                 f"The model {self.name!r} ({type(self).__name__}) has no `call` method. Write `def call(self, inputs)`, or make it "
                 "from symbolic tensors: `Model(inputs, outputs)`."
             )
+        if isinstance(inputs, Proxy) and not self._single_input:
+            inputs = _items(inputs, self._inputs_struct)
         flat = self._standardize(inputs)
         if mask is not None:
             flat = [x if m is None or x is None else with_mask(x, m) for x, m in zip(flat, tree.flatten(mask))]
-        proven = not self._any_length or all(spec.accepts(x.shape) for spec, x in zip(self._specs, flat))
+        proven = not self._any_length or all(isinstance(x, Proxy) or spec.accepts(x.shape) for spec, x in zip(self._specs, flat))
         return self._plan.run(self._modules, flat, proven, self)
 
     def _checks_as_layers_do(self) -> bool:
@@ -309,6 +318,8 @@ class Model(Trainer, Layer):
         spec = self._specs[i]
         if x is None and spec.optional:
             return None
+        if isinstance(x, Proxy):
+            return x
         if not isinstance(x, torch.Tensor):
             x = convert_to_tensor(x, device=self._device())
         if x.dtype is not self._input_dtypes[i] and x.is_floating_point():
@@ -461,16 +472,53 @@ class Model(Trainer, Layer):
         return json.dumps(serialize_keras_object(self), **kwargs)
 
 
+def forward_of_graph(self: Model, *args: Any, **kwargs: Any) -> Any:
+    """`Model.forward` with code that only graphs of the same structure share, by which Dynamo files what it compiles."""
+    if args.__class__ is Proxy:
+        args, kwargs = (args[0],), {}
+    plan = self._plan
+    return (Model.forward if plan is None or plan.forward is None else plan.forward)(self, *args, **kwargs)
+
+
+forward_of_graph.__signature__ = inspect.signature(Model.call)  # type: ignore[attr-defined]
+# Dynamo leaves this frame alone and compiles the one that it calls.
+set_code_exec_strategy(forward_of_graph.__code__, _FrameExecStrategy(_FrameAction.SKIP, _FrameAction.DEFAULT))
+_forwards: weakref.WeakValueDictionary[Any, Callable] = weakref.WeakValueDictionary()
+
+
+def _forward_for(nodes: Sequence[Node], keys: dict[int, str]) -> Callable:
+    """The forward of graphs of this structure."""
+    number = {id(t): i for i, t in enumerate(t for node in nodes for t in node.output_tensors)}
+    structure = tuple(
+        (
+            type(node.operation),
+            keys.get(id(node.operation)) or node.operation.name,
+            tuple(number.get(id(t)) for t in node.input_tensors),
+            tuple((t.shape, t.dtype) for t in node.output_tensors),
+        )
+        for node in nodes
+    )
+    return _forwards.setdefault(structure, with_own_code(Model.forward, "forward_of_graph"))
+
+
 class Functional(Model):
     """A model made of a graph; what `Model(inputs, outputs)` returns."""
 
     _keras_module = "keras.src.models.functional"
+    forward = forward_of_graph  # type: ignore[assignment]
 
 
 def _is_graph(args: tuple, kwargs: dict[str, Any]) -> bool:
     if len(args) >= 2 and any_symbolic((args[0],)):
         return True
     return "inputs" in kwargs and "outputs" in kwargs or (len(args) == 1 and "outputs" in kwargs)
+
+
+def _items(proxy: Proxy, nest: Any) -> Any:
+    """A nest of proxies for the items of one, which stands for a nest of this structure."""
+    if isinstance(nest, dict):
+        return {k: _items(proxy[k], v) for k, v in nest.items()}
+    return [_items(proxy[i], v) for i, v in enumerate(nest)] if isinstance(nest, (list, tuple)) else proxy
 
 
 def _from_inputs(inputs: Any, outputs: Any) -> tuple[Any, Any]:

@@ -15,7 +15,7 @@ from ..layers import saved
 from ..layers.core import InputLayer
 from ..layers.layer import Layer
 from ..layers.torch_module import TorchModuleWrapper
-from .model import Model
+from .model import Model, forward_of_graph
 
 
 class Sequential(Model):
@@ -30,6 +30,7 @@ class Sequential(Model):
     """
 
     _any_length = True
+    forward = forward_of_graph  # type: ignore[assignment]
 
     def __init__(self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         Layer.__init__(self, trainable=trainable, name=name)

@@ -1,0 +1,150 @@
+"""Tools that read a model's graph: torch.fx and its quantization, export, torch.jit, torch.func, and what Dynamo compiles how often."""
+
+import copy
+import operator
+
+import pytest
+import torch
+from torch import nn
+from torch._dynamo.testing import CompileCounter
+
+import torchkeras as keras
+from torchkeras import layers
+
+
+def functional(width=8, depth=2):
+    x = keras.Input((width,))
+    h = x
+    for _ in range(depth):
+        h = layers.Dense(width, activation="relu")(h)
+    return keras.Model(x, layers.Dense(2)(h)), (torch.randn(3, width),)
+
+
+def two_inputs():
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    model = keras.Model([a, b], layers.Dense(2)(layers.Concatenate()([a, b])) * torch.ones(2))
+    return model, ([torch.randn(3, 4), torch.randn(3, 4)],)
+
+
+def convolutions():
+    parts = [layers.Conv2D(4, 3), layers.BatchNormalization(), layers.ReLU(), layers.Flatten(), layers.Dropout(0.5), layers.Dense(2)]
+    return keras.Sequential([keras.Input((8, 8, 3)), *parts]), (torch.randn(3, 8, 8, 3),)
+
+
+def attention():
+    x = keras.Input((5, 8))
+    return keras.Model(x, layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 4)(x, x))), (torch.randn(3, 5, 8),)
+
+
+class Sub(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = layers.Dense(8, activation="relu"), layers.Dense(2)
+
+    def call(self, inputs):
+        return self.b(self.a(inputs))
+
+
+def subclassed():
+    model, x = Sub(), torch.randn(3, 8)
+    model(x)
+    return model, (x,)
+
+
+def dense():
+    layer, x = layers.Dense(4), torch.randn(3, 8)
+    layer(x)
+    return layer, (x,)
+
+
+MODELS = {f.__name__: f for f in (functional, two_inputs, convolutions, attention, subclassed, dense)}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_fx_traces(name):
+    model, args = MODELS[name]()
+    traced = torch.fx.symbolic_trace(model)
+    torch.testing.assert_close(traced(*args), model(*args))
+    assert sum(node.op == "call_module" for node in traced.graph.nodes) > 0
+    assert {id(p) for p in traced.parameters()} <= {id(p) for p in model.parameters()}
+
+
+def test_fx_sees_torchs_own_modules():
+    traced = torch.fx.symbolic_trace(functional()[0])
+    targets = [type(traced.get_submodule(n.target)) for n in traced.graph.nodes if n.op == "call_module"]
+    assert targets == [nn.Linear] * 3
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+def test_fx_quantization():
+    from torch.ao.quantization import get_default_qconfig_mapping
+    from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
+
+    model, args = functional()
+    prepared = prepare_fx(model, get_default_qconfig_mapping("x86"), args)
+    prepared(*args)
+    quantized = convert_fx(prepared)
+    assert "LinearReLU" in {type(m).__name__ for m in quantized.modules()}
+    torch.testing.assert_close(quantized(*args), model(*args), atol=0.1, rtol=0.1)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize("name", MODELS)
+def test_functional_call_and_stacked_models(name):
+    model, args = MODELS[name]()
+    copies = [copy.deepcopy(model) for _ in range(3)]
+    state = torch.func.stack_module_state(copies)
+    together = torch.func.vmap(lambda p, b: torch.func.functional_call(model, (p, b), args))(*state)
+    torch.testing.assert_close(together, torch.stack([c(*args) for c in copies]), rtol=1e-4, atol=1e-5)
+
+
+def count(models):
+    torch._dynamo.reset()
+    counter = CompileCounter()
+    for model, x in models:
+        torch.testing.assert_close(torch.compile(model, fullgraph=True, backend=counter)(x), model(x))
+    return counter.frame_count
+
+
+def subclasses(n):
+    for i in range(n):
+        own = {"call": lambda self, inputs, i=i: operator.add(self.b(self.a(inputs)), i)} if i % 2 else {}
+        model = type(f"Sub{i}", (Sub,), own)()
+        model(torch.zeros(3, 8))
+        yield model, torch.randn(3, 8)
+
+
+def stateless_layers():
+    for cls in (layers.ReLU, layers.Softmax, layers.Flatten, layers.ELU, layers.LeakyReLU, layers.LayerNormalization, layers.PReLU):
+        yield cls(), torch.randn(3, 8)
+    yield from ((layers.RepeatVector(2), torch.randn(3, 8)), (layers.Dense(2), torch.randn(3, 8)), (layers.Dropout(0.5), torch.randn(3, 8)))
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        [(m, x) for m, (x,) in (functional(8, depth) for depth in range(10))],
+        [(m, x) for m, (x,) in (functional(width, 1) for width in range(4, 14))],
+        list(subclasses(10)),
+        list(stateless_layers()),
+    ],
+    ids=["depths", "widths", "classes", "layers"],
+)
+def test_a_ninth_model_compiles(models):
+    for model, x in models:
+        model(x)
+    assert count(models) >= 9
+
+
+def test_what_happens_to_one_model_does_not_recompile_another():
+    torch._dynamo.reset()
+    counter = CompileCounter()
+    model, args = functional()
+    compiled = torch.compile(model, fullgraph=True, backend=counter)
+    compiled(*args)
+    other, other_args = functional()
+    other.compile("sgd", "mse")
+    other.fit(other_args[0], torch.zeros(3, 2), verbose=0)
+    other.double()
+    compiled(*args)
+    assert counter.frame_count == 1
