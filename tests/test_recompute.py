@@ -191,3 +191,51 @@ def test_a_draw_outside_a_checkpoint_is_recorded_nowhere():
     with torch.no_grad():
         random.uniform((3,), seed=generator)
     assert (generator.state - before).tolist() == [0, 3]
+
+
+def test_losses_of_a_call_are_filed_once():
+    part = layers.Dense(6, activity_regularizer="l2")
+    part(X)
+    net, values = Net(part), []
+    for run in (plain, under(False), under(True)):
+        net(X.clone().requires_grad_(), run).sum().backward()
+        values.append([v.item() for v in part.losses])
+    assert len(values[1]) == 1 and values[0] == values[1] == values[2]
+
+
+def test_a_stateful_layer_moves_its_state_once():
+    results = []
+    for run in (plain, under(False), under(True)):
+        torch.manual_seed(0)
+        part = layers.LSTM(6, stateful=True, return_sequences=True)
+        part(STEPS)
+        part.set_weights([torch.full(tuple(w.shape), 0.1) for w in part.weights])
+        part.reset_state()
+        net = Net(part)
+        with torch.no_grad():
+            net.first.weight.copy_(torch.eye(6))
+        results.append(passes(net, STEPS, run, 2)[0] + [s.clone() for s in part.states])
+    for result in results[1:]:
+        torch.testing.assert_close(result, results[0])
+
+
+SEEDED = [n for n in RANDOM if not n.startswith("unseeded")]
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_seeded_draws_under_transforms(name):
+    make, x = RANDOM[name]
+    part = make()
+    part(x)
+    part.train()
+    one, many = x, x.expand(4, *x.shape)
+    different = torch.func.vmap(part, randomness="different")(many)
+    assert not torch.equal(different[0], different[1]) and not torch.equal(different[1], different[3])
+    same_mask = torch.func.vmap(part, randomness="same")(many)
+    assert torch.equal(same_mask[0], same_mask[1]) and not torch.equal(same_mask[0], different[0])
+    with pytest.raises(RuntimeError, match="randomness error mode"):
+        torch.func.vmap(part)(many)
+    gradient = torch.func.grad(lambda x: part(x).square().sum())(one)
+    assert gradient.shape == one.shape and gradient.abs().sum() > 0
+    per_sample = torch.func.vmap(torch.func.grad(lambda x: part(x).square().sum()), randomness="different")(many)
+    assert not torch.equal(per_sample[0], per_sample[1])

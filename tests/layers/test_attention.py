@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import torchkeras
 from tests.oracle import keras
 from torchkeras import tree
 from torchkeras.graph import KerasTensor
@@ -234,3 +235,84 @@ def test_bad_arguments():
         GroupQueryAttention(3, 4, 3)
     with pytest.raises(ValueError, match="`score_mode` must be"):
         Attention(score_mode="x")
+
+
+def drawn(seed):
+    """A class, its arguments, inputs and a call, drawn at random."""
+    rng = np.random.default_rng(seed)
+
+    def pick(*choices):
+        return choices[rng.integers(len(choices))]
+
+    batch, queries, keys, size = pick(1, 3), pick(1, 4), pick(2, 5), pick(3, 6)
+    inputs = [torch.tensor(rng.normal(size=(batch, n, size)), dtype=torch.float32) for n in (queries, keys)]
+    if pick(True, False):
+        inputs.append(torch.randn(batch, keys, size))
+    call = {"return_attention_scores": pick(True, False), "use_causal_mask": pick(True, False)}
+    name = pick("MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention")
+    options = {"dropout": pick(0, 0.4), "dtype": pick("float32", "float32", "mixed_bfloat16")}
+    if name.endswith("HeadAttention") or name.startswith("Group"):
+        options |= {
+            "use_bias": pick(True, False), "use_gate": pick(True, False), "sliding_window": pick(None, 2),
+            "activity_regularizer": pick(None, "l2"),
+        }  # fmt: skip
+        multi = name.startswith("Multi")
+        args = (2, pick(2, 3)) if multi else (3, 4, pick(1, 2, 4))
+        options |= {"value_dim": pick(None, 4), "output_shape": pick(None, 5, (2, 3))} if multi else {}
+        full = (batch, queries, keys)
+        shape = pick(None, full, (1, queries, keys), (batch, 1, keys), (queries, keys), (batch, 1, queries, keys))
+        masks = {"attention_mask": shape, "value_mask": pick(None, (batch, keys)), "key_mask": pick(None, (batch, keys))}
+        if not multi:  # there Keras takes the mask that the tensor carries instead
+            masks["query_mask"] = pick(None, (batch, queries))
+        call |= {k: torch.tensor(rng.random(s) < 0.7) for k, s in masks.items() if s}
+    else:
+        args, options = (), options | {"use_scale": pick(True, False)}
+        options |= {"score_mode": pick("dot", "concat")} if name == "Attention" else {}
+        if pick(True, False):
+            call["mask"] = [torch.tensor(rng.random((batch, n)) < 0.7) if pick(True, False) else None for n in (queries, keys)]
+    return name, args, options, inputs, call
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_draws_are_keras(seed):
+    name, args, options, inputs, call = drawn(seed)
+    rng, results, saved = np.random.default_rng(seed), [], None
+    for family in (keras.layers, torchkeras.layers):
+        layer = getattr(family, name)(*args, **options)
+        given = [x.clone().requires_grad_() for x in inputs]
+        wrapped = [given] if "Attention" in (name, name.removeprefix("Additive")) else given
+        layer(*wrapped, **call)
+        saved = saved or [0.4 * rng.normal(size=w.shape).astype("float32") for w in layer.weights]
+        layer.set_weights(saved)
+        outputs = layer(*wrapped, **call)
+        outputs = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
+        loss = sum((o.float() * torch.arange(o.numel()).reshape(o.shape).cos()).sum() for o in outputs) + sum(layer.losses)
+        weights = [getattr(w, "value", w) for w in layer.trainable_weights] if family is keras.layers else layer.trainable_weights
+        results.append([*outputs, loss, *torch.autograd.grad(loss, [*given, *weights], allow_unused=True)])
+    tolerance = 1e-4 if options["dtype"] == "float32" else 0.1
+    for expected, got in zip(*results, strict=True):
+        assert (expected is None) == (got is None)
+        if got is not None:
+            assert got.shape == expected.shape and got.dtype == expected.dtype
+            scale = max(1.0, expected.abs().max().item())
+            torch.testing.assert_close(got, expected, rtol=tolerance, atol=tolerance * scale)
+
+
+def test_a_mask_broadcasts_as_long_as_it_can(monkeypatch):
+    seen = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def spy(q, k, v, attn_mask=None, *args, **kwargs):
+        seen.append((None if attn_mask is None else tuple(attn_mask.shape), kwargs.get("is_causal", False)))
+        return attend(q, k, v, attn_mask, *args, **kwargs)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", spy)
+    layer, x = MultiHeadAttention(4, 3), torch.randn(3, 5, 6)
+    many, images = MultiHeadAttention(2, 3, attention_axes=2), torch.randn(3, 4, 5, 6)
+    layer(x, x), many(images, images)
+    seen.clear()
+    layer(x, x, use_causal_mask=True)
+    layer(x, x, value_mask=torch.ones(3, 5, dtype=torch.bool))
+    layer(x, x, attention_mask=torch.ones(5, 5, dtype=torch.bool))
+    many(images, images, attention_mask=torch.ones(1, 1, 5, 5, dtype=torch.bool))
+    assert seen == [(None, True), ((3, 1, 1, 5), False), ((1, 1, 5, 5), False), ((1, 1, 1, 5, 5), False)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 
 import numpy as np
 import pytest
@@ -216,3 +217,52 @@ def test_synchronized_statistics_are_those_of_all_processes():
     for r in results:
         for mine, one in zip(r[3], layer.get_weights(), strict=True):
             np.testing.assert_allclose(mine, one, atol=1e-5)
+
+
+def test_two_threads_in_two_modes_do_not_meet():
+    layer = layers.BatchNormalization()
+    x = torch.randn(64, 6) * 3 + 1
+    layer(x)
+    layer.momentum = 1.0  # statistics stay
+    expected, stop = layer(x).detach(), threading.Event()
+    failures: list[int] = []
+    frozen = torch.nn.Sequential(layer).eval()
+
+    def train():
+        while not stop.is_set():
+            layer(x, training=True)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    for _ in range(200):
+        if not torch.allclose(frozen(x), expected, atol=1e-3):
+            failures.append(1)
+    stop.set()
+    thread.join()
+    assert not failures
+
+
+def test_eval_on_the_torch_module_freezes_its_statistics():
+    layer = layers.BatchNormalization()
+    x = torch.randn(8, 6) * 3
+    layer(x)
+    layer.train()
+    layer.norm.eval()
+    before = layer.norm.running_mean.clone()
+    torch.testing.assert_close(layer(x), x * (1 / 1.001**0.5))
+    assert torch.equal(layer.norm.running_mean, before) and layer.norm.num_batches_tracked == 0
+    layer.norm.train()
+    layer(x)
+    assert not torch.equal(layer.norm.running_mean, before) and layer.norm.num_batches_tracked == 1
+
+
+def test_sync_batch_norm_conversion_and_fusing():
+    model = torch.nn.Sequential(layers.Conv2D(4, 3, padding="same"), layers.BatchNormalization(epsilon=1e-3))
+    x = torch.randn(2, 8, 8, 3)
+    model(x)
+    model.eval()
+    expected = model(x)
+    fused = torch.ao.quantization.fuse_modules(model, [["0.conv", "1.norm"]])
+    torch.testing.assert_close(fused(x), expected, atol=1e-5, rtol=1e-4)
+    assert type(fused[1].norm) is torch.nn.Identity
+    assert type(torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)[1].norm) is torch.nn.SyncBatchNorm

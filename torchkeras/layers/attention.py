@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch.nn import functional as F
+from torch.nn.modules.module import _has_any_global_hook
 
 from .. import config, constraints, initializers, random, regularizers
 from ..graph import KerasTensor
@@ -118,17 +119,31 @@ class _MultiHead(Layer):
             mask = self._compute_attention_mask(query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
             # The sub-layers get the tensors without their masks, which have been used up.
             query, value, key = _without_mask(query), _without_mask(value), None if key is None else _without_mask(key)
-        parts = self._modules
-        q: torch.Tensor = parts["_query_dense"](query)  # type: ignore[misc]
-        k: torch.Tensor = parts["_key_dense"](value if key is None else key)  # type: ignore[misc]
-        v: torch.Tensor = parts["_value_dense"](value)  # type: ignore[misc]
+        short = not (torch.compiler.is_compiling() or _has_any_global_hook() or torch._C._get_tracing_state())
+        q = self._part("_query_dense", query, short)
+        k = self._part("_key_dense", value if key is None else key, short)
+        v = self._part("_value_dense", value, short)
         if not own and k.shape[-2] != q.shape[-2]:  # an override takes as many heads of keys and values as of queries
             k, v = (t.repeat_interleave(q.shape[-2] // t.shape[-2], -2) for t in (k, v))
         y, scores = self._compute_attention(q, k, v, mask, training, **options)
         if self.use_gate:
             y = y * self._gate_dense(query)
-        y = parts["_output_dense"](y)  # type: ignore[misc]
+        y = self._part("_output_dense", y, short)
         return (y, scores) if return_attention_scores else y
+
+    def _part(self, name: str, x: torch.Tensor, short: bool) -> torch.Tensor:
+        """What a sub-layer makes of a tensor without a mask; with `short`, without the checks of a call where they would find nothing."""
+        layer: Any = self._modules[name]
+        d = layer.__dict__
+        if (
+            short
+            and d.get("_straight") == 1
+            and x.dtype is d["_compute"]
+            and layer.input_spec.accepts(x.shape)
+            and not (d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"])
+        ):
+            return layer.call(x)
+        return layer(x)
 
     def _compute_attention_mask(
         self,
@@ -219,7 +234,7 @@ class _MultiHead(Layer):
         return y.unflatten(-2, queries).permute([order.index(a) for a in range(len(order))]), scores
 
     def _fused(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, causal: bool) -> torch.Tensor:
-        if mask is None and self.flash_attention is None and config.is_flash_attention_enabled():
+        if mask is None and self.flash_attention is None and config.is_flash_attention_enabled() is not False:
             q, k, v = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
             grouped = k.shape[1] != q.shape[1]
             return F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=grouped).transpose(1, 2)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
+from .. import recompute
 from .held import LED
 
 # -- what a class's call takes ------------------------------------------------------------------------------------------------------------
@@ -90,6 +91,8 @@ def losses_pending() -> bool:
 
 def file_loss(layer: Any, loss: torch.Tensor) -> None:
     """File a loss of `layer` under the outermost layer of the call in progress, or under itself outside one."""
+    if recompute.recomputing():  # it was filed in the first run
+        return
     root = layer if context.root is None else context.root
     filed = layer._filed
     if filed.root != id(root):
@@ -105,7 +108,7 @@ def file_loss(layer: Any, loss: torch.Tensor) -> None:
 def begin(layer: Any) -> None:
     """A call in this thread begins, of which `layer` is the outermost: the losses of its last one are forgotten."""
     context.root = layer
-    if _added[0] and layer._filed.holders:
+    if _added[0] and layer._filed.holders and not recompute.recomputing():
         forget_losses(layer)
 
 

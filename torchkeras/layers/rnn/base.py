@@ -230,8 +230,10 @@ class RNN(Layer):
         if self.go_backwards:
             sequences = sequences.flip(1)
             mask = None if mask is None else mask.flip(1)
-        # Traced for a gradient, a kernel is taken to pieces anyway, and mkldnn's LSTM fails there when its input needs no gradient.
-        if self._runs_fused() and not (torch.compiler.is_compiling() and torch.is_grad_enabled()):
+        # Traced for a gradient, a kernel is taken to pieces anyway, and mkldnn's LSTM fails there when its input needs no gradient. Under
+        # torch's function transforms it has no rule for batches.
+        apart = torch.compiler.is_compiling() and torch.is_grad_enabled()
+        if self._runs_fused() and not (apart or torch._C._are_functorch_transforms_active()):
             return self._run_fused(sequences, initial_state, mask, training)
         return self._run_steps(sequences, initial_state, mask, training)
 
