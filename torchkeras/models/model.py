@@ -272,6 +272,9 @@ class Model(Trainer, Layer):
         proven = not self._any_length or all(isinstance(x, Proxy) or spec.accepts(x.shape) for spec, x in zip(self._specs, flat))
         return self._plan.run(self._modules, flat, proven, self)
 
+    def _has_call(self) -> bool:
+        return super()._has_call() or self._plan is not None or type(self).call is not Model.call
+
     def _checks_as_layers_do(self) -> bool:
         return self._plan is None
 

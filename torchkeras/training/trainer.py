@@ -321,6 +321,10 @@ class Trainer:
         """Whether each call uses every weight."""
         return self.__dict__.get("_plan") is not None
 
+    def _has_call(self) -> bool:
+        """Whether the model can be called as a whole; without that, a `train_step` of its own trains it."""
+        return not self._overrides("train_step")
+
     # -- loops -----------------------------------------------------------------------------------------------------------------------
 
     def fit(
@@ -554,6 +558,8 @@ class Trainer:
             self.build((None, *leaf.shape[1:]))
             if self._is_graph():
                 return
+        if not self._has_call():  # its steps call its parts
+            return
         state = [(b, b.clone()) for b in self.buffers()]
         try:
             with run_mode(self, False), torch.no_grad():
