@@ -120,7 +120,7 @@ class WeightView(Handle):
     @property
     def value(self) -> torch.Tensor:
         value = self.layout.to_keras(*self.parameters)
-        if not value.is_leaf and not torch.compiler.is_compiling():
+        if not torch.compiler.is_compiling() and not any(value is p for p in self.parameters):
             grad = self.grad
             if grad is not None:  # `loss.backward()` leaves gradients in the storage; loops written for Keras look here
                 value.grad = grad
