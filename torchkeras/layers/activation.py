@@ -114,7 +114,7 @@ class ReLU(_Elementwise):
         **kwargs: As for `Layer`.
 
     Raises:
-        ValueError: A negative argument.
+        ValueError: If an argument is negative.
     """
 
     _keeps_type = True
@@ -148,7 +148,7 @@ class LeakyReLU(_Elementwise):
         **kwargs: `alpha`, its name in Keras 2, and what `Layer` takes.
 
     Raises:
-        ValueError: A negative slope.
+        ValueError: If `negative_slope` is negative.
     """
 
     _float_input = True
@@ -192,8 +192,8 @@ class PReLU(_Elementwise):
 
     Args:
         alpha_initializer: Fills the slopes, one for each feature.
-        alpha_regularizer: Adds to the loss of the model.
-        alpha_constraint: Applied after every update.
+        alpha_regularizer: A penalty on the slopes, added to the loss of the model.
+        alpha_constraint: Applied to the slopes after every update.
         shared_axes: The axes, counted from 1 after the batch, along which one slope serves all.
         **kwargs: As for `Layer`.
     """

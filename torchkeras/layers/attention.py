@@ -288,7 +288,7 @@ class MultiHeadAttention(_MultiHead):
     Args:
         num_heads: How many heads.
         key_dim: The size of each head of queries and keys.
-        value_dim: That of values; `key_dim` without it.
+        value_dim: The size of each head of values; `key_dim` without it.
         dropout: The share of the scores that is dropped in training.
         use_bias: Whether the projections add biases.
         output_shape: The last axes of the output, an int or several.
@@ -297,13 +297,13 @@ class MultiHeadAttention(_MultiHead):
         flash_attention: Demand or forbid torch's flash kernel; without it, the global setting and torch decide.
         kernel_initializer: Fills the kernels, `(features, heads, size)` and, in the output, `(heads, value size, features)`.
         bias_initializer: Fills the biases.
-        kernel_regularizer: Adds to the loss of the model.
-        bias_regularizer: Likewise.
-        activity_regularizer: A regularizer of the output.
-        kernel_constraint: Applied after every update.
-        bias_constraint: Likewise.
+        kernel_regularizer: A penalty on the kernels, added to the loss of the model.
+        bias_regularizer: A penalty on the biases, added to the loss of the model.
+        activity_regularizer: A penalty on the output of each projection, added to the loss of the model.
+        kernel_constraint: Applied to the kernels after every update.
+        bias_constraint: Applied to the biases after every update.
         use_gate: Whether the heads are multiplied by a sigmoid gate of the query before the output projection.
-        seed: Of the dropout.
+        seed: A whole number for dropout of the layer's own.
         **kwargs: As for `Layer`.
     """
 
@@ -415,19 +415,19 @@ class GroupedQueryAttention(_MultiHead):
         head_dim: The size of each head.
         num_query_heads: How many heads the queries have.
         num_key_value_heads: How many the keys and values have; divides `num_query_heads`.
-        dropout: As in `MultiHeadAttention`, like all that follow.
-        use_bias: See there.
-        sliding_window: See there.
-        flash_attention: See there.
-        kernel_initializer: See there.
-        bias_initializer: See there.
-        kernel_regularizer: See there.
-        bias_regularizer: See there.
-        activity_regularizer: See there.
-        kernel_constraint: See there.
-        bias_constraint: See there.
-        use_gate: See there.
-        seed: See there.
+        dropout: The share of the scores that is dropped in training.
+        use_bias: Whether the projections add biases.
+        sliding_window: How far from itself a query may look, itself included.
+        flash_attention: Demand or forbid torch's flash kernel; without it, the global setting and torch decide.
+        kernel_initializer: Fills the kernels, `(features, heads, size)` and, in the output, `(heads, size, features)`.
+        bias_initializer: Fills the biases.
+        kernel_regularizer: A penalty on the kernels, added to the loss of the model.
+        bias_regularizer: A penalty on the biases, added to the loss of the model.
+        activity_regularizer: A penalty on the output and on that of each projection, added to the loss of the model.
+        kernel_constraint: Applied to the kernels after every update.
+        bias_constraint: Applied to the biases after every update.
+        use_gate: Whether the heads are multiplied by a sigmoid gate of the query before the output projection.
+        seed: A whole number for dropout of the layer's own.
         **kwargs: As for `Layer`.
     """
 
@@ -497,7 +497,7 @@ class Attention(Layer):
         use_scale: Whether the logits are multiplied by a trained number.
         score_mode: `"dot"`: the logits are products of query and key; `"concat"`: sums over `tanh(query + key)`.
         dropout: The share of the scores that is dropped in training.
-        seed: Of the dropout.
+        seed: A whole number for dropout of the layer's own.
         **kwargs: As for `Layer`.
     """
 
@@ -593,7 +593,7 @@ class AdditiveAttention(Attention):
 
     Args:
         use_scale: Whether `scale`, one number for each feature, is there.
-        dropout: As in `Attention`.
+        dropout: The share of the scores that is dropped in training.
         **kwargs: As for `Attention`.
     """
 

@@ -76,10 +76,10 @@ class EinsumDense(LoRA, Layer):
         bias_axes: The letters of the output that the bias has; no bias without them.
         kernel_initializer: Fills the kernel.
         bias_initializer: Fills the bias.
-        kernel_regularizer: Adds to the loss of the model.
-        bias_regularizer: Likewise.
-        kernel_constraint: Applied after every update.
-        bias_constraint: Likewise.
+        kernel_regularizer: A penalty on the kernel, added to the loss of the model.
+        bias_regularizer: A penalty on the bias, added to the loss of the model.
+        kernel_constraint: Applied to the kernel after every update.
+        bias_constraint: Applied to the bias after every update.
         lora_rank: Freezes the kernel and trains a product of two factors of this rank, which is added to it.
         lora_alpha: The product is scaled by `lora_alpha / lora_rank`; `lora_rank` without it.
         gptq_unpacked_column_size: Must be `None`.
@@ -87,7 +87,7 @@ class EinsumDense(LoRA, Layer):
         **kwargs: As for `Layer`.
 
     Raises:
-        ValueError: An equation that is none, or does not fit the shapes.
+        ValueError: If `equation` is none, or does not fit the shapes.
     """
 
     _float_input = True

@@ -83,10 +83,10 @@ class BatchNormalization(_Affine):
         gamma_initializer: Fills the scale.
         moving_mean_initializer: Fills the stored mean.
         moving_variance_initializer: Fills the stored variance.
-        beta_regularizer: Adds to the loss of the model.
-        gamma_regularizer: Likewise.
-        beta_constraint: Applied after every update.
-        gamma_constraint: Likewise.
+        beta_regularizer: A penalty on the offset, added to the loss of the model.
+        gamma_regularizer: A penalty on the scale, added to the loss of the model.
+        beta_constraint: Applied to the offset after every update.
+        gamma_constraint: Applied to the scale after every update.
         renorm: Whether to correct towards the stored statistics in training too (Ioffe 2017).
         renorm_clipping: Bounds of that correction: `rmin`, `rmax`, `dmax`.
         renorm_momentum: The momentum of the statistics that it corrects towards.
@@ -94,7 +94,7 @@ class BatchNormalization(_Affine):
         **kwargs: As for `Layer`.
 
     Raises:
-        ValueError: A momentum outside 0 to 1, or unknown bounds.
+        ValueError: If `momentum` is not from 0 to 1, or `renorm_clipping` has unknown bounds.
     """
 
     norm: Any
@@ -302,14 +302,14 @@ class LayerNormalization(_Affine):
         scale: Whether `gamma` multiplies.
         beta_initializer: Fills the offset.
         gamma_initializer: Fills the scale.
-        beta_regularizer: Adds to the loss of the model.
-        gamma_regularizer: Likewise.
-        beta_constraint: Applied after every update.
-        gamma_constraint: Likewise.
+        beta_regularizer: A penalty on the offset, added to the loss of the model.
+        gamma_regularizer: A penalty on the scale, added to the loss of the model.
+        beta_constraint: Applied to the offset after every update.
+        gamma_constraint: Applied to the scale after every update.
         **kwargs: `rms_scaling=True`, Keras's deprecated spelling of a division by the deviation alone, and what `Layer` takes.
 
     Raises:
-        TypeError: An axis that is no int.
+        TypeError: If an axis is no int.
     """
 
     _moved: tuple[list[int], list[int]] | None
@@ -394,14 +394,14 @@ class GroupNormalization(_Affine):
         scale: Whether `gamma` multiplies.
         beta_initializer: Fills the offset.
         gamma_initializer: Fills the scale.
-        beta_regularizer: Adds to the loss of the model.
-        gamma_regularizer: Likewise.
-        beta_constraint: Applied after every update.
-        gamma_constraint: Likewise.
+        beta_regularizer: A penalty on the offset, added to the loss of the model.
+        gamma_regularizer: A penalty on the scale, added to the loss of the model.
+        beta_constraint: Applied to the offset after every update.
+        gamma_constraint: Applied to the scale after every update.
         **kwargs: As for `Layer`.
 
     Raises:
-        ValueError: Groups that do not divide the channels.
+        ValueError: If the groups do not divide the channels.
     """
 
     def __init__(

@@ -80,7 +80,7 @@ class Dropout(_Noise):
         **kwargs: As for `Layer`.
 
     Raises:
-        ValueError: Another rate, or no shape for `noise_shape`.
+        ValueError: If `rate` is no such number, or `noise_shape` no shape.
     """
 
     _float_input = True
@@ -171,13 +171,29 @@ class SpatialDropout1D(_SpatialDropout):
 
 
 class SpatialDropout2D(_SpatialDropout):
-    """Dropout of whole channels of images, over `nn.Dropout2d`. See `_SpatialDropout` for the arguments."""
+    """Dropout of whole channels of images, over `nn.Dropout2d`.
+
+    Args:
+        rate: The share of channels, from 0 to 1.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        seed: A whole number for draws of the layer's own.
+        name: The layer's name.
+        dtype: A dtype, a policy, or `None`.
+    """
 
     rank = 2
 
 
 class SpatialDropout3D(_SpatialDropout):
-    """Dropout of whole channels of volumes, over `nn.Dropout3d`. See `_SpatialDropout` for the arguments."""
+    """Dropout of whole channels of volumes, over `nn.Dropout3d`.
+
+    Args:
+        rate: The share of channels, from 0 to 1.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        seed: A whole number for draws of the layer's own.
+        name: The layer's name.
+        dtype: A dtype, a policy, or `None`.
+    """
 
     rank = 3
 
@@ -191,7 +207,7 @@ class GaussianNoise(_Noise):
         **kwargs: As for `Layer`.
 
     Raises:
-        ValueError: A negative deviation.
+        ValueError: If `stddev` is not from 0 to 1.
     """
 
     _float_input = True
@@ -216,7 +232,7 @@ class GaussianDropout(_Noise):
         **kwargs: As for `Layer`.
 
     Raises:
-        ValueError: Another rate.
+        ValueError: If `rate` is no such number.
     """
 
     _float_input = True
@@ -242,7 +258,7 @@ class AlphaDropout(_Noise):
         **kwargs: As for `Layer`.
 
     Raises:
-        ValueError: Another rate, or no shape for `noise_shape`.
+        ValueError: If `rate` is no such number, or `noise_shape` no shape.
     """
 
     _float_input = True
