@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType
@@ -221,6 +222,8 @@ def _serialize_instance(obj: Any) -> dict[str, Any]:
     if is_builtin(cls):
         registered = None
     data = {"module": config_module(cls), "class_name": config_name(cls), "config": obj.get_config(), "registered_name": registered}
+    if getattr(obj, "_named", False) and _is_automatic(obj):
+        data["named"] = True  # its name reads like a numbered one; Keras passes over what it does not know here
     build_config = getattr(obj, "get_build_config", None)
     if build_config is not None and (built := build_config()) is not None:
         data["build_config"] = built
@@ -228,6 +231,11 @@ def _serialize_instance(obj: Any) -> dict[str, Any]:
     if compile_config is not None and (compiled := compile_config()):
         data["compile_config"] = compiled
     return data
+
+
+def _is_automatic(obj: Any) -> bool:
+    """Whether a layer's name is one that its class would have been given."""
+    return re.fullmatch(rf"{registry.snake_case(type(obj).__name__)}(_\d+)?", obj.name) is not None
 
 
 def _special(class_name: str, inner: Any) -> Any:
@@ -350,6 +358,8 @@ def _deserialize(data: Any) -> Any:
     if inner is None:
         return cls
     obj = cls.from_config(inner)
+    if getattr(obj, "_named", False) and _is_automatic(obj):
+        obj._named = bool(data.get("named"))
     build_config = data.get("build_config")
     if build_config and hasattr(obj, "build_from_config") and not getattr(obj, "built", False):
         obj.build_from_config(build_config)

@@ -114,6 +114,7 @@ def _pairs(pool: tuple[int, ...], in_play: set[int]) -> Iterator[tuple[int, int]
 def _sizes_of(*nests: Any) -> set[int]:
     """The integers in nests, in the shapes of tensors and in modules: their settings and the shapes of their weights."""
     found: set[int] = set()
+    seen: set[int] = set()  # modules: a layer may hold itself in a list
 
     def add(values: Iterable[Any]) -> None:
         for value in values:
@@ -130,6 +131,9 @@ def _sizes_of(*nests: Any) -> set[int]:
                 add(value.values())
             elif isinstance(value, nn.Module):
                 for module in value.modules():
+                    if id(module) in seen:
+                        continue
+                    seen.add(id(module))
                     add(v for v in module.__dict__.values() if v.__class__ in (int, tuple, list, dict))
 
     add(nests)

@@ -51,10 +51,12 @@ class Operation(Configurable):
 
     _keras_module = "keras"
     _config_base: ClassVar[tuple[str, ...]] = ("name",)
+    _named = False  # whether the program gave it its name
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None and not isinstance(name, str):
             raise ValueError(f"`name` must be a string. Received: name={name!r}")
+        self._named = bool(name)
         self.name = name or registry.unique_name(registry.snake_case(type(self).__name__))
         self._inbound_nodes: list[Node] = []
 

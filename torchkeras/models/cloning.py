@@ -61,7 +61,7 @@ def _copy(layer: Layer) -> Layer:
         args, kwargs = copy.deepcopy(layer._init_args)
         return type(layer)(*args, **{**kwargs, "name": layer.name})
     data = serialize_keras_object(layer)
-    return deserialize_keras_object({k: data.get(k) for k in ("module", "class_name", "config", "registered_name")})
+    return deserialize_keras_object({k: data.get(k) for k in ("module", "class_name", "config", "registered_name", "named")})
 
 
 def _cloner(clone_function: Callable | None, recursive: bool) -> Callable[[Any], Any]:
@@ -92,6 +92,7 @@ def _clone_sequential(model: Sequential, input_tensors: Any, clone_function: Cal
     for layer in model.layers:
         fresh.add(clone(layer), rebuild=False)
     fresh._rebuild()
+    fresh._named = model._named
     return fresh
 
 
@@ -119,7 +120,9 @@ def _clone_functional(
         return new
 
     outputs = replay(model._inputs, tree.flatten(inputs), model._outputs_struct, model._nodes, operation_of=operation_of)
-    return Functional(inputs, outputs, name=model.name)
+    fresh = Functional(inputs, outputs, name=model.name)
+    fresh._named = model._named
+    return fresh
 
 
 def _fresh_input(tensor: KerasTensor) -> KerasTensor:

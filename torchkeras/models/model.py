@@ -6,7 +6,7 @@ import inspect
 import itertools
 import json
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -71,6 +71,7 @@ class Model(Trainer, Layer):
             arguments = dict(zip(("inputs", "outputs", "name"), args), **kwargs)
             inputs, outputs = arguments.pop("inputs"), arguments.pop("outputs")
             Layer.__init__(self, **{"name": registry.unique_name("functional") if type(self) is Functional else None} | arguments)
+            self._named = arguments.get("name") is not None
             self._init_graph(inputs, outputs)
         else:
             Layer.__init__(self, *args, **kwargs)
@@ -110,19 +111,24 @@ class Model(Trainer, Layer):
             self.trainable = False
 
     def _register(self, operations: Sequence[Operation]) -> dict[int, str]:
-        """Make the layers of the graph children of the module; returns the key under which each is found."""
+        """Make the layers of the graph children of the module; returns the key under which each is found.
+
+        That is the name that a program gave a layer, else its place in the model, as files have it: class in snake case, numbered.
+        """
         known = {id(m): k for k, m in self._modules.items() if m is not None}
+        layers = [o for o in operations if isinstance(o, nn.Module)]
+        given = {o.name.replace(".", "_") for o in layers if o._named}
+        numbers: dict[str, int] = {}
         keys: dict[int, str] = {}
-        for operation in operations:
-            if not isinstance(operation, nn.Module):
-                continue
-            if id(operation) not in known:
-                key = operation.name.replace(".", "_")
-                while key in self._modules:
-                    key += "_"
-                self._hold(key, operation)
-                known[id(operation)] = key
-            keys[id(operation)] = known[id(operation)]
+        for layer in layers:
+            kind = registry.snake_case(type(layer).__name__)
+            number = numbers[kind] = numbers.get(kind, -1) + 1
+            if id(layer) not in known:
+                key = layer.name.replace(".", "_") if layer._named else free_key(f"{kind}_{number}" if number else kind, given)
+                key = free_key(key, self._modules)
+                self._hold(key, layer)
+                known[id(layer)] = key
+            keys[id(layer)] = known[id(layer)]
         return keys
 
     def _hold(self, key: str, layer: nn.Module) -> None:
@@ -509,6 +515,13 @@ class Functional(Model):
 
     _keras_module = "keras.src.models.functional"
     forward = forward_of_graph  # type: ignore[assignment]
+
+
+def free_key(key: str, taken: Container[str]) -> str:
+    """`key`, with underscores behind it where it is taken."""
+    while key in taken:
+        key += "_"
+    return key
 
 
 def _is_graph(args: tuple, kwargs: dict[str, Any]) -> bool:

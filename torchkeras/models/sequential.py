@@ -15,7 +15,7 @@ from ..layers import saved
 from ..layers.core import InputLayer
 from ..layers.layer import Layer
 from ..layers.torch_module import TorchModuleWrapper
-from .model import Model, forward_of_graph
+from .model import Model, forward_of_graph, free_key
 
 
 class Sequential(Model):
@@ -70,9 +70,21 @@ class Sequential(Model):
         elif not chain and getattr(layer, "_input_shape_arg", None) is not None:
             chain.append(InputLayer(batch_shape=layer._input_shape_arg, dtype=_input_dtype(layer)))
         chain.append(layer)
-        self._hold(layer.name.replace(".", "_"), layer)
+        self._hold(self._key_for(layer), layer)
         if rebuild:
             self._rebuild()
+
+    def _key_for(self, layer: Layer) -> str:
+        """The name that a program gave the layer, else its place in the model, as files have it: class in snake case, numbered."""
+        if layer._named:
+            key = layer.name.replace(".", "_")
+            other = self._modules.pop(key, None)
+            if other is not None:  # a name that was given goes before one that was not
+                self._modules[free_key(f"{key}_", self._modules)] = other
+            return key
+        number = sum(type(other) is type(layer) for other in self.__dict__["_chain"]) - 1
+        kind = registry.snake_case(type(layer).__name__)
+        return free_key(f"{kind}_{number}" if number else kind, self._modules)
 
     def pop(self, rebuild: bool = True) -> Any:
         """Remove the last layer and return it.
