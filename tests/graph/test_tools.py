@@ -148,3 +148,14 @@ def test_what_happens_to_one_model_does_not_recompile_another():
     other.double()
     compiled(*args)
     assert counter.frame_count == 1
+
+
+def test_the_plan_goes_straight_to_the_call_of_layers():
+    model, (x,) = functional()
+    called = []
+    layer = model.layers[1]
+    before = type(layer).forward
+    assert layer._straight and before.origin is layers.Layer.forward
+    layer.register_forward_hook(lambda *args: called.append(1))
+    model(x)
+    assert called == [1]

@@ -44,6 +44,7 @@ def with_own_code(function: Any, name: str) -> Any:
     code = function.__code__.replace(co_name=f"{name}_{next(_codes)}")
     copy = types.FunctionType(code, function.__globals__, "forward", function.__defaults__, function.__closure__)
     copy.__doc__, copy.__qualname__, copy.__module__ = function.__doc__, function.__qualname__, function.__module__
+    copy.origin = getattr(function, "origin", function)  # type: ignore[attr-defined]
     return copy
 
 
@@ -159,7 +160,7 @@ class Layer(Built):
         put("_way", way)
         own = d.get("forward")  # put there by accelerate and the like; a bound method is what they leave behind
         replaced = own is not None and getattr(own, "__func__", None) is not cls.forward
-        replaced = replaced or cls.forward.__code__ is not _FORWARD or cls.__call__ is not nn.Module.__call__
+        replaced = replaced or getattr(cls.forward, "origin", cls.forward) is not Layer.forward or cls.__call__ is not nn.Module.__call__
         put("_straight", 0 if replaced or self._compiled_call_impl is not None else way)
 
     def _find_probe(self) -> tuple[dict[str, Any], str] | None:
@@ -620,7 +621,5 @@ def _is_numbers(value: Any) -> bool:
         return bool(value) and all(_is_numbers(v) for v in value)
     return isinstance(value, (int, float, np.generic)) and not isinstance(value, bool)
 
-
-_FORWARD = Layer.forward.__code__
 
 __all__ = ["InputSpec", "Layer"]
