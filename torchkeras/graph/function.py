@@ -175,9 +175,9 @@ class Plan:
         self.input_count = len(inputs)
         self.forward: Any = None  # the forward of models of this structure, where there is one
         self.held: list[tuple[int, str]] = []  # slots of the model's own tensors, and where it has them
-        for tensor, path in (held or {}).items():
-            slots[tensor] = len(slots)
-            self.held.append((slots[tensor], path))
+        for identity, path in (held or {}).items():
+            slots[identity] = len(slots)
+            self.held.append((slots[identity], path))
 
         def place(leaf: Any) -> Any:
             return Slot(slots[id(leaf)]) if id(leaf) in slots else leaf

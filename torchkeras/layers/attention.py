@@ -236,7 +236,7 @@ class _MultiHead(Layer):
     def _fused(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, causal: bool) -> torch.Tensor:
         if mask is None and self.flash_attention is None and config.is_flash_attention_enabled() is not False:
             q, k, v = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
-            grouped = k.shape[1] != q.shape[1]
+            grouped = bool(k.shape[1] != q.shape[1])  # sizes are tensors to torch.jit.trace
             return F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=grouped).transpose(1, 2)
         return dot_product_attention(query, key, value, mask=mask, is_causal=causal, flash_attention=self.flash_attention)
 

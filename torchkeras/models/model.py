@@ -514,7 +514,7 @@ class Functional(Model):
     """A model made of a graph; what `Model(inputs, outputs)` returns."""
 
     _keras_module = "keras.src.models.functional"
-    forward = forward_of_graph  # type: ignore[assignment]
+    forward = forward_of_graph
 
 
 def free_key(key: str, taken: Container[str]) -> str:
@@ -530,7 +530,7 @@ def _is_graph(args: tuple, kwargs: dict[str, Any]) -> bool:
     return "inputs" in kwargs and "outputs" in kwargs or (len(args) == 1 and "outputs" in kwargs)
 
 
-def _items(proxy: Proxy, nest: Any) -> Any:
+def _items(proxy: Any, nest: Any) -> Any:
     """A nest of proxies for the items of one, which stands for a nest of this structure."""
     if isinstance(nest, dict):
         return {k: _items(proxy[k], v) for k, v in nest.items()}

@@ -30,7 +30,7 @@ class Sequential(Model):
     """
 
     _any_length = True
-    forward = forward_of_graph  # type: ignore[assignment]
+    forward = forward_of_graph
 
     def __init__(self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         Layer.__init__(self, trainable=trainable, name=name)
