@@ -58,12 +58,14 @@ class _Context(threading.local):
     """The call in progress in this thread, and the names around a build.
 
     `root` is the outermost layer of the call, `flag` the training flag that it was given (`None`: each module's own mode holds), `moved`
-    the modules that are not ours whose mode the flag has set, with the mode that each had.
+    the modules that are not ours whose mode the flag has set, with the mode that each had, `mixed` whether torch's autocast is on because
+    the policy of a layer says so.
     """
 
     def __init__(self) -> None:
         self.root: Any = None
         self.flag: bool | None = None
+        self.mixed = False
         self.moved: list[tuple[nn.Module, bool]] = []
         self.scopes: list[str] = []
 

@@ -332,13 +332,21 @@ class Layer(Built):
             return tracer.create_proxy("call_module", tracer.path_of_module(self), args, kwargs)
 
     def _call_in_type(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """Run `call`, under torch's autocast where the policy computes in another type than it stores."""
-        if self.compute_dtype == self.variable_dtype or not self.autocast:
+        """Run `call`, under torch's autocast where the policy computes in another type than it stores, and without that of a layer around
+        where it does not."""
+        mixed, around = self.compute_dtype != self.variable_dtype, context.mixed
+        if mixed is around is False or not self.autocast:
             return self.call(*args, **kwargs)
         device = next((t.device.type for t in tree.flatten((args, kwargs)) if isinstance(t, torch.Tensor)), rank.default_device().type)
         compute = dtypes.to_torch_dtype(self.compute_dtype)
-        with torch.autocast(device, dtype=compute):
-            outputs = self.call(*args, **kwargs)
+        context.mixed = mixed
+        try:
+            with torch.autocast(device, dtype=compute if mixed else None, enabled=mixed):
+                outputs = self.call(*args, **kwargs)
+        finally:
+            context.mixed = around
+        if not mixed:
+            return outputs
         return tree.map_structure(lambda t: t.to(compute) if isinstance(t, torch.Tensor) and t.is_floating_point() else t, outputs)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -361,6 +369,8 @@ class Layer(Built):
                     return x
                 x = convert_to_tensor(x, device=self._device())
             if isinstance(x, torch.Tensor) and compute is not None and x.dtype is not compute:
+                if x.dtype in _LOW and not context.mixed and torch.is_autocast_enabled(x.device.type):
+                    return x  # the user's autocast decides, op by op
                 if x.is_floating_point() or (self._float_input and not x.is_complex()):
                     mask = getattr(x, "_keras_mask", None)
                     x = x.to(compute)
@@ -610,6 +620,9 @@ class Layer(Built):
         if self._modules:
             return nn.Module.__repr__(self)
         return f"<{type(self).__name__} name={self.__dict__.get('name')}, built={self.built}>"
+
+
+_LOW = (torch.bfloat16, torch.float16)
 
 
 def _differs(x: Any, dtype: torch.dtype | None) -> bool:
