@@ -58,7 +58,8 @@ class Operation(Configurable):
             raise ValueError(f"`name` must be a string. Received: name={name!r}")
         self._named = bool(name)
         self.name = name or registry.unique_name(registry.snake_case(type(self).__name__))
-        self._inbound_nodes: list[Node] = []
+        self._inbound_nodes: list[Node]
+        object.__setattr__(self, "_inbound_nodes", [])  # not one of the lists in which layers look for layers
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if any_symbolic(args, kwargs):
