@@ -606,7 +606,8 @@ class Layer(Built):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        state["_inbound_nodes"] = []  # the graph stays behind: symbolic tensors belong to the model that recorded them
+        # The graph stays behind: its calls belong to the model that recorded them, and come back with that (`Model.__setstate__`).
+        state["_inbound_nodes"] = [node for node in self._inbound_nodes if not node.input_tensors]
         state["_foreign"] = {}
         del state["_filed"]
         state.pop("_found", None)

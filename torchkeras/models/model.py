@@ -19,6 +19,7 @@ from ..configurable import serialize_keras_object
 from ..graph import KerasTensor, Node, Operation, any_symbolic, convert_to_tensor
 from ..graph.function import Plan, check_tensors, nodes_between, order_by_depth, replay, run_symbolically
 from ..graph.operation import infer_spec
+from ..graph.symbolic import KerasHistory
 from ..layers import saved
 from ..layers.building import map_shapes
 from ..layers.call import begin, context, follow
@@ -475,6 +476,18 @@ class Model(Trainer, Layer):
         state = super().__getstate__()
         state.update(train_function=None, test_function=None, predict_function=None, history=None)
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for node in state.get("_nodes", ()):  # the calls of the graph are again those of its layers
+            calls = node.operation._inbound_nodes
+            if not any(node is known for known in calls):
+                calls.append(node)
+        for operation in {id(n.operation): n.operation for n in state.get("_nodes", ())}.values():
+            for index, node in enumerate(operation._inbound_nodes):
+                node.index = index
+                for i, tensor in enumerate(node.output_tensors):
+                    tensor._keras_history = KerasHistory(operation, index, i)
 
     def to_json(self, **kwargs: Any) -> str:
         """The architecture as JSON; `kwargs` go to `json.dumps`."""

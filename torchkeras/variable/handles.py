@@ -161,6 +161,8 @@ class Handle(Variable):
         kwargs = kwargs or {}
         if func is torch.autograd.grad:
             return _grad(*args, **kwargs)
+        if not args and "tensor" in kwargs:  # as `torch.nn.init`'s functions pass on what they were given
+            args, kwargs = (kwargs["tensor"],), {k: v for k, v in kwargs.items() if k != "tensor"}
         written = [] if torch.compiler.is_compiling() else _written(func, args, kwargs)
         if not written:
             return func(*(unwrap(a) for a in args), **{k: unwrap(v) for k, v in kwargs.items()})

@@ -140,6 +140,9 @@ class Variable:
             return getattr(ufunc, method)(*(v.numpy() if isinstance(v, Variable) else v for v in inputs), **kwargs)
         device = self.parameters[0].device
         plain = [dtypes.from_numpy(v, device=device) if isinstance(v, np.ndarray) else v for v in map(unwrap, inputs)]
+        if fn is torch.matmul:  # which takes one type only
+            joined = torch.promote_types(plain[0].dtype, plain[1].dtype)
+            return fn(*(v.to(joined) for v in plain))
         return fn(*(v.item() if isinstance(v, np.generic) else v for v in plain))
 
     @property
