@@ -331,14 +331,18 @@ def train_once(model: Runnable, batch: Any) -> dict[str, Any]:
 
 def test_once(model: Runnable, batch: Any) -> dict[str, Any]:
     """The model's `test_step`; where it is not overridden its logs are computed when they are read."""
-    with _without_gradients():
-        return model.test_step(batch) if model._overrides("test_step") else logs_of(model, test(model, batch))
+    if torch.is_grad_enabled():  # by hand
+        with torch.no_grad():
+            return test_once(model, batch)
+    return model.test_step(batch) if model._overrides("test_step") else logs_of(model, test(model, batch))
 
 
 def predict_once(model: Runnable, batch: Any) -> Any:
     """The model's `predict_step`."""
-    with _without_gradients():
-        return model.predict_step(batch)
+    if torch.is_grad_enabled():  # by hand
+        with torch.no_grad():
+            return model.predict_step(batch)
+    return model.predict_step(batch)
 
 
 def logs_of(model: Runnable, own: dict[str, Any] | None) -> dict[str, Any]:
@@ -346,15 +350,3 @@ def logs_of(model: Runnable, own: dict[str, Any] | None) -> dict[str, Any]:
     if own is not None:
         return own
     return model.get_metrics_result() if Run.current() is None else LazyLogs(model.get_metrics_result)
-
-
-class _Quiet:
-    def __enter__(self) -> None: ...
-    def __exit__(self, *error: object) -> None: ...
-
-
-_quiet = _Quiet()
-
-
-def _without_gradients() -> contextlib.AbstractContextManager[None]:
-    return torch.no_grad() if torch.is_grad_enabled() else _quiet
