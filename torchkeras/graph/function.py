@@ -243,13 +243,13 @@ class Plan:
                 fn = modules[step.key]
                 if straight and fn is step.owner:
                     d = fn.__dict__
-                    way, x = d.get("_straight"), values[source]
+                    way, x, cast, probe = d.get("_straight"), values[source], d.get("_cast"), d.get("_probe")  # type: ignore[index]
                     if (
                         way
                         and x.__class__ is torch.Tensor
-                        and (x.dtype is d["_cast"] or not (d["_cast"] and (fn._float_input or x.dtype.is_floating_point)))
+                        and (x.dtype is cast or not (cast and (fn._float_input or x.dtype.is_floating_point)))
                         and getattr(x, "_keras_mask", None) is None
-                        and (d["_probe"] is None or d["_probe"][0].get(d["_probe"][1], x).dtype is d["_weight_type"])
+                        and (probe is None or probe[0].get(probe[1], x).dtype is d["_weight_type"])
                         and not (d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"])
                     ):
                         values[step.target] = fn.call(x) if way == 1 else fn.call(x, training=fn.training)

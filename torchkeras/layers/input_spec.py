@@ -53,14 +53,14 @@ class InputSpec(Configurable):
     def accepts(self, shape: Sequence[int | None]) -> bool:
         """Whether an input of this shape passes (types are checked by `problem`)."""
         ndim = len(shape)
-        if self.ndim is not None and ndim != self.ndim:
-            return False
-        if self.min_ndim is not None and ndim < self.min_ndim:
-            return False
-        if self.max_ndim is not None and ndim > self.max_ndim:
+        if ndim != self.ndim and (
+            self.ndim is not None
+            or (self.min_ndim is not None and ndim < self.min_ndim)
+            or (self.max_ndim is not None and ndim > self.max_ndim)
+        ):
             return False
         for axis, size in self.axes.items():
-            if size is not None and shape[axis] is not None and shape[axis] != size:
+            if shape[axis] != size and size is not None and shape[axis] is not None:
                 return False
         return self.shape is None or all(want is None or got is None or want == got for want, got in zip(self.shape, shape))
 

@@ -25,6 +25,7 @@ from . import masks
 from .building import Built, input_shape_argument, map_shapes, parameter_names, shapes_of
 from .call import Filed, Takes, begin, context, file_loss, forget_losses, in_mode, rehearsing, scope
 from .input_spec import InputSpec, check_inputs
+from .nodes import NodeViews
 
 _LEGACY_ARGUMENTS = ("input_shape", "batch_shape", "batch_input_shape", "input_dim", "batch_size", "input_length", "weights", "input_dtype")
 
@@ -70,7 +71,7 @@ def _replaced(module: nn.Module, state: dict[int, torch.Tensor]) -> Iterator[Non
             table[name] = stored  # type: ignore[assignment]
 
 
-class Layer(Built):
+class Layer(NodeViews, Built):
     """A layer: weights made by `build` when the first input is seen, and a computation, `call`.
 
     Write `__init__` to store arguments, `build(input_shape)` to make weights (`add_weight`, or any torch module or layer as an
@@ -199,16 +200,30 @@ class Layer(Built):
         """What torch calls: builds on first use, casts and checks inputs, passes masks and the training flag, then runs `call`."""
         if args.__class__ is Proxy:  # `torch.fx` traces this layer and gives all of its arguments as one
             args, kwargs = tuple([args[i] for i in range(self._call_info().required)]), {}
-        probe = self._probe
+        d = self.__dict__  # read directly: torch's attribute lookup costs more than what is looked up
+        probe = d.get("_probe")
         if probe is not None:
             weight = probe[0].get(probe[1])
-            if weight is not None and weight.dtype is not self._weight_type:
+            if weight is not None and weight.dtype is not d["_weight_type"]:
                 self._follow_weights()
-        if self._short is not None and self._short is type(self).call:
-            spec = self.input_spec
+        if d.get("_short") is not None and d["_short"] is type(self).call:
+            spec = d["input_spec"]
             if len(args) == 1:
                 x = args[0]
-                plain = self._takes_one(x) and (spec is None or (x.__class__ is torch.Tensor and spec.accepts(x.shape)))
+                if x.__class__ is torch.Tensor:
+                    plain = (
+                        (x.dtype is d["_cast"] or self._takes_one(x))
+                        and getattr(x, "_keras_mask", None) is None
+                        and (spec is None or spec.accepts(x.shape))
+                    )
+                    if plain and not kwargs and context.root is not None and d["_way"] == 1:
+                        try:
+                            return self.call(x)
+                        except RuntimeError as error:
+                            self.explain(error, args)
+                            raise
+                else:
+                    plain = spec is None and self._takes_one(x)
             else:
                 plain = spec is None and all(map(self._takes_one, args))
             if plain and (not kwargs or (len(kwargs) == 1 and "training" in kwargs)):
@@ -569,40 +584,6 @@ class Layer(Built):
             config["dtype"] = dtype_policies.serialize(self._dtype_policy)
         config.pop("autocast", None)
         return config
-
-    # -- the Keras 2 view of nodes ------------------------------------------------------------------------------------------------------
-
-    def get_input_at(self, node_index: int) -> Any:
-        """The symbolic input of one of its calls."""
-        node = self._node_at(node_index)
-        return node.args[0] if node.args else node.input_tensors[0]
-
-    def get_output_at(self, node_index: int) -> Any:
-        """The symbolic output of one of its calls."""
-        return self._node_at(node_index).outputs
-
-    def get_input_shape_at(self, node_index: int) -> Any:
-        """The shape of `get_input_at`."""
-        return shapes_of(self.get_input_at(node_index))
-
-    def get_output_shape_at(self, node_index: int) -> Any:
-        """The shape of `get_output_at`."""
-        return shapes_of(self.get_output_at(node_index))
-
-    def _node_at(self, index: int) -> Any:
-        if not -len(self._inbound_nodes) <= index < len(self._inbound_nodes):
-            raise ValueError(f"`node_index` must be below {len(self._inbound_nodes)}, the calls of {self.name!r}. Received: {index}")
-        return self._inbound_nodes[index]
-
-    @property
-    def input_shape(self) -> Any:
-        """The shape of `input`."""
-        return shapes_of(self.input)
-
-    @property
-    def output_shape(self) -> Any:
-        """The shape of `output`."""
-        return shapes_of(self.output)
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()

@@ -20,7 +20,7 @@ from . import call, saved
 from .ownership import Owner, Place
 from .tracking import TrackedDict, TrackedList, track
 
-_TABLES = frozenset(("_parameters", "_buffers", "_modules"))  # torch's own
+_TABLES = frozenset(("_parameters", "_buffers", "_modules", "_inbound_nodes"))  # torch's own, and the graph's
 _Module = TypeVar("_Module", bound=nn.Module)
 
 
