@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from captum.attr import (
+    DeepLift,
     FeatureAblation,
     IntegratedGradients,
     LayerActivation,
@@ -42,7 +43,7 @@ def test_attributions_of_inputs(method):
     torch.testing.assert_close(method(ours).attribute(x, target=target), method(theirs).attribute(x, target=target), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("method", [IntegratedGradients], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("method", [IntegratedGradients, DeepLift], ids=lambda m: m.__name__)
 def test_attributions_of_pixels(trained, method):
     ours, theirs = trained
     first, target = DIGITS[:6].clone().requires_grad_(), TARGETS[:6]

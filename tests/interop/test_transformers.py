@@ -12,6 +12,8 @@ from transformers import (
     BertModel,
     DistilBertConfig,
     DistilBertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
     Trainer,
     TrainingArguments,
 )
@@ -184,6 +186,28 @@ def test_the_gradients_are_those_of_plain_torch():
     for name, p in body.named_parameters():
         if p.grad is not None:
             torch.testing.assert_close(found[name], p.grad, atol=1e-5, rtol=1e-4)
+
+
+def test_a_language_model_inside_a_functional_one():
+    i = keras.Input((8,), dtype="int64")
+    gpt = GPT2LMHeadModel(GPT2Config(vocab_size=12, n_positions=16, n_embd=16, n_layer=1, n_head=2))
+    model = keras.Model(i, Logits(gpt)(i))
+    ids = np.sort(TOKENS, 1)
+    model.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    history = model.fit(ids, np.roll(ids, -1, 1), epochs=6, batch_size=32, verbose=0).history["loss"]
+    assert history[-1] < 0.8 * history[0]
+    assert {id(p) for p in gpt.parameters()} <= {id(p) for p in model.parameters()}  # tied weights among them
+
+
+class Logits(nn.Module):
+    """A module of one tensor to one tensor."""
+
+    def __init__(self, body):
+        super().__init__()
+        self.body = body
+
+    def forward(self, ids):
+        return self.body(input_ids=ids).logits
 
 
 def test_keras_layers_inside_a_hugging_face_model():
