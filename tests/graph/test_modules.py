@@ -45,7 +45,7 @@ def test_every_function_inside_is_one_node_and_dropout_follows_the_model():
     torch.testing.assert_close(model(values), net.eval()(values))
     assert torch.equal(model(values), model(values))
     assert not torch.equal(model(values, training=True), model(values, training=True))
-    assert model.state_dict().keys() == {f"{model.layers[1].name}.module.{k}" for k in net.state_dict()}
+    assert model.state_dict().keys() == {f"torch_module_wrapper.module.{k}" for k in net.state_dict()}
 
 
 def test_nested_outputs_and_arguments():
