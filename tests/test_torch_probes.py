@@ -67,7 +67,7 @@ def twins(build, rate=0.0):
 
 def part(model, name):
     """The layer or module of that name."""
-    return model.get_layer(name) if hasattr(model, "_plan") and model._plan is not None else getattr(model, name)
+    return model.get_layer(name) if hasattr(model, "_tk_plan") and model._tk_plan is not None else getattr(model, name)
 
 
 def linear_of(model, name):

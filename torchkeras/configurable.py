@@ -29,9 +29,9 @@ class Configurable:
     """
 
     _keras_module: ClassVar[str] = "keras"
-    _init_args: tuple[tuple, dict[str, Any]]  # the arguments of the constructor
-    _config_base: ClassVar[tuple[str, ...]] = ()  # arguments of the base class that every config carries, first
-    _config_unless_none: ClassVar[tuple[str, ...]] = ()  # arguments that Keras's configs carry only when they are set
+    _tk_init_args: tuple[tuple, dict[str, Any]]  # the arguments of the constructor
+    _tk_config_base: ClassVar[tuple[str, ...]] = ()  # arguments of the base class that every config carries, first
+    _tk_config_unless_none: ClassVar[tuple[str, ...]] = ()  # arguments that Keras's configs carry only when they are set
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -39,20 +39,20 @@ class Configurable:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls)
-        object.__setattr__(self, "_init_args", (args, kwargs))
+        object.__setattr__(self, "_tk_init_args", (args, kwargs))
         return self
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments as plain data."""
         names = _config_arguments(type(self))
-        values = {name: self._config_value(name) for name in names}
-        values = {name: value for name, value in values.items() if value is not None or name not in self._config_unless_none}
+        values = {name: self._tk_config_value(name) for name in names}
+        values = {name: value for name, value in values.items() if value is not None or name not in self._tk_config_unless_none}
         return {name: serialize_value(value, owner=self, argument=name) for name, value in values.items()}
 
-    def _config_value(self, name: str) -> Any:
+    def _tk_config_value(self, name: str) -> Any:
         if is_builtin(type(self)) and hasattr(self, name):
             return getattr(self, name)
-        given = _bound_arguments(type(self), *object.__getattribute__(self, "_init_args"))
+        given = _bound_arguments(type(self), *object.__getattribute__(self, "_tk_init_args"))
         if name in given:
             return given[name]
         return getattr(self, name, None)
@@ -102,7 +102,7 @@ def _config_arguments(cls: Any) -> list[str]:
         names += [n for n, p in own.items() if p.kind not in _VARIADIC and n not in names]
         if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in own.values()):
             break
-    base = list(cls._config_base)
+    base = list(cls._tk_config_base)
     own_config = any("get_config" in vars(c) for c in cls.__mro__ if not is_builtin(c))
     if not is_builtin(cls) and not own_config:  # a constructor without `**kwargs` cannot take what it does not name
         accepted = _parameters(cls.__init__)
@@ -222,7 +222,7 @@ def _serialize_instance(obj: Any) -> dict[str, Any]:
     if is_builtin(cls):
         registered = None
     data = {"module": config_module(cls), "class_name": config_name(cls), "config": obj.get_config(), "registered_name": registered}
-    if getattr(obj, "_named", False) and _is_automatic(obj):
+    if getattr(obj, "_tk_named", False) and _is_automatic(obj):
         data["named"] = True  # its name reads like a numbered one; Keras passes over what it does not know here
     build_config = getattr(obj, "get_build_config", None)
     if build_config is not None and (built := build_config()) is not None:
@@ -358,8 +358,8 @@ def _deserialize(data: Any) -> Any:
     if inner is None:
         return cls
     obj = cls.from_config(inner)
-    if getattr(obj, "_named", False) and _is_automatic(obj):
-        obj._named = bool(data.get("named"))
+    if getattr(obj, "_tk_named", False) and _is_automatic(obj):
+        obj._tk_named = bool(data.get("named"))
     build_config = data.get("build_config")
     if build_config and hasattr(obj, "build_from_config") and not getattr(obj, "built", False):
         obj.build_from_config(build_config)

@@ -435,8 +435,8 @@ class _CalibratedConfig(QuantizationConfig):
     weight_bits: int
     group_size: int
 
-    def _config_value(self, name: str) -> Any:
-        return None if name in ("dataset", "tokenizer") else super()._config_value(name)
+    def _tk_config_value(self, name: str) -> Any:
+        return None if name in ("dataset", "tokenizer") else super()._tk_config_value(name)
 
     def _check(self, bits: tuple[int, ...], *positive: str) -> None:
         if self.weight_bits not in bits:

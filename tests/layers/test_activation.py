@@ -26,9 +26,9 @@ def test_old_spellings():
     with pytest.warns(DeprecationWarning, match="old name of `negative_slope`"):
         layer = layers.LeakyReLU(alpha=0.2)
     assert layer.negative_slope == 0.2
-    assert layers.Flatten(input_shape=[28, 28])._input_shape_arg == (None, 28, 28)
-    assert layers.Dense(3, input_dim=4)._input_shape_arg == (None, 4)
-    assert layers.Embedding(5, 3, input_length=7)._input_shape_arg == (None, 7)
+    assert layers.Flatten(input_shape=[28, 28])._tk_input_shape_arg == (None, 28, 28)
+    assert layers.Dense(3, input_dim=4)._tk_input_shape_arg == (None, 4)
+    assert layers.Embedding(5, 3, input_length=7)._tk_input_shape_arg == (None, 7)
     assert layers.Convolution2D is layers.Conv2D
 
 

@@ -345,7 +345,7 @@ def test_the_flag_takes_the_short_way(training):
 ])  # fmt: skip
 def test_a_mask_does_not_stay_on_the_callers_tensor(make):
     layer, x, mask = make(), torch.ones(2, 3, 2), torch.tensor([[True, False, False]] * 2)
-    if "mask" in layer._call_info().names:
+    if "mask" in layer._tk_call_info().names:
         assert layer(x, mask=mask)._keras_mask is mask
     inner = layers.Masking()(x)
     y = layer(inner)

@@ -176,7 +176,7 @@ def test_dtype_policy(row: Row, policy: str) -> None:
         layer = row.make(layers, dtype=policy)
     x = _tensors(row.inputs())
     outputs = _flat(row.call(layer, x, training=True, **_arguments(row)))
-    integers = row.high is not None and layer._keeps_type
+    integers = row.high is not None and layer._tk_keeps_type
     assert all(t.dtype is (torch.int32 if integers else compute) for t in outputs)
     for weight in layer.weights:
         if weight.dtype.is_floating_point and "lora" not in weight.name:

@@ -169,6 +169,6 @@ def data(model: Any, count: int = 16) -> tuple[Any, Any]:
             return [nest(v) for v in structure]
         return values(structure)
 
-    if hasattr(model, "_inputs_struct"):
-        return nest(model._inputs_struct), nest(model._outputs_struct)
+    if hasattr(model, "_tk_inputs_struct"):
+        return nest(model._tk_inputs_struct), nest(model._tk_outputs_struct)
     return values(model.inputs[0]), values(model.outputs[0])

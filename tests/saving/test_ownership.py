@@ -234,10 +234,10 @@ def test_layers_in_private_lists_belong_to_the_layer(tmp_path):
             self._parts = [layers.Dense(3)]
             self._later = []
             self._later.append(layers.Dense(2))
-            self._named = {"a": (layers.Dense(2),)}
+            self._tk_named = {"a": (layers.Dense(2),)}
 
         def call(self, x):
-            return self._named["a"][0](self._later[0](self._parts[0](x)))
+            return self._tk_named["a"][0](self._later[0](self._parts[0](x)))
 
     one, two, x = Private(), Private(), torch.randn(2, 4)
     expected = one(x)

@@ -54,7 +54,7 @@ class ModelCheckpoint(MonitorCallback):
                 f"`filepath` must end in {' or '.join(known)} with save_weights_only={save_weights_only}. "
                 f"Received: filepath={self.filepath!r}"
             )
-        self._batches = 0
+        self._tk_batches = 0
         self._epoch = 0
         self._last_batch = -1
 
@@ -65,10 +65,10 @@ class ModelCheckpoint(MonitorCallback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if isinstance(self.save_freq, str):
             return
-        self._batches += batch - self._last_batch
+        self._tk_batches += batch - self._last_batch
         self._last_batch = batch
-        if self._batches >= self.save_freq:
-            self._batches = 0
+        if self._tk_batches >= self.save_freq:
+            self._tk_batches = 0
             self._save(self._epoch, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

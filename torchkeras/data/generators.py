@@ -34,12 +34,12 @@ class GeneratorSource(Source):
     restarts = False
 
     def __init__(self, batches: Iterator[Any], *, device: torch.device, rank: int = 0, world_size: int = 1) -> None:
-        self._batches = batches
+        self._tk_batches = batches
         self.rank, self.world_size = rank, world_size
         self._convert = BatchConverter(device)
 
     def __iter__(self) -> Iterator[tuple[Any, int]]:
-        for batch in self._batches:
+        for batch in self._tk_batches:
             part, size = shard(batch, self.rank, self.world_size)
             yield self._convert(part), size
 
@@ -139,7 +139,7 @@ class PyDatasetSource(Source):
         self._seed, self._passes = seed, initial_epoch
 
     def __iter__(self) -> Iterator[tuple[Any, int]]:
-        for batch in self._batches(self._order()):
+        for batch in self._tk_batches(self._order()):
             part, size = shard(batch, self.rank, self.world_size)
             yield self._convert(part), size
 
@@ -159,7 +159,7 @@ class PyDatasetSource(Source):
         self._passes += 1
         return _indices(self.num_batches) if order is None else order.tolist()
 
-    def _batches(self, order: Iterable[int]) -> Iterator[Any]:
+    def _tk_batches(self, order: Iterable[int]) -> Iterator[Any]:
         workers = getattr(self._dataset, "workers", 1)
         ahead = max(1, getattr(self._dataset, "max_queue_size", 10))
         if workers > 0 and getattr(self._dataset, "use_multiprocessing", False):

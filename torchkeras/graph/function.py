@@ -215,7 +215,7 @@ class Plan:
         """The outputs for flat `inputs`, with layers taken by key from `modules` (so that one replaced in place is used).
 
         The inputs of a model are checked when it is called, and the graph has proven the shapes of the tensors between its layers. A layer
-        is therefore called without the checks of a call (its `call`, where its `_straight` allows it), when it is the one that the graph
+        is therefore called without the checks of a call (its `call`, where its `_tk_straight` allows it), when it is the one that the graph
         was made with, has no hooks, and gets a tensor of the type it computes in, without a mask.
 
         Args:
@@ -243,13 +243,13 @@ class Plan:
                 fn = modules[step.key]
                 if straight and fn is step.owner:
                     d = fn.__dict__
-                    way, x, cast, probe = d.get("_straight"), values[source], d.get("_cast"), d.get("_probe")  # type: ignore[index]
+                    way, x, cast, probe = d.get("_tk_straight"), values[source], d.get("_tk_cast"), d.get("_tk_probe")  # type: ignore[index]
                     if (
                         way
                         and x.__class__ is torch.Tensor
-                        and (x.dtype is cast or not (cast and (fn._float_input or x.dtype.is_floating_point)))
+                        and (x.dtype is cast or not (cast and (fn._tk_float_input or x.dtype.is_floating_point)))
                         and getattr(x, "_keras_mask", None) is None
-                        and (probe is None or probe[0].get(probe[1], x).dtype is d["_weight_type"])
+                        and (probe is None or probe[0].get(probe[1], x).dtype is d["_tk_weight_type"])
                         and not (d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"])
                     ):
                         values[step.target] = fn.call(x) if way == 1 else fn.call(x, training=fn.training)
@@ -276,7 +276,7 @@ class Plan:
 
     def _owners(self) -> list[tuple]:
         """The classes of the layers that are called straight, and the methods by which that was decided."""
-        classes = {type(step.owner) for step in self.steps if step.owner is not None and hasattr(step.owner, "_straight")}
+        classes = {type(step.owner) for step in self.steps if step.owner is not None and hasattr(step.owner, "_tk_straight")}
         return [(cls, cls.call, cls.forward, cls.__call__) for cls in classes]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -298,10 +298,10 @@ class Function(Operation):
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:
         super().__init__(name)
         check_tensors(inputs, outputs)
-        self._inputs_struct, self._outputs_struct = inputs, outputs
+        self._tk_inputs_struct, self._tk_outputs_struct = inputs, outputs
         self.inputs, self.outputs = tree.flatten(inputs), tree.flatten(outputs)
         self.nodes = nodes_between(self.inputs, self.outputs)
-        self._plan = Plan(self.inputs, outputs, self.nodes, lambda operation: None)
+        self._tk_plan = Plan(self.inputs, outputs, self.nodes, lambda operation: None)
 
     @property
     def operations(self) -> list[Operation]:
@@ -309,16 +309,16 @@ class Function(Operation):
         return list({id(n.operation): n.operation for n in self.nodes}.values())
 
     def call(self, inputs: Any) -> Any:
-        return self._plan.run({}, tree.flatten(inputs))
+        return self._tk_plan.run({}, tree.flatten(inputs))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The nest of output shapes for inputs of these shapes."""
-        return run_symbolically(self.inputs, self._outputs_struct, self.nodes, input_shape)
+        return run_symbolically(self.inputs, self._tk_outputs_struct, self.nodes, input_shape)
 
     def compute_output_spec(self, inputs: Any) -> Any:
         """The outputs as KerasTensors."""
         given = tree.flatten(inputs)
-        return replay(self.inputs, given, self._outputs_struct, self.nodes, record=False)
+        return replay(self.inputs, given, self._tk_outputs_struct, self.nodes, record=False)
 
     def get_config(self) -> dict[str, Any]:
         raise NotImplementedError("A Function has no config of its own. Make a `Model` of the same tensors to save it.")

@@ -50,13 +50,13 @@ class Operation(Configurable):
     """
 
     _keras_module = "keras"
-    _config_base: ClassVar[tuple[str, ...]] = ("name",)
-    _named = False  # whether the program gave it its name
+    _tk_config_base: ClassVar[tuple[str, ...]] = ("name",)
+    _tk_named = False  # whether the program gave it its name
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None and not isinstance(name, str):
             raise ValueError(f"`name` must be a string. Received: name={name!r}")
-        self._named = bool(name)
+        self._tk_named = bool(name)
         self.name = name or registry.unique_name(registry.snake_case(type(self).__name__))
         self._inbound_nodes: list[Node]
         object.__setattr__(self, "_inbound_nodes", [])  # not one of the lists in which layers look for layers
@@ -74,12 +74,12 @@ class Operation(Configurable):
         """Record a node and return its symbolic outputs."""
         call = modules.enclosing_call(self)
         if call is not None:
-            return call.run(self, self._plain_function(), args, kwargs)
+            return call.run(self, self._tk_plain_function(), args, kwargs)
         outputs = self.compute_output_spec(*args, **kwargs)
         Node(self, args, kwargs, outputs)
         return outputs
 
-    def _plain_function(self) -> Callable | None:
+    def _tk_plain_function(self) -> Callable | None:
         """The function that this operation is nothing but; `None` for a layer."""
         return None
 
@@ -99,15 +99,15 @@ class Operation(Configurable):
         Raises:
             AttributeError: Never called on symbolic tensors.
         """
-        node = self._first_node("input")
+        node = self._tk_first_node("input")
         return node.args[0] if len(node.args) == 1 and not any_symbolic((), node.kwargs) else _unpack(node.input_tensors)
 
     @property
     def output(self) -> Any:
         """The symbolic output of the first call. Raises as `input` does."""
-        return self._first_node("output").outputs
+        return self._tk_first_node("output").outputs
 
-    def _first_node(self, what: str) -> Node:
+    def _tk_first_node(self, what: str) -> Node:
         if not self._inbound_nodes:
             raise AttributeError(
                 f"The layer {self.name} has never been called on symbolic tensors, so `{what}` is not defined. "

@@ -33,7 +33,7 @@ class OpNode(Operation):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         return self.fn(*args, **kwargs)
 
-    def _plain_function(self) -> Callable | None:
+    def _tk_plain_function(self) -> Callable | None:
         return self.fn
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:

@@ -53,7 +53,7 @@ class _Elementwise(Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def _hold(self, module: nn.Module | None, *settings: Any) -> None:
+    def _tk_hold(self, module: nn.Module | None, *settings: Any) -> None:
         if module is not None:
             self.module = module
             self.__dict__["_held_for"] = settings
@@ -87,7 +87,7 @@ class Activation(_Elementwise):
         super().__init__(**kwargs)
         self.activation = function = activations.get(activation)
         make = _MODULES.get(function) if isinstance(function, Hashable) else None
-        self._hold(None if make is None else make(), function)
+        self._tk_hold(None if make is None else make(), function)
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         function = self.activation
@@ -117,13 +117,13 @@ class ReLU(_Elementwise):
         ValueError: If an argument is negative.
     """
 
-    _keeps_type = True
+    _tk_keeps_type = True
 
     def __init__(self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         _check_not_negative(negative_slope=negative_slope, threshold=threshold, max_value=0.0 if max_value is None else max_value)
         self.max_value, self.negative_slope, self.threshold = max_value, negative_slope, threshold
-        self._hold(_rectifier(negative_slope, max_value, threshold), negative_slope, max_value, threshold)
+        self._tk_hold(_rectifier(negative_slope, max_value, threshold), negative_slope, max_value, threshold)
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         settings = self.negative_slope, self.max_value, self.threshold
@@ -151,7 +151,7 @@ class LeakyReLU(_Elementwise):
         ValueError: If `negative_slope` is negative.
     """
 
-    _float_input = True
+    _tk_float_input = True
 
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
         if "alpha" in kwargs:
@@ -160,7 +160,7 @@ class LeakyReLU(_Elementwise):
         super().__init__(**kwargs)
         _check_not_negative(negative_slope=negative_slope)
         self.negative_slope = negative_slope
-        self._hold(nn.LeakyReLU(negative_slope), negative_slope)
+        self._tk_hold(nn.LeakyReLU(negative_slope), negative_slope)
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         outputs = self._through(inputs, self.negative_slope)
@@ -175,12 +175,12 @@ class ELU(_Elementwise):
         **kwargs: As for `Layer`.
     """
 
-    _float_input = True
+    _tk_float_input = True
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.alpha = alpha
-        self._hold(nn.ELU(alpha), alpha)
+        self._tk_hold(nn.ELU(alpha), alpha)
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         outputs = self._through(inputs, self.alpha)
@@ -198,7 +198,7 @@ class PReLU(_Elementwise):
         **kwargs: As for `Layer`.
     """
 
-    _float_input = True
+    _tk_float_input = True
     _feature_axis: int
     alpha: Any
 
@@ -227,7 +227,7 @@ class PReLU(_Elementwise):
         self.__dict__["_feature_axis"] = features[0] if features else 1
         settings = self.weight_settings("alpha")
         if len(features) < 2:
-            self._hold(self.new_module(nn.PReLU, math.prod(shape)))
+            self._tk_hold(self.new_module(nn.PReLU, math.prod(shape)))
             self.alpha = self.wrap_weight(self.module, "weight", "alpha", layout=Vector(tuple(shape)), **settings)
         else:
             self.alpha = self.add_weight(shape, **settings, name="alpha")
@@ -251,13 +251,13 @@ class Softmax(_Elementwise):
         **kwargs: As for `Layer`.
     """
 
-    _float_input = True
+    _tk_float_input = True
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis
         only = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
-        self._hold(nn.Softmax(only) if isinstance(only, int) else None, axis)
+        self._tk_hold(nn.Softmax(only) if isinstance(only, int) else None, axis)
 
     def call(self, inputs: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         if mask is None:

@@ -25,7 +25,7 @@ Shape = tuple[int | None, ...]
 class _MultiHead(Layer):
     """What the attention layers with projections share: their options, their sub-layers, and the way through them."""
 
-    _config_unless_none = ()
+    _tk_config_unless_none = ()
     _keras_config_leaves_out: tuple[str, ...] = ("flash_attention", "autocast", "lora_rank", "lora_alpha")
     attention_axes: Any
 
@@ -51,7 +51,7 @@ class _MultiHead(Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
 
-    def _dense(self, name: str, input_shape: Shape, outputs: Sequence[int], consumed: int = 1, activation: Any = None) -> EinsumDense:
+    def _tk_dense(self, name: str, input_shape: Shape, outputs: Sequence[int], consumed: int = 1, activation: Any = None) -> EinsumDense:
         """A built EinsumDense from the last axes of its input, as many as `consumed`, to the axes `outputs`."""
         free = len(input_shape) - consumed
         letters = string.ascii_lowercase
@@ -81,17 +81,17 @@ class _MultiHead(Layer):
         outputs: Sequence[Any],
     ) -> None:  # fmt: skip
         """Make the sub-layers, in the order in which Keras lists their weights."""
-        self._query_dense = self._dense("query", query_shape, (heads, key_dim))
-        self._key_dense = self._dense("key", key_shape, (key_heads, key_dim))
+        self._query_dense = self._tk_dense("query", query_shape, (heads, key_dim))
+        self._key_dense = self._tk_dense("key", key_shape, (key_heads, key_dim))
         if self.use_gate:
-            self._gate_dense = self._dense("gate", query_shape, (heads, value_dim), activation="sigmoid")
-        self._value_dense = self._dense("value", value_shape, (key_heads, value_dim))
+            self._gate_dense = self._tk_dense("gate", query_shape, (heads, value_dim), activation="sigmoid")
+        self._value_dense = self._tk_dense("value", value_shape, (key_heads, value_dim))
         keys = tuple(range(len(query_shape), len(query_shape) + len(self.attention_axes)))  # their axes among those of the scores
         self._softmax = Softmax(keys, dtype=self.dtype_policy)
         self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
         for part in (self._softmax, self._dropout_layer):
             part.build((*query_shape[:-1], heads))
-        self._output_dense = self._dense("attention_output", (*query_shape[:-1], heads, value_dim), outputs, consumed=2)
+        self._output_dense = self._tk_dense("attention_output", (*query_shape[:-1], heads, value_dim), outputs, consumed=2)
 
     def call(
         self,
@@ -137,8 +137,8 @@ class _MultiHead(Layer):
         d = layer.__dict__
         if (
             short
-            and d.get("_straight") == 1
-            and x.dtype is d["_compute"]
+            and d.get("_tk_straight") == 1
+            and x.dtype is d["_tk_compute"]
             and layer.input_spec.accepts(x.shape)
             and not (d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"])
         ):
@@ -273,8 +273,8 @@ class _MultiHead(Layer):
     def get_config(self) -> dict[str, Any]:
         return {k: v for k, v in super().get_config().items() if k not in self._keras_config_leaves_out}
 
-    def _config_value(self, name: str) -> Any:
-        return self._activity_regularizer if name == "activity_regularizer" else super()._config_value(name)
+    def _tk_config_value(self, name: str) -> Any:
+        return self._activity_regularizer if name == "activity_regularizer" else super()._tk_config_value(name)
 
 
 class MultiHeadAttention(_MultiHead):

@@ -21,11 +21,11 @@ def finishing(build: Callable) -> Callable:
 
     @functools.wraps(build)
     def wrapper(self: Built, *args: Any, **kwargs: Any) -> None:
-        if self._building:  # super().build() inside build()
+        if self._tk_building:  # super().build() inside build()
             return build(self, *args, **kwargs)
         before = {k: dict(getattr(self, k)) for k in ("_parameters", "_buffers", "_modules")}
-        lists = {k: list(getattr(self, k)) for k in ("_own_trainable", "_own_non_trainable", "_hidden")}
-        object.__setattr__(self, "_building", True)
+        lists = {k: list(getattr(self, k)) for k in ("_tk_own_trainable", "_tk_own_non_trainable", "_tk_hidden")}
+        object.__setattr__(self, "_tk_building", True)
         try:
             with infer.outside(), torch.inference_mode(False), call.scope(self.name):
                 build(self, *args, **kwargs)
@@ -37,8 +37,8 @@ def finishing(build: Callable) -> Callable:
                 object.__setattr__(self, k, kept)
             raise
         finally:
-            object.__setattr__(self, "_building", False)
-        self._finish_build(args, kwargs)
+            object.__setattr__(self, "_tk_building", False)
+        self._tk_finish_build(args, kwargs)
         return None
 
     wrapper._is_build = True  # type: ignore[attr-defined]
@@ -63,32 +63,32 @@ class Built(Weighted):
 
     build = finishing(build)
 
-    def _finish_build(self, args: tuple, kwargs: dict[str, Any]) -> None:
+    def _tk_finish_build(self, args: tuple, kwargs: dict[str, Any]) -> None:
         names = parameters_of(type(self).build)
         shapes = {**dict(zip(names, args)), **kwargs}
-        object.__setattr__(self, "_build_shapes", {k: map_shapes(tuple, v) for k, v in shapes.items()})
+        object.__setattr__(self, "_tk_build_shapes", {k: map_shapes(tuple, v) for k, v in shapes.items()})
         object.__setattr__(self, "built", True)
         object.__setattr__(self, "_path", "/".join([*call.scopes(), self.name]))
         if not self._trainable:
             self.trainable = False
-        if self._initial_weights is not None:
-            self.set_weights(self._initial_weights)
-            self._initial_weights = None
+        if self._tk_initial_weights is not None:
+            self.set_weights(self._tk_initial_weights)
+            self._tk_initial_weights = None
         call.join(self)
-        self._refresh()
+        self._tk_refresh()
 
-    def _check_constructed(self) -> None:
+    def _tk_check_constructed(self) -> None:
         if "name" not in self.__dict__:
             raise RuntimeError(
                 f"The constructor of {type(self).__name__} did not call `super().__init__()`. Add it as the first line of `__init__`."
             )
 
-    def _build_for(self, arguments: dict[str, Any]) -> None:
+    def _tk_build_for(self, arguments: dict[str, Any]) -> None:
         """Build from the arguments of a call."""
-        self._check_constructed()
-        self.build(**self._shapes_for(arguments))
+        self._tk_check_constructed()
+        self.build(**self._tk_shapes_for(arguments))
 
-    def _shapes_for(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _tk_shapes_for(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """What `build` gets for these arguments of a call."""
         shapes = {}
         for name, value in arguments.items():
@@ -106,11 +106,11 @@ class Built(Weighted):
 
     def get_build_config(self) -> dict[str, Any] | None:
         """The shapes it was built with, as data; `None` before that."""
-        if not self._build_shapes:
+        if not self._tk_build_shapes:
             return None
-        if len(self._build_shapes) == 1:
-            return {"input_shape": next(iter(self._build_shapes.values()))}
-        return {"shapes_dict": dict(self._build_shapes)}
+        if len(self._tk_build_shapes) == 1:
+            return {"input_shape": next(iter(self._tk_build_shapes.values()))}
+        return {"shapes_dict": dict(self._tk_build_shapes)}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Build with what `get_build_config` returned."""
@@ -122,7 +122,7 @@ class Built(Weighted):
         elif config.get("input_shape") is not None and names:
             self.build(map_shapes(tuple, config["input_shape"]))
 
-    def _check_built(self) -> None:
+    def _tk_check_built(self) -> None:
         if not self.built:
             raise ValueError(f"The layer {self.name!r} is not built. Call it on data or call `build(input_shape)` first.")
 
@@ -130,12 +130,13 @@ class Built(Weighted):
 @functools.lru_cache(1024)
 def parameters_of(build: Callable[..., Any]) -> tuple[str, ...]:
     """The names of the shapes that a `build` takes."""
-    return tuple(n for n in inspect.signature(build).parameters if n not in ("self", "args", "kwargs"))
+    parameters = list(inspect.signature(build).parameters.values())[1:]  # without `self`, whatever it is called
+    return tuple(p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
 
 
 def parameter_names(cls: Any) -> list[str]:
     """Every name that the constructors of a class and its bases take."""
-    return [n for c in cls.__mro__ if "__init__" in vars(c) for n in inspect.signature(c.__init__).parameters if n != "self"]
+    return [n for c in cls.__mro__ if "__init__" in vars(c) for n in list(inspect.signature(c.__init__).parameters)[1:]]
 
 
 def input_shape_argument(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:

@@ -21,9 +21,9 @@ from .held import LED
 class Takes:
     """What the signature of a `call` says, read once a class.
 
-    Class attributes of a layer say the rest: `_float_input`, that integer inputs are cast to the compute type as well (the torch module
-    below takes floats only); `_keeps_type`, that integer inputs come out as integers; `_masks_from_inputs`, beside a `compute_mask`, that
-    this gives a mask only where the inputs carry one.
+    Class attributes of a layer say the rest: `_tk_float_input`, that integer inputs are cast to the compute type as well (the torch
+    module below takes floats only); `_tk_keeps_type`, that integer inputs come out as integers; `_masks_from_inputs`, beside a
+    `compute_mask`, that this gives a mask only where the inputs carry one.
 
     Args:
         call: The function.
@@ -43,7 +43,7 @@ class Takes:
         self.mask_arguments += [(n, f"{n}_mask") for n in self.names if f"{n}_mask" in self.names]
 
 
-# What decides whether the inputs of a layer may go straight to its `call`: when one of these is set, `Layer._refresh` looks again.
+# What decides whether the inputs of a layer may go straight to its `call`: when one of these is set, `Layer._tk_refresh` looks again.
 SHORT_WAY = frozenset(
     {
         "_compiled_call_impl", "_dtype_policy", "activity_regularizer", "autocast", "built", "call", "compute_mask", "forward",
@@ -96,12 +96,12 @@ def file_loss(layer: Any, loss: torch.Tensor) -> None:
     if recompute.recomputing():  # it was filed in the first run
         return
     root = layer if context.root is None else context.root
-    filed = layer._filed
+    filed = layer._tk_filed
     if filed.root != id(root):
         filed.losses.clear()  # left by a call of another model, or of this layer alone
         filed.root = id(root)
     if not filed.losses:
-        root._filed.holders.append(layer)
+        root._tk_filed.holders.append(layer)
     filed.losses.append(loss)
     if not _added[0]:
         _added[0] = True
@@ -110,21 +110,21 @@ def file_loss(layer: Any, loss: torch.Tensor) -> None:
 def begin(layer: Any) -> None:
     """A call in this thread begins, of which `layer` is the outermost: the losses of its last one are forgotten."""
     context.root = layer
-    if _added[0] and layer._filed.holders and not recompute.recomputing():
+    if _added[0] and layer._tk_filed.holders and not recompute.recomputing():
         forget_losses(layer)
 
 
 def forget_losses(root: Any) -> None:
     """Drop the losses of the last call of which `root` was the outermost layer."""
-    for layer in root._filed.holders:
-        layer._filed.losses.clear()
-    root._filed.holders.clear()
+    for layer in root._tk_filed.holders:
+        layer._tk_filed.losses.clear()
+    root._tk_filed.holders.clear()
 
 
 @contextlib.contextmanager
 def rehearsing(layer: Any) -> Iterator[None]:
     """A call that only finds shapes: it is outermost, and the losses of the last real call stay."""
-    filed, root = layer._filed, context.root
+    filed, root = layer._tk_filed, context.root
     held = filed.losses[:], filed.root, filed.holders[:]
     context.root = layer
     context.scopes.append(layer.name)
@@ -163,19 +163,19 @@ def training_flag(module: Any) -> bool:
 
 def _get_training(module: Any) -> bool:
     flag = context.flag
-    return module._mode if flag is None else flag
+    return module._tk_mode if flag is None else flag
 
 
 def _set_training(module: Any, mode: bool) -> None:
-    object.__setattr__(module, "_mode", mode)
+    object.__setattr__(module, "_tk_mode", mode)
 
 
 class FollowsCall:
     """A torch module whose `training` is the flag of the call in progress in this thread, else its own mode: layers, and the torch modules
     inside them that depend on the mode. Mix it in before the module's class."""
 
-    _mode: bool
-    _mode_given = False  # whether `train()` or `eval()` has been called on it; until then it is in the mode of its parent
+    _tk_mode: bool
+    _tk_mode_given = False  # whether `train()` or `eval()` has been called on it; until then it is in the mode of its parent
 
     training = property(_get_training, _set_training)
 
@@ -184,7 +184,7 @@ class FollowsCall:
 
     def train(self, mode: bool = True) -> Any:
         super().train(mode)  # type: ignore[misc]
-        object.__setattr__(self, "_mode_given", True)
+        object.__setattr__(self, "_tk_mode_given", True)
         return self
 
 
@@ -194,15 +194,15 @@ def _follows(module: nn.Module) -> bool:
 
 def own_mode(module: Any) -> bool:
     """The mode of a module itself, whatever the call in progress says."""
-    return module._mode if _follows(module) else module.training
+    return module._tk_mode if _follows(module) else module.training
 
 
 def follow(module: Any, mode: bool) -> None:
     """Put a module that gets a parent in the parent's mode, all but the parts whose mode was set by `train()` or `eval()`."""
     if _follows(module):
-        if module._mode_given:
+        if module._tk_mode_given:
             return
-        object.__setattr__(module, "_mode", mode)
+        object.__setattr__(module, "_tk_mode", mode)
     else:
         module.training = mode
     for child in module._modules.values():
@@ -216,7 +216,7 @@ def _on_registration(parent: nn.Module, name: str, child: nn.Module | None) -> N
         return
     if isinstance(getattr(type(parent), "training", None), property):  # a layer; `torch.compile(layer)`, whose mode is the layer's
         return
-    if child._mode != parent.training:
+    if child._tk_mode != parent.training:
         follow(child, parent.training)
 
 

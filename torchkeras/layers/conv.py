@@ -48,8 +48,8 @@ class DepthwiseLayout:
 class _Windowed(Spatial):
     """What every convolution has: a window with strides and dilation, padding, an activation and a bias."""
 
-    _float_input = True
-    _config_unless_none = ()
+    _tk_float_input = True
+    _tk_config_unless_none = ()
     _per_axis = ("strides", "dilation_rate")
     _causal = False
 

@@ -37,7 +37,7 @@ class Dense(LoRA, Layer):
         **kwargs: As for `Layer`.
     """
 
-    _float_input = True
+    _tk_float_input = True
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class Embedding(LoRA, Layer):
         **kwargs: As for `Layer`.
     """
 
-    _config_unless_none = ("lora_rank", "lora_alpha")
+    _tk_config_unless_none = ("lora_rank", "lora_alpha")
     _lora_target = "embeddings"
 
     def __init__(
@@ -140,7 +140,7 @@ class Embedding(LoRA, Layer):
         self.autocast = False  # numbers above 256 are not exact in bfloat16
         self._init_lora(lora_rank, lora_alpha, quantization_config)
         if weights is not None:
-            self._initial_weights = weights if isinstance(weights, (list, tuple)) and len(weights) == 1 else [weights]
+            self._tk_initial_weights = weights if isinstance(weights, (list, tuple)) and len(weights) == 1 else [weights]
             self.build(None)
 
     def build(self, input_shape: tuple[int | None, ...] | None = None) -> None:
@@ -155,12 +155,12 @@ class Embedding(LoRA, Layer):
         if self.lora_enabled:
             a, b = self._lora_factors
             outputs = outputs + (nn.functional.embedding(inputs, a) @ b).to(outputs.dtype) * self._lora_scale()
-        return outputs if outputs.dtype is self._compute else outputs.to(self._compute)
+        return outputs if outputs.dtype is self._tk_compute else outputs.to(self._tk_compute)
 
     def compute_mask(self, inputs: torch.Tensor, previous_mask: Any = None) -> Any:
         return inputs != 0 if self.mask_zero else None
 
-    def _makes_mask(self) -> bool:
+    def _tk_makes_mask(self) -> bool:
         return self.mask_zero
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -169,14 +169,14 @@ class Embedding(LoRA, Layer):
     def get_config(self) -> dict[str, Any]:
         return {k: v for k, v in super().get_config().items() if k != "weights"}
 
-    def _config_value(self, name: str) -> Any:
-        return None if name == "weights" else super()._config_value(name)
+    def _tk_config_value(self, name: str) -> Any:
+        return None if name == "weights" else super()._tk_config_value(name)
 
 
 class Identity(Layer):
     """Its inputs as they are, at any nesting."""
 
-    _keeps_type = True
+    _tk_keeps_type = True
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -199,14 +199,14 @@ class Masking(Layer):
         **kwargs: As for `Layer`.
     """
 
-    _keeps_type = True
+    _tk_keeps_type = True
 
     def __init__(self, mask_value: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.mask_value = mask_value
         self.supports_masking = True
 
-    def _makes_mask(self) -> bool:
+    def _tk_makes_mask(self) -> bool:
         return True
 
     def compute_mask(self, inputs: torch.Tensor, previous_mask: Any = None) -> torch.Tensor:
@@ -218,7 +218,7 @@ class Masking(Layer):
         outputs._keras_mask = mask  # type: ignore[attr-defined]
         return outputs
 
-    def _attach_masks(self, inputs: Any, outputs: Any, previous_mask: Any) -> Any:
+    def _tk_attach_masks(self, inputs: Any, outputs: Any, previous_mask: Any) -> Any:
         return outputs  # `call` has done it
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -90,11 +90,11 @@ class EinsumDense(LoRA, Layer):
         ValueError: If `equation` is none, or does not fit the shapes.
     """
 
-    _float_input = True
+    _tk_float_input = True
     _as_product: _Product | None
     kernel: Any
     bias: Any
-    _config_unless_none = ("lora_rank", "lora_alpha", "gptq_unpacked_column_size")
+    _tk_config_unless_none = ("lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 
     def __init__(
         self,
@@ -265,5 +265,5 @@ class EinsumDense(LoRA, Layer):
             shape.append(size)
         return (*shape, *(1,) * trailing)
 
-    def _config_value(self, name: str) -> Any:
-        return self.partial_output_shape if name == "output_shape" else super()._config_value(name)
+    def _tk_config_value(self, name: str) -> Any:
+        return self.partial_output_shape if name == "output_shape" else super()._tk_config_value(name)

@@ -55,7 +55,7 @@ class Lambda(Layer):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
 
-    def _makes_mask(self) -> bool:
+    def _tk_makes_mask(self) -> bool:
         return self.mask is not None
 
     def compute_output_spec(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
@@ -69,8 +69,8 @@ class Lambda(Layer):
             found = map_shapes(lambda s: (batch, *s), self._given_shape)
         return map_shapes(lambda s: KerasTensor(s, dtype=self.compute_dtype), found)
 
-    def _config_value(self, name: str) -> Any:
-        return None if name in ("function", "output_shape", "mask") else super()._config_value(name)  # `get_config` writes them
+    def _tk_config_value(self, name: str) -> Any:
+        return None if name in ("function", "output_shape", "mask") else super()._tk_config_value(name)  # `get_config` writes them
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

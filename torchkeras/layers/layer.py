@@ -86,17 +86,17 @@ class Layer(NodeViews, Built):
     """
 
     _keras_module = "keras.layers"
-    _config_base: ClassVar[tuple[str, ...]] = ("name", "trainable", "dtype")
-    _config_unless_none: ClassVar[tuple[str, ...]] = ("activity_regularizer", "lora_rank", "lora_alpha")
-    _takes: ClassVar[Takes | None] = None
-    _float_input: ClassVar[bool] = False
-    _keeps_type: ClassVar[bool] = False
-    _compute: torch.dtype  # of `compute_dtype`
-    _cast: torch.dtype | None = None  # what floating inputs are cast to
-    _short: Any = None  # the `call` of the class when plain tensors may go straight to it from `forward`; see `_refresh`
-    _straight = 0  # and from a graph: 0 no, 1 yes, 2 with `training=`
-    _probe: tuple[dict[str, Any], str] | None = None  # where one of its weights lies, whose type tells whether they were cast
-    _weight_type: torch.dtype | None = None  # of `variable_dtype`, once it is built
+    _tk_config_base: ClassVar[tuple[str, ...]] = ("name", "trainable", "dtype")
+    _tk_config_unless_none: ClassVar[tuple[str, ...]] = ("activity_regularizer", "lora_rank", "lora_alpha")
+    _tk_takes: ClassVar[Takes | None] = None
+    _tk_float_input: ClassVar[bool] = False
+    _tk_keeps_type: ClassVar[bool] = False
+    _tk_compute: torch.dtype  # of `compute_dtype`
+    _tk_cast: torch.dtype | None = None  # what floating inputs are cast to
+    _tk_short: Any = None  # the `call` of the class when plain tensors may go straight to it from `forward`; see `_tk_refresh`
+    _tk_straight = 0  # and from a graph: 0 no, 1 yes, 2 with `training=`
+    _tk_probe: tuple[dict[str, Any], str] | None = None  # where one of its weights lies, whose type tells whether they were cast
+    _tk_weight_type: torch.dtype | None = None  # of `variable_dtype`, once it is built
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -125,124 +125,124 @@ class Layer(NodeViews, Built):
         self._dtype_policy = dtype_policies.get(dtype if dtype is not None else kwargs.get("input_dtype"))
         self.autocast = autocast
         self._trainable = bool(trainable)
-        self._input_shape_arg = input_shape_argument(kwargs)
-        self._initial_weights = kwargs.get("weights")
+        self._tk_input_shape_arg = input_shape_argument(kwargs)
+        self._tk_initial_weights = kwargs.get("weights")
 
-    def _call_info(self) -> Takes:
+    def _tk_call_info(self) -> Takes:
         """What `call` takes: that of the class, or one set on this layer."""
         own = self.__dict__.get("call")
         if own is not None:
             return Takes(own, bound=True)
         cls = type(self)
-        takes = vars(cls).get("_takes")
+        takes = vars(cls).get("_tk_takes")
         if takes is None or takes.call is not cls.call:
-            takes = cls._takes = Takes(cls.call)
+            takes = cls._tk_takes = Takes(cls.call)
         return takes
 
     # -- the short way ---------------------------------------------------------------------------------------------------------------
 
-    def _refresh(self) -> None:
+    def _tk_refresh(self) -> None:
         """Find the short way again; called whenever something is set on which it depends (see `call.SHORT_WAY`)."""
         d, cls, spec, put = self.__dict__, type(self), self.input_spec, functools.partial(object.__setattr__, self)
-        put("_compute", dtypes.TORCH_DTYPES.get(self.compute_dtype))
-        put("_weight_type", dtypes.TORCH_DTYPES.get(self.variable_dtype))
-        put("_cast", self._compute if self.autocast else None)
-        put("_probe", self._find_probe() if self.built else None)
+        put("_tk_compute", dtypes.TORCH_DTYPES.get(self.compute_dtype))
+        put("_tk_weight_type", dtypes.TORCH_DTYPES.get(self.variable_dtype))
+        put("_tk_cast", self._tk_compute if self.autocast else None)
+        put("_tk_probe", self._tk_find_probe() if self.built else None)
         plain = (
             self.built
             and self.activity_regularizer is None
             and (self.compute_dtype == self.variable_dtype or not self.autocast)
             and (spec is None or (isinstance(spec, InputSpec) and spec.dtype is None))
-            and not self._makes_mask()
-            and self._checks_as_layers_do()
+            and not self._tk_makes_mask()
+            and self._tk_checks_as_layers_do()
         )
-        way = (2 if self._call_info().has_training else 1) if plain else 0
-        put("_short", cls.call if plain else None)
-        put("_way", way)
+        way = (2 if self._tk_call_info().has_training else 1) if plain else 0
+        put("_tk_short", cls.call if plain else None)
+        put("_tk_way", way)
         own = d.get("forward")  # put there by accelerate and the like; a bound method is what they leave behind
         replaced = own is not None and getattr(own, "__func__", None) is not cls.forward
         replaced = replaced or getattr(cls.forward, "origin", cls.forward) is not Layer.forward or cls.__call__ is not nn.Module.__call__
-        put("_straight", 0 if replaced or self._compiled_call_impl is not None else way)
+        put("_tk_straight", 0 if replaced or self._compiled_call_impl is not None else way)
 
-    def _find_probe(self) -> tuple[dict[str, Any], str] | None:
+    def _tk_find_probe(self) -> tuple[dict[str, Any], str] | None:
         for module in (self, *self._modules.values()):
             if module is self or not (module is None or isinstance(module, Layer)):
                 for name, weight in module._parameters.items():
-                    if weight is not None and weight.dtype is self._weight_type:
+                    if weight is not None and weight.dtype is self._tk_weight_type:
                         return module._parameters, name
         return None
 
-    def _follow_weights(self) -> None:
+    def _tk_follow_weights(self) -> None:
         """Take the type that the weights have been cast to (`p.data = p.data.bfloat16()`, a cast of the torch module inside, FSDP)."""
         for layer in self._flatten_layers():
             types = [p.dtype for p in layer.parameters() if p.is_floating_point()]
-            if types and layer._weight_type not in (None, *types) and layer._dtype_policy.quantization_mode is None:
-                for module, name in layer._hidden:  # constants that torch's modules hold beside their weights
-                    if name in module._buffers and module._buffers[name].dtype is layer._weight_type:
+            if types and layer._tk_weight_type not in (None, *types) and layer._dtype_policy.quantization_mode is None:
+                for module, name in layer._tk_hidden:  # constants that torch's modules hold beside their weights
+                    if name in module._buffers and module._buffers[name].dtype is layer._tk_weight_type:
                         setattr(module, name, module._buffers[name].to(types[0]))
                 layer.dtype_policy = dtypes.standardize_dtype(types[0])
 
-    def _checks_as_layers_do(self) -> bool:
+    def _tk_checks_as_layers_do(self) -> bool:
         """Whether arguments are converted and checked as in `Layer`."""
         return True
 
-    def _takes_one(self, x: Any) -> bool:
+    def _tk_takes_one(self, x: Any) -> bool:
         """Whether an argument needs no conversion and carries no mask."""
         if x.__class__ is torch.Tensor:
-            cast = self._cast
-            fits = cast is None or x.dtype is cast or not (self._float_input or x.dtype.is_floating_point)
+            cast = self._tk_cast
+            fits = cast is None or x.dtype is cast or not (self._tk_float_input or x.dtype.is_floating_point)
             return fits and getattr(x, "_keras_mask", None) is None
-        return x.__class__ is list and all(map(self._takes_one, x))
+        return x.__class__ is list and all(map(self._tk_takes_one, x))
 
     # -- calling ---------------------------------------------------------------------------------------------------------------------
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What torch calls: builds on first use, casts and checks inputs, passes masks and the training flag, then runs `call`."""
         if args.__class__ is Proxy:  # `torch.fx` traces this layer and gives all of its arguments as one
-            args, kwargs = tuple([args[i] for i in range(self._call_info().required)]), {}
+            args, kwargs = tuple([args[i] for i in range(self._tk_call_info().required)]), {}
         d = self.__dict__  # read directly: torch's attribute lookup costs more than what is looked up
-        probe = d.get("_probe")
+        probe = d.get("_tk_probe")
         if probe is not None:
             weight = probe[0].get(probe[1])
-            if weight is not None and weight.dtype is not d["_weight_type"]:
-                self._follow_weights()
-        if d.get("_short") is not None and d["_short"] is type(self).call:
+            if weight is not None and weight.dtype is not d["_tk_weight_type"]:
+                self._tk_follow_weights()
+        if d.get("_tk_short") is not None and d["_tk_short"] is type(self).call:
             spec = d["input_spec"]
             if len(args) == 1:
                 x = args[0]
                 if x.__class__ is torch.Tensor:
                     plain = (
-                        (x.dtype is d["_cast"] or self._takes_one(x))
+                        (x.dtype is d["_tk_cast"] or self._tk_takes_one(x))
                         and getattr(x, "_keras_mask", None) is None
                         and (spec is None or spec.accepts(x.shape))
                     )
-                    if plain and not kwargs and context.root is not None and d["_way"] == 1:
+                    if plain and not kwargs and context.root is not None and d["_tk_way"] == 1:
                         try:
                             return self.call(x)
                         except RuntimeError as error:
                             self.explain(error, args)
                             raise
                 else:
-                    plain = spec is None and self._takes_one(x)
+                    plain = spec is None and self._tk_takes_one(x)
             else:
-                plain = spec is None and all(map(self._takes_one, args))
+                plain = spec is None and all(map(self._tk_takes_one, args))
             if plain and (not kwargs or (len(kwargs) == 1 and "training" in kwargs)):
-                return self._call_plain(args, kwargs["training"] if kwargs else None)
+                return self._tk_call_plain(args, kwargs["training"] if kwargs else None)
         try:
-            return self._forward(args, kwargs)
+            return self._tk_forward(args, kwargs)
         except RuntimeError as error:
             self.explain(error, args)
             raise
 
-    def _call_plain(self, args: tuple, training: bool | None) -> Any:
+    def _tk_call_plain(self, args: tuple, training: bool | None) -> Any:
         """The short way: `call` on tensors that need no conversion, in the context of the call in progress."""
         outermost = context.root is None
         if outermost:
             begin(self)
         try:
             if training is not None and context.flag is not training:
-                return in_mode(self, bool(training), self._call_way, args)
-            return self.call(*args) if self._way == 1 else self.call(*args, training=self.training)
+                return in_mode(self, bool(training), self._tk_call_way, args)
+            return self.call(*args) if self._tk_way == 1 else self.call(*args, training=self.training)
         except RuntimeError as error:
             self.explain(error, args)
             raise
@@ -250,8 +250,8 @@ class Layer(NodeViews, Built):
             if outermost:
                 context.root = None
 
-    def _call_way(self, args: tuple) -> Any:
-        return self.call(*args) if self._way == 1 else self.call(*args, training=self.training)
+    def _tk_call_way(self, args: tuple) -> Any:
+        return self.call(*args) if self._tk_way == 1 else self.call(*args, training=self.training)
 
     def explain(self, error: RuntimeError, inputs: Any) -> None:
         """Raise what torch reports of tensors on different devices as a ValueError that names the layer and the cure."""
@@ -265,19 +265,19 @@ class Layer(NodeViews, Built):
             "to the other: `layer.to(device)` or `inputs.to(device)`."
         ) from error
 
-    def _forward(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def _tk_forward(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         if any(isinstance(a, Proxy) for a in tree.flatten(args)):
-            return self._call_traced(args, kwargs)
+            return self._tk_call_traced(args, kwargs)
         if any_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
-        info = self._call_info()
+        info = self._tk_call_info()
         if not self.built:
-            self._check_constructed()
-        args, kwargs = self._convert_arguments(args, kwargs)
+            self._tk_check_constructed()
+        args, kwargs = self._tk_convert_arguments(args, kwargs)
         arguments = dict(zip(info.positional, args), **kwargs)
         scopes: Any = contextlib.nullcontext()
         if not self.built:
-            self._build_for(arguments)
+            self._tk_build_for(arguments)
             scopes = scope(self.name)  # of what is built inside as this first input reaches it
         first = args[0] if args else arguments.get(info.first)
         if self.input_spec is not None and first is not None:
@@ -305,11 +305,11 @@ class Layer(NodeViews, Built):
         try:
             with scopes:
                 if asked is None or context.flag is bool(asked):
-                    outputs = self._call_in_type(args, kwargs)
+                    outputs = self._tk_call_in_type(args, kwargs)
                 else:
-                    outputs = in_mode(self, bool(asked), self._call_in_type, args, kwargs)
+                    outputs = in_mode(self, bool(asked), self._tk_call_in_type, args, kwargs)
             if not self.built:  # a model, whose layers have been built by the call
-                self._finish_build((), self._shapes_for(arguments))
+                self._tk_finish_build((), self._tk_shapes_for(arguments))
             if self.activity_regularizer is not None:
                 for output in tree.flatten(outputs):
                     if isinstance(output, torch.Tensor):  # over the batch: as strong for a large one as for a small one
@@ -320,7 +320,7 @@ class Layer(NodeViews, Built):
 
         if self.supports_masking or type(self).compute_mask is not Layer.compute_mask:
             explicit = arguments.get("mask")
-            outputs = self._attach_masks(first, outputs, explicit if explicit is not None else kwargs.get("mask", previous_mask))
+            outputs = self._tk_attach_masks(first, outputs, explicit if explicit is not None else kwargs.get("mask", previous_mask))
         elif previous_mask is not None and not info.mask_arguments:
             warnings.warn(
                 f"The layer {self.name!r} ({type(self).__name__}) does not support masking, but its input carries a mask, which is lost. "
@@ -329,13 +329,13 @@ class Layer(NodeViews, Built):
             )
         return outputs
 
-    def _call_traced(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def _tk_call_traced(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """`call` on the proxies of `torch.fx`; where it looks at sizes or types, which these lack, the layer is a module of the graph."""
-        self._check_built()
+        self._tk_check_built()
         tracer = next(a for a in tree.flatten(args) if isinstance(a, Proxy)).tracer
         known = len(tracer.graph.nodes)
         given = kwargs
-        if self._call_info().has_training and kwargs.get("training") is None:
+        if self._tk_call_info().has_training and kwargs.get("training") is None:
             given = {**kwargs, "training": self.training}
         try:
             return self.call(*args, **given)
@@ -346,7 +346,7 @@ class Layer(NodeViews, Built):
                 tracer.graph.erase_node(node)
             return tracer.create_proxy("call_module", tracer.path_of_module(self), args, kwargs)
 
-    def _call_in_type(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def _tk_call_in_type(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Run `call`, under torch's autocast where the policy computes in another type than it stores, and without that of a layer around
         where it does not."""
         mixed, around = self.compute_dtype != self.variable_dtype, context.mixed
@@ -372,21 +372,21 @@ class Layer(NodeViews, Built):
         """
         raise NotImplementedError(f"The layer {self.name!r} ({type(self).__name__}) has no `call` method. Write `def call(self, inputs)`.")
 
-    def _convert_arguments(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    def _tk_convert_arguments(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         """Arrays as tensors beside the weights, floating tensors in the compute type."""
-        if self.autocast and self.built and any(_differs(t, self._cast) for t in tree.flatten((args, kwargs))):
-            self._follow_weights()  # nothing is cast to a type that the weights no longer have
+        if self.autocast and self.built and any(_differs(t, self._tk_cast) for t in tree.flatten((args, kwargs))):
+            self._tk_follow_weights()  # nothing is cast to a type that the weights no longer have
         compute = dtypes.TORCH_DTYPES[self.compute_dtype] if self.autocast else None
 
         def convert(x: Any) -> Any:
             if isinstance(x, (np.ndarray, np.generic)):
                 if x.dtype.kind in "OSUM":
                     return x
-                x = convert_to_tensor(x, device=self._device())
+                x = convert_to_tensor(x, device=self._tk_device())
             if isinstance(x, torch.Tensor) and compute is not None and x.dtype is not compute:
                 if x.dtype in _LOW and not context.mixed and torch.is_autocast_enabled(x.device.type):
                     return x  # the user's autocast decides, op by op
-                if x.is_floating_point() or (self._float_input and not x.is_complex()):
+                if x.is_floating_point() or (self._tk_float_input and not x.is_complex()):
                     mask = getattr(x, "_keras_mask", None)
                     x = x.to(compute)
                     if mask is not None:
@@ -394,23 +394,23 @@ class Layer(NodeViews, Built):
             return x
 
         if args and isinstance(args[0], (list, tuple, int, float)) and not isinstance(args[0], bool) and _is_numbers(args[0]):
-            args = (convert_to_tensor(args[0], device=self._device()), *args[1:])
+            args = (convert_to_tensor(args[0], device=self._tk_device()), *args[1:])
         return tree.map_structure(convert, args, none_is_leaf=True), {k: tree.map_structure(convert, v) for k, v in kwargs.items()}
 
-    def _device(self) -> torch.device:
+    def _tk_device(self) -> torch.device:
         stored = next(self.parameters(), None)
         return stored.device if stored is not None else rank.default_device()
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Build, record a node and return symbolic outputs."""
-        info = self._call_info()
+        info = self._tk_call_info()
         arguments = dict(zip(info.positional, args), **kwargs)
         if not info.has_training:
             kwargs = {k: v for k, v in kwargs.items() if k != "training"}
         elif kwargs.get("training", 0) is None:
             kwargs = {k: v for k, v in kwargs.items() if k != "training"}
         if not self.built:
-            self._build_for(arguments)
+            self._tk_build_for(arguments)
         first = args[0] if args else arguments.get(info.first)
         if self.input_spec is not None and first is not None:
             check_inputs(self.input_spec, first, self.name)
@@ -426,11 +426,11 @@ class Layer(NodeViews, Built):
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs as KerasTensors: from `compute_output_shape` where the class has one, else by running `call` on fake tensors."""
         if type(self).compute_output_shape is Layer.compute_output_shape:
-            info = self._call_info()
+            info = self._tk_call_info()
             if info.has_training and kwargs.get("training") is None:
                 kwargs = {**kwargs, "training": False}
-            return infer_spec(self._call_for_shape, args, kwargs, f"the layer {self.name!r} ({type(self).__name__})")
-        info = self._call_info()
+            return infer_spec(self._tk_call_for_shape, args, kwargs, f"the layer {self.name!r} ({type(self).__name__})")
+        info = self._tk_call_info()
         arguments = dict(zip(info.positional, args), **kwargs)
         names = list(inspect.signature(self.compute_output_shape).parameters)
         matched = {n: shapes_of(arguments[n[:-6]]) for n in names if n.endswith("_shape") and arguments.get(n[:-6]) is not None}
@@ -441,18 +441,18 @@ class Layer(NodeViews, Built):
         else:
             shapes = self.compute_output_shape(**matched)
         dtype = self.compute_dtype
-        if self._keeps_type:
+        if self._tk_keeps_type:
             given = [t.dtype for t in tree.flatten((args, kwargs)) if isinstance(t, KerasTensor)]
             dtype = next((d for d in given if not dtypes.is_float(d)), dtype)
         return map_shapes(lambda s: KerasTensor(s, dtype=dtype), shapes)
 
-    def _call_for_shape(self, *args: Any, **kwargs: Any) -> Any:
+    def _tk_call_for_shape(self, *args: Any, **kwargs: Any) -> Any:
         with infer.outside():  # fake tensors do not protect state that `call` updates from Python numbers alone
             state = [(b, b.clone()) for b in self.buffers()]
         try:
             with rehearsing(self):
-                args, kwargs = self._convert_arguments(args, kwargs)
-                return self._call_in_type(args, kwargs)
+                args, kwargs = self._tk_convert_arguments(args, kwargs)
+                return self._tk_call_in_type(args, kwargs)
         finally:
             with infer.outside(), torch.no_grad():
                 for buffer, before in state:
@@ -478,7 +478,7 @@ class Layer(NodeViews, Built):
         Returns:
             Outputs, then the new values of `non_trainable_variables`, then the losses if asked for.
         """
-        self._check_built()
+        self._tk_check_built()
         state: dict[int, torch.Tensor] = {}  # by id of the stored tensor
         for what, variables, values in (
             ("trainable_variables", self.trainable_variables, trainable_variables),
@@ -495,7 +495,7 @@ class Layer(NodeViews, Built):
         places = [[id(stored) for stored in v.parameters] for v in held]
         with _replaced(self, state):
             outputs = self(*args, **kwargs)
-            losses = [loss for layer in self._flatten_layers() for loss in layer._filed.losses]
+            losses = [loss for layer in self._flatten_layers() for loss in layer._tk_filed.losses]
             losses += [w.regularizer(w.to_keras(*(state.get(id(t), t) for t in w.parameters))) for w in regularized]
         new = [v.to_keras(*(state[place] for place in stored)) for v, stored in zip(held, places)]
         return (outputs, new, losses) if return_losses else (outputs, new)
@@ -503,27 +503,27 @@ class Layer(NodeViews, Built):
     # -- hooks -----------------------------------------------------------------------------------------------------------------------
 
     # A hook is called with tensors, once a call. On symbolic tensors torch's `__call__` would run hooks too, and what they do would be
-    # recorded beside the layer, which does it again. So a layer that has had a hook is called through `_call_hooked`.
+    # recorded beside the layer, which does it again. So a layer that has had a hook is called through `_tk_call_hooked`.
 
-    def _call_hooked(self, *args: Any, **kwargs: Any) -> Any:
+    def _tk_call_hooked(self, *args: Any, **kwargs: Any) -> Any:
         if any_symbolic(args, kwargs):
             return self.forward(*args, **kwargs)
         return nn.Module._call_impl(self, *args, **kwargs)
 
     def register_forward_hook(self, *args: Any, **kwargs: Any) -> Any:
-        self.__dict__["_call_impl"] = self._call_hooked
+        self.__dict__["_call_impl"] = self._tk_call_hooked
         return super().register_forward_hook(*args, **kwargs)
 
     def register_forward_pre_hook(self, *args: Any, **kwargs: Any) -> Any:
-        self.__dict__["_call_impl"] = self._call_hooked
+        self.__dict__["_call_impl"] = self._tk_call_hooked
         return super().register_forward_pre_hook(*args, **kwargs)
 
     def register_full_backward_hook(self, *args: Any, **kwargs: Any) -> Any:
-        self.__dict__["_call_impl"] = self._call_hooked
+        self.__dict__["_call_impl"] = self._tk_call_hooked
         return super().register_full_backward_hook(*args, **kwargs)
 
     def register_full_backward_pre_hook(self, *args: Any, **kwargs: Any) -> Any:
-        self.__dict__["_call_impl"] = self._call_hooked
+        self.__dict__["_call_impl"] = self._tk_call_hooked
         return super().register_full_backward_pre_hook(*args, **kwargs)
 
     # -- masks and losses ------------------------------------------------------------------------------------------------------------
@@ -532,12 +532,12 @@ class Layer(NodeViews, Built):
         """The mask of the outputs; that of the inputs unless overridden."""
         return previous_mask
 
-    def _makes_mask(self) -> bool:
+    def _tk_makes_mask(self) -> bool:
         """Whether outputs may carry a mask that the inputs do not."""
         owner = next(c for c in type(self).__mro__ if "compute_mask" in vars(c))
         return owner is not Layer and "_masks_from_inputs" not in vars(owner)
 
-    def _attach_masks(self, inputs: Any, outputs: Any, previous_mask: Any) -> Any:
+    def _tk_attach_masks(self, inputs: Any, outputs: Any, previous_mask: Any) -> Any:
         if previous_mask is None and type(self).compute_mask is Layer.compute_mask:
             return outputs
         found = self.compute_mask(inputs, previous_mask)
@@ -553,7 +553,7 @@ class Layer(NodeViews, Built):
             if isinstance(value, KerasTensor):
                 raise ValueError("`loss` must have a value. Received a symbolic tensor: call `add_loss` inside the `call` of a layer.")
             if isinstance(value, (int, float)):
-                value = torch.tensor(float(value), device=self._device())
+                value = torch.tensor(float(value), device=self._tk_device())
             if not isinstance(value, torch.Tensor):
                 raise ValueError(f"`loss` must be a scalar tensor. Received: {value!r} of type {type(value).__name__}")
             file_loss(self, value)
@@ -565,7 +565,7 @@ class Layer(NodeViews, Built):
     @property
     def losses(self) -> list[torch.Tensor]:
         """What `add_loss` collected in the last call, then the regularization of every trainable weight."""
-        found = [loss for layer in self._flatten_layers() for loss in layer._filed.losses]
+        found = [loss for layer in self._flatten_layers() for loss in layer._tk_filed.losses]
         return found + [w.regularizer(w.value) for w in self.trainable_weights if w.regularizer is not None]
 
     def add_metric(self, *args: Any, **kwargs: Any) -> None:
@@ -589,14 +589,14 @@ class Layer(NodeViews, Built):
         state = self.__dict__.copy()
         # The graph stays behind: its calls belong to the model that recorded them, and come back with that (`Model.__setstate__`).
         state["_inbound_nodes"] = [node for node in self._inbound_nodes if not node.input_tensors]
-        state["_foreign"] = {}
-        del state["_filed"]
-        state.pop("_found", None)
+        state["_tk_foreign"] = {}
+        del state["_tk_filed"]
+        state.pop("_tk_found", None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self.__dict__["_filed"] = Filed()
+        self.__dict__["_tk_filed"] = Filed()
 
     def __repr__(self) -> str:
         if self._modules:

@@ -80,7 +80,7 @@ class LoRA(_Base):
             raise ValueError(
                 f"`enable_lora` cannot keep a constraint on the weight {target!r} of the layer {self.name!r}. Remove `{target}_constraint`."
             )
-        if not (self.built or self._building):
+        if not (self.built or self._tk_building):
             raise ValueError(f"`enable_lora` needs the weights of the layer {self.name!r}, which is not built. Build or call it first.")
         if self.lora_enabled:
             raise ValueError(f"The layer {self.name!r} has LoRA adapters already; they can be added once.")
@@ -114,7 +114,7 @@ class LoRA(_Base):
         if not self.lora_enabled:
             super().load_own_variables(store)
             return
-        self._load_variables(self._without_factors(), store)
+        self._tk_load_variables(self._without_factors(), store)
         for factor in self._lora_factors:
             factor.assign(np.zeros(tuple(factor.shape), "float32"))
 

@@ -24,7 +24,7 @@ class _Merge(Layer):
         ValueError: No list, another number of inputs, or shapes that do not broadcast.
     """
 
-    _keeps_type = True
+    _tk_keeps_type = True
     _count: ClassVar[int | None] = None  # how many inputs it takes; any number without one
 
     def __init__(self, **kwargs: Any) -> None:
@@ -120,7 +120,7 @@ class Multiply(_Merge):
 class Average(_Merge):
     """The mean of its inputs. See `_Merge`."""
 
-    _keeps_type = False
+    _tk_keeps_type = False
 
     def _merge(self, inputs: list[torch.Tensor]) -> torch.Tensor:
         output = inputs[0]
@@ -237,7 +237,7 @@ class Dot(_Merge):
     """
 
     _count = 2
-    _keeps_type = False
+    _tk_keeps_type = False
 
     def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -17,12 +17,12 @@ class NodeViews:
 
     def get_input_at(self, node_index: int) -> Any:
         """The symbolic input of one of its calls."""
-        node = self._node_at(node_index)
+        node = self._tk_node_at(node_index)
         return node.args[0] if node.args else node.input_tensors[0]
 
     def get_output_at(self, node_index: int) -> Any:
         """The symbolic output of one of its calls."""
-        return self._node_at(node_index).outputs
+        return self._tk_node_at(node_index).outputs
 
     def get_input_shape_at(self, node_index: int) -> Any:
         """The shape of `get_input_at`."""
@@ -32,7 +32,7 @@ class NodeViews:
         """The shape of `get_output_at`."""
         return shapes_of(self.get_output_at(node_index))
 
-    def _node_at(self, index: int) -> Any:
+    def _tk_node_at(self, index: int) -> Any:
         if not -len(self._inbound_nodes) <= index < len(self._inbound_nodes):
             raise ValueError(f"`node_index` must be below {len(self._inbound_nodes)}, the calls of {self.name!r}. Received: {index}")
         return self._inbound_nodes[index]

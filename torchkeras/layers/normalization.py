@@ -27,7 +27,7 @@ _BATCH_NORM: dict[int, type[nn.Module]] = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d,
 class _Affine(Layer):
     """What the normalizations with a scale and an offset share."""
 
-    _float_input = True
+    _tk_float_input = True
     axis: Any  # an int, or several
     scale: Any  # whether there is a scale; the scale itself where it is all that there is
 
@@ -356,7 +356,7 @@ class LayerNormalization(_Affine):
             x = norm(x)
         else:
             x = norm(x.movedim(self._moved[0], self._moved[1])).movedim(self._moved[1], self._moved[0])
-        return x if x.dtype is self._compute else x.to(self._compute)
+        return x if x.dtype is self._tk_compute else x.to(self._tk_compute)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rms_scaling": self.rms_scaling}
@@ -444,7 +444,7 @@ class GroupNormalization(_Affine):
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         x = _widened(inputs, self.variable_dtype)
         x = self.norm(x.movedim(self.axis, 1)).movedim(1, self.axis)
-        return x if x.dtype is self._compute else x.to(self._compute)
+        return x if x.dtype is self._tk_compute else x.to(self._tk_compute)
 
 
 class RMSNormalization(_Affine):
@@ -476,7 +476,7 @@ class RMSNormalization(_Affine):
             x = self.norm(x)
         else:
             x = self.norm(x.movedim(self._moved[0], self._moved[1])).movedim(self._moved[1], self._moved[0])
-        return x if x.dtype is self._compute else x.to(self._compute)
+        return x if x.dtype is self._tk_compute else x.to(self._tk_compute)
 
 
 class UnitNormalization(_Affine):

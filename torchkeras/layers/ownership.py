@@ -17,7 +17,7 @@ from .tracking import Contents
 
 _UNINITIALIZED = (UninitializedBuffer, UninitializedParameter)
 _tables = attrgetter("_parameters", "_buffers", "_modules")
-_lists = attrgetter("_own_trainable", "_own_non_trainable", "_hidden")
+_lists = attrgetter("_tk_own_trainable", "_tk_own_non_trainable", "_tk_hidden")
 _requires_grad = attrgetter("requires_grad")
 
 
@@ -52,7 +52,7 @@ class Place(WeightView):
             self.state = tensor.__dict__
             return tensor
         kept = ("path", "regularizer", "constraint", "autocast", "overwrite_with_gradient")
-        self.__dict__.update({k: self.state[k] for k in kept}, name=self.state["_name"])
+        self.__dict__.update({k: self.state[k] for k in kept}, name=self.state["_tk_name"])
         return self
 
 
@@ -64,7 +64,7 @@ class _Found:
         self.layers = [m for m in self.modules if isinstance(m, Owner)]
         self.contents = self._contents()
         found: dict[int, Any] = {}
-        for weight in owner._walk():
+        for weight in owner._tk_walk():
             found.setdefault(id(weight.parameters[0]), weight)
         self.weights = list(found.values())
         self.stored = [w.parameters[0] for w in self.weights]
@@ -83,16 +83,16 @@ class _Found:
 class Owner(nn.Module, Operation):
     """The part of a layer that answers what belongs to it."""
 
-    _own_trainable: list[WeightView]
-    _own_non_trainable: list[WeightView]
-    _hidden: list[tuple[nn.Module, str]]
-    _foreign: dict[tuple[int, str], WeightView]
+    _tk_own_trainable: list[WeightView]
+    _tk_own_non_trainable: list[WeightView]
+    _tk_hidden: list[tuple[nn.Module, str]]
+    _tk_foreign: dict[tuple[int, str], WeightView]
     _trainable: bool
-    _found: _Found | None = None
+    _tk_found: _Found | None = None
 
     # -- its own ---------------------------------------------------------------------------------------------------------------------
 
-    def _own_weights(self, origins: bool = True) -> tuple[list[Any], list[Any]]:
+    def _tk_own_weights(self, origins: bool = True) -> tuple[list[Any], list[Any]]:
         """Its own weights that are trained, and its own others; sub-layers' left out.
 
         First those declared by `add_weight` or by the class, then parameters and buffers that were set as torch's modules have them, and
@@ -101,25 +101,25 @@ class Owner(nn.Module, Operation):
         """
         trained: list[Any] = []
         others: list[Any] = []
-        for found, declared in ((trained, self._own_trainable), (others, self._own_non_trainable)):
+        for found, declared in ((trained, self._tk_own_trainable), (others, self._tk_own_non_trainable)):
             for view in declared:
                 if view.derived and origins:
-                    self._add_origins(view, found, others)
+                    self._tk_add_origins(view, found, others)
                 elif view.present:
                     found.append(view.now)
         known = {id(p) for w in (*trained, *others) for p in w.parameters}
-        known |= {id(getattr(m, a, None)) for m, a in self._hidden}
+        known |= {id(getattr(m, a, None)) for m, a in self._tk_hidden}
         if not origins:
-            derived = [v for v in (*self._own_trainable, *self._own_non_trainable) if v.derived]
+            derived = [v for v in (*self._tk_own_trainable, *self._tk_own_non_trainable) if v.derived]
             known |= {id(getattr(*place)) for v in derived for a in v.attributes for place in behind(v.module, a)}
-        for holder in self._holders(self):
+        for holder in self._tk_holders(self):
             for found, table in ((trained, holder._parameters), (others, holder._buffers)):
                 for name, tensor in table.items():
                     if tensor is None or id(tensor) in known or isinstance(tensor, _UNINITIALIZED):
                         continue
                     if name not in holder._non_persistent_buffers_set:
                         known.add(id(tensor))
-                        found.append(tensor if isinstance(tensor, ParameterVariable) else self._foreign_view(holder, name))
+                        found.append(tensor if isinstance(tensor, ParameterVariable) else self._tk_foreign_view(holder, name))
         return trained, others
 
     def own_variables(self) -> list[Any]:
@@ -127,16 +127,16 @@ class Owner(nn.Module, Operation):
 
         A pruned or parametrized weight is the one that the layer computes with.
         """
-        trained, others = self._own_weights(origins=False)
+        trained, others = self._tk_own_weights(origins=False)
         return trained + others
 
-    def _holders(self, module: nn.Module) -> Iterator[nn.Module]:
+    def _tk_holders(self, module: nn.Module) -> Iterator[nn.Module]:
         yield module
         for child in module._modules.values():
             if isinstance(child, Contents):
-                yield from self._holders(child)
+                yield from self._tk_holders(child)
 
-    def _add_origins(self, view: WeightView, found: list[Any], others: list[Any]) -> None:
+    def _tk_add_origins(self, view: WeightView, found: list[Any], others: list[Any]) -> None:
         """What a pruned or parametrized weight is computed from: to `found` what is trained, to `others` masks and the like."""
         module, trained = view.module, view.places
         alike = len(view.attributes) == 1
@@ -145,7 +145,7 @@ class Owner(nn.Module, Operation):
             if isinstance(stored, ParameterVariable):
                 found.append(stored)
                 continue
-            handle = self._foreign_view(holder, name)
+            handle = self._tk_foreign_view(holder, name)
             if alike and stored.shape == getattr(module, view.attributes[0]).shape:
                 handle.layout, handle.constraint = view.layout, view.constraint
             handle.name = view.name if len(trained) == 1 else f"{view.name}_{i}"
@@ -156,33 +156,33 @@ class Owner(nn.Module, Operation):
         for attribute in view.attributes:
             for holder, name in behind(module, attribute):
                 if (holder, name) not in trained:
-                    (found if name in holder._parameters else others).append(self._foreign_view(holder, name))
+                    (found if name in holder._parameters else others).append(self._tk_foreign_view(holder, name))
 
-    def _foreign_view(self, module: nn.Module, name: str) -> WeightView:
+    def _tk_foreign_view(self, module: nn.Module, name: str) -> WeightView:
         """The handle of a tensor that some torch module holds, the same one at each look."""
         key = (id(module), name)  # the view holds the module, so that its id is not given away
-        if key not in self._foreign:
+        if key not in self._tk_foreign:
             view = WeightView(module, name)
             owner = next((n for n, m in self.named_modules() if m is module), "")
             view.path = "/".join([self.name, *filter(None, owner.split(".")), name])
-            self._foreign[key] = view
-        return self._foreign[key]
+            self._tk_foreign[key] = view
+        return self._tk_foreign[key]
 
     # -- all -------------------------------------------------------------------------------------------------------------------------
 
-    def _walk(self) -> Iterator[Any]:
-        trained, others = self._own_weights()
+    def _tk_walk(self) -> Iterator[Any]:
+        trained, others = self._tk_own_weights()
         own = trained + others
         yield from own
-        known = {id(p) for w in own for p in w.parameters} | {id(getattr(m, a, None)) for m, a in self._hidden}
+        known = {id(p) for w in own for p in w.parameters} | {id(getattr(m, a, None)) for m, a in self._tk_hidden}
         for child in self._modules.values():
-            yield from self._walk_module(child, known)
+            yield from self._tk_walk_module(child, known)
 
-    def _walk_module(self, module: nn.Module | None, known: set[int]) -> Iterator[Any]:
+    def _tk_walk_module(self, module: nn.Module | None, known: set[int]) -> Iterator[Any]:
         if module is None:
             return
         if isinstance(module, Owner):
-            yield from module._walk() if type(module).weights is Owner.weights else module.weights
+            yield from module._tk_walk() if type(module).weights is Owner.weights else module.weights
             return
         for table in (module._parameters, module._buffers):
             for name, stored in table.items():
@@ -191,15 +191,15 @@ class Owner(nn.Module, Operation):
                 if isinstance(stored, ParameterVariable):
                     yield stored
                 elif not isinstance(stored, _UNINITIALIZED):
-                    yield self._foreign_view(module, name)
+                    yield self._tk_foreign_view(module, name)
         for child in module._modules.values():
-            yield from self._walk_module(child, known)
+            yield from self._tk_walk_module(child, known)
 
-    def _find(self) -> _Found:
+    def _tk_find(self) -> _Found:
         """The weights, looked for again when anything that they depend on was set, added, replaced or taken away."""
-        found = self._found
+        found = self._tk_found
         if found is None or not found.holds():
-            found = self.__dict__["_found"] = _Found(self)
+            found = self.__dict__["_tk_found"] = _Found(self)
         return found
 
     @property
@@ -208,7 +208,7 @@ class Owner(nn.Module, Operation):
 
         A weight that several layers share is listed once.
         """
-        return list(self._find().weights)
+        return list(self._tk_find().weights)
 
     @property
     def trainable_weights(self) -> list[Any]:
@@ -217,7 +217,7 @@ class Owner(nn.Module, Operation):
             return []
         if type(self).weights is not Owner.weights:
             return [w for w in self.weights if w.trainable]
-        found = self._find()
+        found = self._tk_find()
         return list(compress(found.weights, map(_requires_grad, found.stored)))
 
     @property
@@ -237,15 +237,15 @@ class Owner(nn.Module, Operation):
     def trainable(self, value: bool) -> None:
         value = bool(value)
         object.__setattr__(self, "_trainable", value)
-        trained, others = self._own_weights()
+        trained, others = self._tk_own_weights()
         for weight in trained:
             weight.trainable = value
         known = {id(p) for w in (*trained, *others) for p in w.parameters}
         for child in self._modules.values():
             _set_trainable(child, value, known)
-        self._refresh()
+        self._tk_refresh()
 
-    def _refresh(self) -> None:
+    def _tk_refresh(self) -> None:
         """Work out again what depends on the policy, on freezing or on the weights."""
 
 

@@ -85,7 +85,7 @@ class _Pooling(Spatial):
 class _MaxPooling(_Pooling):
     """The largest number of each window. See `_Pooling` for the arguments."""
 
-    _keeps_type = True
+    _tk_keeps_type = True
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class _MaxPooling(_Pooling):
 class _AveragePooling(_Pooling):
     """The mean of each window. See `_Pooling` for the arguments."""
 
-    _float_input = True
+    _tk_float_input = True
 
     def _module(self) -> nn.Module:
         return _AVERAGE[self.rank](self.pool_size, self.strides)
@@ -182,7 +182,7 @@ class _GlobalPooling(Spatial):
 class _GlobalMaxPooling(_GlobalPooling):
     """The largest number of each channel. See `_GlobalPooling` for the arguments."""
 
-    _keeps_type = True
+    _tk_keeps_type = True
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         return torch.amax(inputs, self._axes, self.keepdims)
@@ -191,7 +191,7 @@ class _GlobalMaxPooling(_GlobalPooling):
 class _GlobalAveragePooling(_GlobalPooling):
     """The mean of each channel. See `_GlobalPooling` for the arguments."""
 
-    _float_input = True
+    _tk_float_input = True
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         return torch.mean(inputs, self._axes, self.keepdims)
@@ -258,7 +258,7 @@ class _AdaptivePooling(Spatial):
         **kwargs: As for `Layer`.
     """
 
-    _float_input = True
+    _tk_float_input = True
     _modules_by_rank: Mapping[int, Callable[[tuple[int, ...]], nn.Module]]
 
     def __init__(self, output_size: int | Sequence[int], data_format: str | None = None, **kwargs: Any) -> None:

@@ -83,7 +83,7 @@ class Dropout(_Noise):
         ValueError: If `rate` is no such number, or `noise_shape` no shape.
     """
 
-    _float_input = True
+    _tk_float_input = True
 
     def __init__(self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -123,8 +123,8 @@ class _SpatialDropout(_Noise, Spatial):
         dtype: A dtype, a policy, or `None`.
     """
 
-    _float_input = True
-    _config_base = ("name", "dtype")
+    _tk_float_input = True
+    _tk_config_base = ("name", "dtype")
 
     def __init__(
         self, rate: float, data_format: str | None = None, seed: int | None = None, name: str | None = None, dtype: Any = None
@@ -210,7 +210,7 @@ class GaussianNoise(_Noise):
         ValueError: If `stddev` is not from 0 to 1.
     """
 
-    _float_input = True
+    _tk_float_input = True
 
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -235,7 +235,7 @@ class GaussianDropout(_Noise):
         ValueError: If `rate` is no such number.
     """
 
-    _float_input = True
+    _tk_float_input = True
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -261,7 +261,7 @@ class AlphaDropout(_Noise):
         ValueError: If `rate` is no such number, or `noise_shape` no shape.
     """
 
-    _float_input = True
+    _tk_float_input = True
     _LOWEST = -1.6732632423543772848170429916717 * 1.0507009873554804934193349852946
 
     def __init__(self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any) -> None:

@@ -24,7 +24,7 @@ class Flatten(Layer):
         **kwargs: As for `Layer`.
     """
 
-    _keeps_type = True
+    _tk_keeps_type = True
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -54,7 +54,7 @@ class Reshape(Layer):
         ValueError: No shape, or one that does not hold the input.
     """
 
-    _keeps_type = True
+    _tk_keeps_type = True
 
     def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -99,7 +99,7 @@ class Permute(Layer):
         ValueError: No order of 1, 2, …
     """
 
-    _keeps_type = True
+    _tk_keeps_type = True
 
     def __init__(self, dims: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -127,7 +127,7 @@ class RepeatVector(Layer):
         ValueError: Not positive.
     """
 
-    _keeps_type = True
+    _tk_keeps_type = True
 
     def __init__(self, n: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -168,7 +168,7 @@ class _ZeroPadding(Spatial):
         ValueError: Anything else.
     """
 
-    _keeps_type = True
+    _tk_keeps_type = True
     _pairs: tuple[tuple[int, int], ...]
     _amounts: list[int]
 
@@ -223,7 +223,7 @@ class _Cropping(Spatial):
         ValueError: Anything else, or more than an input has.
     """
 
-    _keeps_type = True
+    _tk_keeps_type = True
     _pairs: tuple[tuple[int, int], ...]
 
     def __init__(self, cropping: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
@@ -289,7 +289,7 @@ class Cropping3D(_Cropping):
 class _UpSampling(Spatial):
     """Every step, pixel or voxel several times: the base of the upsampling layers."""
 
-    _keeps_type = True
+    _tk_keeps_type = True
     factors: tuple[int, ...]
 
     def _repeated(self, inputs: torch.Tensor) -> torch.Tensor:

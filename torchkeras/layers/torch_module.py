@@ -78,8 +78,8 @@ class TorchModuleWrapper(Layer):
         config["output_shape"] = self._given_shape
         return config
 
-    def _config_value(self, name: str) -> Any:
-        return None if name in ("module", "output_shape") else super()._config_value(name)  # `get_config` writes them
+    def _tk_config_value(self, name: str) -> Any:
+        return None if name in ("module", "output_shape") else super()._tk_config_value(name)  # `get_config` writes them
 
     @classmethod
     def from_config(

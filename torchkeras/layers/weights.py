@@ -51,12 +51,12 @@ class Weighted(call.FollowsCall, Owner):
     supports_masking: bool
     input_spec: Any
     activity_regularizer: Any
-    _building: bool
-    _filed: call.Filed
-    _metrics: list[Any]
+    _tk_building: bool
+    _tk_filed: call.Filed
+    _tk_metrics: list[Any]
     _inbound_nodes: list[Any]
-    _build_shapes: dict[str, Any] | None
-    _initial_weights: Any
+    _tk_build_shapes: dict[str, Any] | None
+    _tk_initial_weights: Any
     _dtype_policy: dtype_policies.DTypePolicy
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -64,9 +64,9 @@ class Weighted(call.FollowsCall, Owner):
         self.__dict__.update(_parameters={}, _buffers={}, _modules={})  # torch sets the mode first, and Dynamo looks into them then
         nn.Module.__init__(self)  # here, so that attributes may be set before super().__init__()
         self.__dict__.update(
-            _mode=False, built=False, _building=False, _trainable=True, _own_trainable=[], _own_non_trainable=[], _hidden=[],
-            _foreign={}, _filed=call.Filed(), _metrics=[], _inbound_nodes=[],
-            _build_shapes=None, _initial_weights=None, supports_masking=False, input_spec=None,
+            _tk_mode=False, built=False, _tk_building=False, _trainable=True, _tk_own_trainable=[], _tk_own_non_trainable=[], _tk_hidden=[],
+            _tk_foreign={}, _tk_filed=call.Filed(), _tk_metrics=[], _inbound_nodes=[],
+            _tk_build_shapes=None, _tk_initial_weights=None, supports_masking=False, input_spec=None,
             activity_regularizer=None, autocast=True,
         )  # fmt: skip
         return self
@@ -81,7 +81,7 @@ class Weighted(call.FollowsCall, Owner):
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
         self._dtype_policy = dtype_policies.get(value)
-        self._refresh()
+        self._tk_refresh()
 
     @property
     def compute_dtype(self) -> str:
@@ -153,7 +153,7 @@ class Weighted(call.FollowsCall, Owner):
             stem, _, number = key.rpartition("_")
             key = f"{stem}_{int(number) + 1}" if number.isdigit() and stem else f"{key}_1"
         (self._parameters if trainable else self._buffers)[key] = variable
-        self._own(variable, Place(self, key, variable), trainable, regularizer, constraint)
+        self._tk_own(variable, Place(self, key, variable), trainable, regularizer, constraint)
         return variable
 
     def add_variable(
@@ -222,27 +222,27 @@ class Weighted(call.FollowsCall, Owner):
         if initializer is not None:
             with torch.no_grad():
                 view.assign(initializers.get(initializer)(tuple(view.shape), dtype=dtypes.standardize_dtype(view.dtype)))
-        self._own(view, view, trainable, regularizer, constraint)
+        self._tk_own(view, view, trainable, regularizer, constraint)
         return view
 
     def hide_weight(self, module: nn.Module, attribute: str) -> None:
         """Leave a parameter or buffer of a wrapped module out of `weights`: it is constant, or Keras has no such weight."""
-        self._hidden.append((module, attribute))
+        self._tk_hidden.append((module, attribute))
 
-    def _own(self, variable: Variable, place: WeightView, trainable: bool, regularizer: Any, constraint: Any) -> None:
+    def _tk_own(self, variable: Variable, place: WeightView, trainable: bool, regularizer: Any, constraint: Any) -> None:
         variable.path = "/".join([*(call.scopes() or [self.name]), variable.name])
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
-        (self._own_trainable if trainable else self._own_non_trainable).append(place)
+        (self._tk_own_trainable if trainable else self._tk_own_non_trainable).append(place)
         if not (trainable and self._trainable):
             variable.trainable = False
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, ParameterVariable):
-            self._adopt(name, value)
+            self._tk_adopt(name, value)
             return
         if isinstance(self.__dict__.get(name), WeightView) and value is not self.__dict__[name]:
-            self._replace(name, value)
+            self._tk_replace(name, value)
             return
         if type(value) in (list, dict, tuple) and (name[:1] != "_" or (not is_builtin(type(self)) and name not in _TABLES)):
             value = track(value)
@@ -250,47 +250,47 @@ class Weighted(call.FollowsCall, Owner):
         if isinstance(previous, (TrackedList, TrackedDict)) and self._modules.get(f"{name}_") is previous.contents:
             del self._modules[f"{name}_"]
         if isinstance(value, (TrackedList, TrackedDict)):
-            call.follow(value.contents, self._mode)
+            call.follow(value.contents, self._tk_mode)
             self._modules[f"{name}_"] = value.contents  # a name of its own: torch looks modules up by `getattr`
             object.__setattr__(self, name, value)
             return
         if callable(getattr(type(value), "update_state", None)) and name[:1] != "_":
-            self._metrics.append(value)
+            self._tk_metrics.append(value)
         if isinstance(value, nn.Module):
             if isinstance(getattr(type(self), name, None), property):  # torch would register it beside the property
                 object.__setattr__(self, name, value)
                 return
             self.__dict__.pop(name, None)
-            if call.own_mode(value) != self._mode:  # torch modules start in training mode, layers do not
-                call.follow(value, self._mode)
+            if call.own_mode(value) != self._tk_mode:  # torch modules start in training mode, layers do not
+                call.follow(value, self._tk_mode)
         super().__setattr__(name, value)
         if isinstance(value, nn.Parameter):
-            for place in self._places_at(name):
+            for place in self._tk_places_at(name):
                 place.now  # noqa: B018  # in the place of a Variable it becomes one
         if name in call.SHORT_WAY and self.__dict__["built"]:
-            self._refresh()
+            self._tk_refresh()
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
         if name in call.SHORT_WAY:
-            self._refresh()
+            self._tk_refresh()
 
-    def _places_at(self, name: str) -> list[Place]:
+    def _tk_places_at(self, name: str) -> list[Place]:
         """The declared weights that stand under this name among the layer's parameters and buffers."""
-        declared = (*self._own_trainable, *self._own_non_trainable)
+        declared = (*self._tk_own_trainable, *self._tk_own_non_trainable)
         return [v for v in declared if isinstance(v, Place) and v.attributes[0] == name]
 
-    def _adopt(self, name: str, variable: ParameterVariable) -> None:
+    def _tk_adopt(self, name: str, variable: ParameterVariable) -> None:
         """Register a Variable under the attribute's name, which is then its name in `state_dict()`."""
-        declared = [*self._own_trainable, *self._own_non_trainable]
+        declared = [*self._tk_own_trainable, *self._tk_own_non_trainable]
         place = next((v for v in declared if isinstance(v, Place) and v.tensor is variable), None)
-        for old in self._places_at(name):
+        for old in self._tk_places_at(name):
             if old is not place:
-                for kept in (self._own_trainable, self._own_non_trainable):
+                for kept in (self._tk_own_trainable, self._tk_own_non_trainable):
                     kept[:] = [v for v in kept if v is not old]
         if place is None:
             place = Place(self, name, variable)
-            (self._own_trainable if variable.requires_grad else self._own_non_trainable).append(place)
+            (self._tk_own_trainable if variable.requires_grad else self._tk_own_non_trainable).append(place)
             if "/" not in variable.path:
                 scopes = call.scopes() or [self.name if "name" in self.__dict__ else type(self).__name__]
                 variable.path = "/".join([*scopes, variable.name])
@@ -300,17 +300,18 @@ class Weighted(call.FollowsCall, Owner):
             table.pop(name, None)
         self.__dict__.pop(name, None)
         place.attributes = (name,)
-        table = self._parameters if any(v is place for v in self._own_trainable) else self._buffers
+        table = self._parameters if any(v is place for v in self._tk_own_trainable) else self._buffers
         table[name] = variable
 
-    def _replace(self, name: str, value: Any) -> None:
+    def _tk_replace(self, name: str, value: Any) -> None:
         """`layer.kernel = other` where a torch module owns the kernel: the module takes what stores `other`, so that both are one weight.
 
         Raises:
             ValueError: If it cannot: `other` has no storage of this layout.
         """
         view: WeightView = self.__dict__[name]
-        if not any(v is view for v in (*self._own_trainable, *self._own_non_trainable)) or isinstance(value, WeightView) and self._building:
+        owned = any(v is view for v in (*self._tk_own_trainable, *self._tk_own_non_trainable))
+        if not owned or isinstance(value, WeightView) and self._tk_building:
             object.__setattr__(self, name, value)  # a handle that the layer keeps, and does not own
             return
         if value is None and name != "kernel":
@@ -344,12 +345,12 @@ class Weighted(call.FollowsCall, Owner):
                 if new.device.type != "meta" and variable.device.type != "meta":
                     variable.data = new
                     self._buffers[name] = variable
-        for place in (*self._own_trainable, *self._own_non_trainable):
+        for place in (*self._tk_own_trainable, *self._tk_own_non_trainable):
             place.now  # noqa: B018  # a swap on conversion leaves plain parameters
-        self._follow_type(fn)
+        self._tk_follow_type(fn)
         return self
 
-    def _follow_type(self, fn: Callable) -> None:
+    def _tk_follow_type(self, fn: Callable) -> None:
         """After `.half()` and the like the policy says what weights are now, so that inputs are cast to that; weightless layers as well."""
         policy = self.__dict__.get("_dtype_policy")
         if policy is None or getattr(policy, "quantization_mode", None) or not dtypes.is_float(policy.variable_dtype):
@@ -376,7 +377,7 @@ class Weighted(call.FollowsCall, Owner):
     @property
     def metrics(self) -> list[Any]:
         """The metrics that are attributes of the layer or its sub-layers."""
-        found = {id(m): m for layer in self._flatten_layers() for m in layer._metrics}
+        found = {id(m): m for layer in self._flatten_layers() for m in layer._tk_metrics}
         return list(found.values())
 
     @property
@@ -452,14 +453,14 @@ class Weighted(call.FollowsCall, Owner):
         By attribute, private ones last; what a list or dict holds stands under the attribute's name. Torch modules whose parameters
         are all among the layer's own weights are left out.
         """
-        return [(name, child) for name, child in saved.in_order(saved.by_attribute(self)) if not self._holds(child)]
+        return [(name, child) for name, child in saved.in_order(saved.by_attribute(self)) if not self._tk_holds(child)]
 
-    def _holds(self, child: Any) -> bool:
+    def _tk_holds(self, child: Any) -> bool:
         """Whether a torch module only stores the layer's own weights, which the layer saves itself."""
         if not isinstance(child, nn.Module) or isinstance(child, Weighted):
             return False
-        views = [v for v in (*self._own_trainable, *self._own_non_trainable) if isinstance(v, WeightView)]
-        places = {(id(v.module), a) for v in views for a in v.attributes} | {(id(m), a) for m, a in self._hidden}
+        views = [v for v in (*self._tk_own_trainable, *self._tk_own_non_trainable) if isinstance(v, WeightView)]
+        places = {(id(v.module), a) for v in views for a in v.attributes} | {(id(m), a) for m, a in self._tk_hidden}
         return saved.is_wrapped(child, places)
 
     def save_own_variables(self, store: Any) -> None:
@@ -473,9 +474,9 @@ class Weighted(call.FollowsCall, Owner):
         Raises:
             ValueError: Another number of arrays, or another shape; the message names the first weight that differs.
         """
-        self._load_variables(self.own_variables(), store)
+        self._tk_load_variables(self.own_variables(), store)
 
-    def _load_variables(self, mine: Sequence[Any], store: Any) -> None:
+    def _tk_load_variables(self, mine: Sequence[Any], store: Any) -> None:
         if len(store.keys()) != len(mine):
             if len(mine) == 0 and not self.built:
                 raise ValueError(

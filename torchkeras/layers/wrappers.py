@@ -74,7 +74,7 @@ class TimeDistributed(Wrapper):
                 f"`mask` of the layer {self.name!r} must start with the axes (batch, steps) of the input, {tuple(inputs.shape[:2])}. "
                 f"Received: a mask of shape {tuple(mask.shape)}"
             )
-        if mask is not None and (mask.dim() < 3 or "mask" not in self.layer._call_info().names):
+        if mask is not None and (mask.dim() < 3 or "mask" not in self.layer._tk_call_info().names):
             mask = None
         if self._folds():
             kwargs = {} if mask is None else {"mask": mask.flatten(0, 1)}

@@ -350,7 +350,7 @@ class BinaryCrossentropy(FunctionLoss):
         _check_smoothing(label_smoothing)
         super().__init__(reduction, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing, axis=axis)
 
-    def _fused_mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
+    def _tk_fused_mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
         if y_true.shape != y_pred.shape:
             if y_pred.ndim != 2 or y_true.ndim != 1 or y_pred.shape[-1] != 1 or y_true.shape[0] != y_pred.shape[0]:
                 return None
@@ -358,7 +358,7 @@ class BinaryCrossentropy(FunctionLoss):
         if self.axis != -1:
             return None
         logits = y_pred if self.from_logits else known_logits(y_pred, "sigmoid")
-        dtype = self._torch_dtype
+        dtype = self._tk_torch_dtype
         if y_true.dtype is not dtype:
             y_true = y_true.to(dtype)
         if self.label_smoothing:
@@ -430,13 +430,13 @@ class CategoricalCrossentropy(FunctionLoss):
         _check_smoothing(label_smoothing)
         super().__init__(reduction, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing, axis=axis)
 
-    def _fused_mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
+    def _tk_fused_mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
         if y_true.shape != y_pred.shape or self.axis != -1 or y_pred.ndim < 2:
             return None
         logits = y_pred if self.from_logits else known_logits(y_pred, "softmax")
         if logits is None:
             return None
-        dtype = self._torch_dtype
+        dtype = self._tk_torch_dtype
         if logits.dtype is not dtype:
             logits = logits.to(dtype)
         if y_true.dtype is not dtype:
@@ -509,7 +509,7 @@ class SparseCategoricalCrossentropy(FunctionLoss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
-    def _fused_mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
+    def _tk_fused_mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
         if self.ignore_class is not None or self.axis != -1 or y_pred.ndim < 2:
             return None
         logits = y_pred if self.from_logits else known_logits(y_pred, "softmax")
@@ -521,8 +521,8 @@ class SparseCategoricalCrossentropy(FunctionLoss):
             return None
         if y_true.dtype is not torch.int64:
             y_true = y_true.to(torch.int64)
-        if logits.dtype is not self._torch_dtype:
-            logits = logits.to(self._torch_dtype)
+        if logits.dtype is not self._tk_torch_dtype:
+            logits = logits.to(self._tk_torch_dtype)
         if logits.ndim > 2:
             logits, y_true = logits.flatten(0, -2), y_true.flatten()
         if y_true.is_cuda:
@@ -570,21 +570,21 @@ class KLDivergence(FunctionLoss):
     """`sum(y_true · log(y_true / y_pred))`. Arguments as in `Loss`."""
 
     function = staticmethod(kl_divergence)
-    _name = "kl_divergence"
+    _tk_name = "kl_divergence"
 
 
 class Poisson(FunctionLoss):
     """`mean(y_pred - y_true · log(y_pred))`. Arguments as in `Loss`."""
 
     function = staticmethod(poisson)
-    _name = "poisson"
+    _tk_name = "poisson"
 
 
 class CTC(FunctionLoss):
     """Connectionist temporal classification; see `ctc`. Arguments as in `Loss`."""
 
     function = staticmethod(ctc)
-    _name = "ctc"
+    _tk_name = "ctc"
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return self.fn(y_true, y_pred)

@@ -34,7 +34,7 @@ class Loss(Configurable):
     """
 
     _keras_module: ClassVar[str] = "keras.losses"
-    _name: ClassVar[str | None] = None
+    _tk_name: ClassVar[str | None] = None
 
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None) -> None:
         if reduction not in REDUCTIONS:
@@ -42,17 +42,17 @@ class Loss(Configurable):
                 f"`reduction` must be one of {', '.join(map(repr, REDUCTIONS))}. Received: reduction={reduction!r}."
                 f"{registry.near_matches(str(reduction), [r for r in REDUCTIONS if r])}"
             )
-        self.name = name or self._name or registry.snake_case(type(self).__name__)
+        self.name = name or self._tk_name or registry.snake_case(type(self).__name__)
         self.reduction = reduction
         self.dtype = _compute_dtype(dtype)
-        self._torch_dtype = dtypes.to_torch_dtype(self.dtype)
-        self._averages = reduction in _AVERAGES
+        self._tk_torch_dtype = dtypes.to_torch_dtype(self.dtype)
+        self._tk_averages = reduction in _AVERAGES
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The value of each sample, shaped as the batch (and the time steps) are."""
         raise NotImplementedError(f"{type(self).__name__} must write a `call(y_true, y_pred)` method that returns one value per sample.")
 
-    def _fused_mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
+    def _tk_fused_mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
         """The mean of `call` in one kernel, or `None` where only the general way is right. See `__call__`."""
         return None
 
@@ -67,11 +67,11 @@ class Loss(Configurable):
         Returns:
             A scalar, or with `reduction="none"` one value per sample.
         """
-        if sample_weight is None and self._averages:
-            mean = self._fast(y_true, y_pred)
+        if sample_weight is None and self._tk_averages:
+            mean = self._tk_fast(y_true, y_pred)
             if mean is not None:
                 return mean
-        values, weight, count = self._weighted(y_true, y_pred, sample_weight)
+        values, weight, count = self._tk_weighted(y_true, y_pred, sample_weight)
         return _reduce(values, self.reduction, weight, count)
 
     def sum_and_count(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Tensor, Tensor | float | None]:
@@ -86,14 +86,14 @@ class Loss(Configurable):
         """
         if self.reduction in ("none", None):
             raise ValueError(f"`reduction` of the loss {self.name} must give one number. Received: reduction={self.reduction!r}")
-        if sample_weight is None and self._averages:
-            mean = self._fast(y_true, y_pred)
+        if sample_weight is None and self._tk_averages:
+            mean = self._tk_fast(y_true, y_pred)
             if mean is not None:
-                rows = self._value_count(y_pred)
+                rows = self._tk_value_count(y_pred)
                 return mean * rows, rows
-        values, weight, count = self._weighted(y_true, y_pred, sample_weight)
+        values, weight, count = self._tk_weighted(y_true, y_pred, sample_weight)
         total = values.sum()
-        if not self._averages:
+        if not self._tk_averages:
             return total, None
         if values.ndim == 0:
             samples = float(_samples(y_pred))
@@ -102,21 +102,21 @@ class Loss(Configurable):
             return total, weight.expand_as(values).sum()
         return total, float(values.numel()) if count is None else count
 
-    def _value_count(self, y_pred: Tensor) -> float:
-        """How many values `call` returns where `_fused_mean` serves: one for each row along the last axis."""
+    def _tk_value_count(self, y_pred: Tensor) -> float:
+        """How many values `call` returns where `_tk_fused_mean` serves: one for each row along the last axis."""
         return float(y_pred.numel() // y_pred.shape[-1]) if y_pred.ndim > 1 else 1.0
 
-    def _fast(self, y_true: Any, y_pred: Any) -> Tensor | None:
+    def _tk_fast(self, y_true: Any, y_pred: Any) -> Tensor | None:
         if not (isinstance(y_pred, Tensor) and isinstance(y_true, Tensor)) or getattr(y_pred, "_keras_mask", None) is not None:
             return None
         if y_true.device != y_pred.device or not y_pred.numel():
             return None
-        return self._fused_mean(y_true, y_pred)
+        return self._tk_fused_mean(y_true, y_pred)
 
-    def _weighted(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    def _tk_weighted(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """The values times their weights, the weights, and what to divide by if masks changed it."""
         mask = _mask_of(y_pred)
-        y_pred = tree.map_structure(lambda t: _convert(t, self._torch_dtype), y_pred)
+        y_pred = tree.map_structure(lambda t: _convert(t, self._tk_torch_dtype), y_pred)
         device = _device_of(y_pred)
         y_true = tree.map_structure(lambda t: _convert(t, None, device), y_true)
         values = self.call(y_true, y_pred)
@@ -124,9 +124,9 @@ class Loss(Configurable):
         if own is not None:
             mask = own if mask is None else align(mask, own, "mask", "mask") * own.to(torch.bool)
         if not isinstance(values, (Tensor, KerasTensor)):
-            values = convert_to_tensor(values, self._torch_dtype)
-        if isinstance(values, Tensor) and values.dtype is not self._torch_dtype:
-            values = values.to(self._torch_dtype)
+            values = convert_to_tensor(values, self._tk_torch_dtype)
+        if isinstance(values, Tensor) and values.dtype is not self._tk_torch_dtype:
+            values = values.to(self._tk_torch_dtype)
         return weigh(values, sample_weight, mask)
 
     def get_config(self) -> dict[str, Any]:

@@ -140,21 +140,21 @@ class Hinge(FunctionLoss):
     """`mean(max(1 - y_true · y_pred, 0))`. Arguments as in `Loss`."""
 
     function = staticmethod(hinge)
-    _name = "hinge"
+    _tk_name = "hinge"
 
 
 class SquaredHinge(FunctionLoss):
     """`mean(max(1 - y_true · y_pred, 0)²)`. Arguments as in `Loss`."""
 
     function = staticmethod(squared_hinge)
-    _name = "squared_hinge"
+    _tk_name = "squared_hinge"
 
 
 class CategoricalHinge(FunctionLoss):
     """`max(1 + negative - positive, 0)` for one-hot labels. Arguments as in `Loss`."""
 
     function = staticmethod(categorical_hinge)
-    _name = "categorical_hinge"
+    _tk_name = "categorical_hinge"
 
 
 class Dice(FunctionLoss):

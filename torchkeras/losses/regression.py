@@ -85,12 +85,12 @@ def _mean_last(x: Tensor) -> Tensor:
 class _ElementMean(FunctionLoss):
     """A loss that is the mean of a value for each element, which one kernel computes."""
 
-    def _fused_mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
+    def _tk_fused_mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
         if y_true.shape != y_pred.shape:
             if y_pred.ndim != 2 or y_true.ndim != 1 or y_pred.shape[-1] != 1 or y_true.shape[0] != y_pred.shape[0]:
                 return None
             y_true = y_true.unsqueeze(-1)
-        dtype = self._torch_dtype
+        dtype = self._tk_torch_dtype
         if y_pred.dtype is not dtype:
             y_pred = y_pred.to(dtype)
         if y_true.dtype is not dtype:
@@ -105,7 +105,7 @@ class MeanSquaredError(_ElementMean):
     """`mean((y_true - y_pred)²)`. Arguments as in `Loss`."""
 
     function = staticmethod(mean_squared_error)
-    _name = "mean_squared_error"
+    _tk_name = "mean_squared_error"
 
     def _kernel(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return F.mse_loss(y_pred, y_true)
@@ -115,7 +115,7 @@ class MeanAbsoluteError(_ElementMean):
     """`mean(|y_true - y_pred|)`. Arguments as in `Loss`."""
 
     function = staticmethod(mean_absolute_error)
-    _name = "mean_absolute_error"
+    _tk_name = "mean_absolute_error"
 
     def _kernel(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return F.l1_loss(y_pred, y_true)
@@ -125,21 +125,21 @@ class MeanAbsolutePercentageError(FunctionLoss):
     """`100 · mean(|y_true - y_pred| / |y_true|)`. Arguments as in `Loss`."""
 
     function = staticmethod(mean_absolute_percentage_error)
-    _name = "mean_absolute_percentage_error"
+    _tk_name = "mean_absolute_percentage_error"
 
 
 class MeanSquaredLogarithmicError(FunctionLoss):
     """`mean((log(y_true + 1) - log(y_pred + 1))²)`. Arguments as in `Loss`."""
 
     function = staticmethod(mean_squared_logarithmic_error)
-    _name = "mean_squared_logarithmic_error"
+    _tk_name = "mean_squared_logarithmic_error"
 
 
 class LogCosh(FunctionLoss):
     """`mean(log(cosh(y_pred - y_true)))`. Arguments as in `Loss`."""
 
     function = staticmethod(log_cosh)
-    _name = "log_cosh"
+    _tk_name = "log_cosh"
 
 
 class Huber(_ElementMean):
@@ -154,7 +154,7 @@ class Huber(_ElementMean):
 
     function = staticmethod(huber)
     _config_unless_default = ("delta",)
-    _name = "huber_loss"
+    _tk_name = "huber_loss"
 
     def __init__(
         self, delta: float = 1.0, reduction: str | None = "sum_over_batch_size", name: str | None = "huber_loss", dtype: Any = None

@@ -162,7 +162,7 @@ class Accuracy(_Hits, FunctionMetric):
 
     function = staticmethod(accuracy)
     _hits = staticmethod(_equal)
-    _name = "accuracy"
+    _tk_name = "accuracy"
 
 
 class BinaryAccuracy(_Hits):
@@ -196,7 +196,7 @@ class CategoricalAccuracy(_Hits, FunctionMetric):
 
     function = staticmethod(categorical_accuracy)
     _hits = staticmethod(_categorical_hits)
-    _name = "categorical_accuracy"
+    _tk_name = "categorical_accuracy"
 
 
 class SparseCategoricalAccuracy(_Hits, FunctionMetric):
@@ -209,7 +209,7 @@ class SparseCategoricalAccuracy(_Hits, FunctionMetric):
 
     function = staticmethod(sparse_categorical_accuracy)
     _hits = staticmethod(_sparse_hits)
-    _name = "sparse_categorical_accuracy"
+    _tk_name = "sparse_categorical_accuracy"
 
 
 class TopKCategoricalAccuracy(_Hits):

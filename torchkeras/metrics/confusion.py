@@ -31,20 +31,20 @@ class _Confusion(Metric):
     false_negatives: ParameterVariable
     _state_name: ClassVar[str | None] = None  # what the only count is called, where it is not its own name
 
-    def _make_state(self, thresholds: Sequence[float], shape: Sequence[int], even: bool = False) -> None:
+    def _tk_make_state(self, thresholds: Sequence[float], shape: Sequence[int], even: bool = False) -> None:
         self._edges = tuple(float(t) for t in thresholds)
         self._even = even
         for name in self._counts:
             setattr(self, name, self.add_variable(shape, "zeros", name=self._state_name or name))
-        self._lowest = self._add_check(0.0, "min", "lowest")
-        self._highest = self._add_check(1.0, "max", "highest")
+        self._lowest = self._tk_add_check(0.0, "min", "lowest")
+        self._highest = self._tk_add_check(1.0, "max", "highest")
 
-    def _prepare(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _tk_prepare(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         """Labels as booleans, predictions, and weights of their shape; predictions are watched for leaving [0, 1]."""
         mask = getattr(y_pred, "_keras_mask", None)
         y_pred = convert_to_tensor(y_pred).detach()
-        if y_pred.dtype is not self._torch_dtype:
-            y_pred = y_pred.to(self._torch_dtype)
+        if y_pred.dtype is not self._tk_torch_dtype:
+            y_pred = y_pred.to(self._tk_torch_dtype)
         y_true = convert_to_tensor(y_true, device=y_pred.device)
         y_true = y_true if y_true.device == y_pred.device else y_true.to(y_pred.device)
         if y_true.shape != y_pred.shape:
@@ -54,7 +54,7 @@ class _Confusion(Metric):
                 "`y_true` and `y_pred` must have the same shape. "
                 f"Received: y_true of shape {tuple(y_true.shape)}, y_pred of shape {tuple(y_pred.shape)}"
             )
-        self._follow(y_pred)
+        self._tk_follow(y_pred)
         weight = None
         if sample_weight is not None:
             weight = convert_to_tensor(sample_weight, y_pred.dtype, y_pred.device).detach().to(y_pred.device)
@@ -194,7 +194,7 @@ class _OneCount(_Confusion):
         super().__init__(name=name, dtype=dtype)
         self.init_thresholds = thresholds
         self.thresholds = _check_thresholds(thresholds, 0.5)
-        self._make_state(self.thresholds, (len(self.thresholds),))
+        self._tk_make_state(self.thresholds, (len(self.thresholds),))
         self.accumulator = getattr(self, self._counts[0])
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -205,7 +205,7 @@ class _OneCount(_Confusion):
             y_pred: Probabilities, of the same shape.
             sample_weight: Weights, one per sample or per label.
         """
-        labels, y_pred, weight = self._prepare(y_true, y_pred, sample_weight)
+        labels, y_pred, weight = self._tk_prepare(y_true, y_pred, sample_weight)
         self._watch(y_pred)
         self._add_counts(labels, y_pred, weight)
 
@@ -279,7 +279,7 @@ class _Ratio(_Confusion):
         self.top_k = top_k
         self.class_id = class_id
         self.thresholds = _check_thresholds(thresholds, 0.5 if top_k is None else -1e10)
-        self._make_state(self.thresholds, (len(self.thresholds),))
+        self._tk_make_state(self.thresholds, (len(self.thresholds),))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch.
@@ -289,7 +289,7 @@ class _Ratio(_Confusion):
             y_pred: Probabilities, of the same shape.
             sample_weight: Weights, one per sample or per label.
         """
-        labels, y_pred, weight = self._prepare(y_true, y_pred, sample_weight)
+        labels, y_pred, weight = self._tk_prepare(y_true, y_pred, sample_weight)
         self._watch(y_pred)
         if self.top_k is not None:
             y_pred = _only_top_k(y_pred, self.top_k)
@@ -364,7 +364,7 @@ class _RateAtRate(_Confusion):
             self.thresholds = [0.5]
         else:
             self.thresholds = [0.0, *((i + 1) / (num_thresholds - 1) for i in range(num_thresholds - 2)), 1.0]
-        self._make_state(self.thresholds, (num_thresholds,), even=num_thresholds > 1)
+        self._tk_make_state(self.thresholds, (num_thresholds,), even=num_thresholds > 1)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch.
@@ -374,7 +374,7 @@ class _RateAtRate(_Confusion):
             y_pred: Probabilities, of the same shape.
             sample_weight: Weights, one per sample or per label.
         """
-        labels, y_pred, weight = self._prepare(y_true, y_pred, sample_weight)
+        labels, y_pred, weight = self._tk_prepare(y_true, y_pred, sample_weight)
         self._watch(y_pred)
         if self.class_id is not None:
             _check_class(self.class_id, y_pred)
@@ -574,7 +574,7 @@ class AUC(_Confusion):
         if labels is not None and self.label_weights is not None and len(self.label_weights) != labels:
             raise ValueError(f"`label_weights` must have one entry for each of the {labels} labels. Received: {len(self.label_weights)}")
         shape = (self.num_thresholds,) if labels is None else (self.num_thresholds, labels)
-        self._make_state(self._thresholds, shape, even=self._spread_evenly)
+        self._tk_make_state(self._thresholds, shape, even=self._spread_evenly)
         self._num_labels = labels
         self._built = True
 
@@ -593,7 +593,7 @@ class AUC(_Confusion):
             shape = convert_to_tensor(y_pred).shape
             self._check_rank(shape)
             self._build(shape[-1])
-        labels, y_pred, weight = self._prepare(y_true, y_pred, sample_weight)
+        labels, y_pred, weight = self._tk_prepare(y_true, y_pred, sample_weight)
         if self.multi_label:
             self._check_rank(y_pred.shape)
             if y_pred.shape[-1] != self._num_labels:
@@ -638,7 +638,7 @@ class AUC(_Confusion):
 
     def result(self) -> Tensor:
         if not self._built:
-            return torch.zeros((), dtype=self._torch_dtype)
+            return torch.zeros((), dtype=self._tk_torch_dtype)
         if self.curve == "PR" and self.summation_method == "interpolation":
             return self._checked(self.interpolate_pr_auc())
         tp, fp, tn, fn = (getattr(self, name).detach() for name in _ALL)

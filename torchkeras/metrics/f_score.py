@@ -71,7 +71,7 @@ class FBetaScore(ColumnMetric):
         Raises:
             ValueError: Other shapes.
         """
-        y_true, y_pred, weight = self._prepare(y_true, y_pred, sample_weight)
+        y_true, y_pred, weight = self._tk_prepare(y_true, y_pred, sample_weight)
         if self.threshold is None:
             chosen = (y_pred >= y_pred.amax(dim=-1, keepdim=True)) & (y_pred.abs() > 1e-9)
         else:
@@ -90,7 +90,7 @@ class FBetaScore(ColumnMetric):
     def result(self) -> Tensor:
         """The score; 0 before the first update."""
         if not self._built:
-            return torch.zeros((), dtype=self._torch_dtype)
+            return torch.zeros((), dtype=self._tk_torch_dtype)
         eps = config.epsilon()
         hits = self.true_positives.detach()
         precision = hits / (hits + self.false_positives + eps)

@@ -15,18 +15,18 @@ class Hinge(FunctionMetric):
     """
 
     function = staticmethod(hinge)
-    _name = "hinge"
+    _tk_name = "hinge"
 
 
 class SquaredHinge(FunctionMetric):
     """The mean of `max(1 - y_true · y_pred, 0)²`. Arguments as in `Hinge`."""
 
     function = staticmethod(squared_hinge)
-    _name = "squared_hinge"
+    _tk_name = "squared_hinge"
 
 
 class CategoricalHinge(FunctionMetric):
     """The mean of `max(1 + negative - positive, 0)` for one-hot labels. Arguments as in `Hinge`."""
 
     function = staticmethod(categorical_hinge)
-    _name = "categorical_hinge"
+    _tk_name = "categorical_hinge"

@@ -53,8 +53,8 @@ class _IoUBase(Metric):
         self.sparse_y_pred = sparse_y_pred
         self.axis = axis
         self.total_confusion_matrix = self.add_variable((num_classes, num_classes), "zeros", name="total_confusion_matrix")
-        self._lowest = self._add_check(0, "min", "lowest", torch.int64)
-        self._highest = self._add_check(num_classes - 1, "max", "highest", torch.int64)
+        self._lowest = self._tk_add_check(0, "min", "lowest", torch.int64)
+        self._highest = self._tk_add_check(num_classes - 1, "max", "highest", torch.int64)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch.
@@ -77,7 +77,7 @@ class _IoUBase(Metric):
                 "`y_true` and `y_pred` must hold the same number of labels. "
                 f"Received: y_true of shape {tuple(y_true.shape)}, y_pred of shape {tuple(y_pred.shape)}"
             )
-        self._follow(y_pred)
+        self._tk_follow(y_pred)
         weight = None
         if sample_weight is not None:
             weight = convert_to_tensor(sample_weight, device=y_true.device).detach().to(y_true.device)

@@ -41,11 +41,11 @@ class Metric(Configurable):
     """
 
     _keras_module: ClassVar[str] = "keras.metrics"
-    _states: list[_State]
+    _tk_states: list[_State]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls, *args, **kwargs)
-        self._states = []
+        self._tk_states = []
         return self
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -56,7 +56,7 @@ class Metric(Configurable):
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or registry.unique_name(registry.snake_case(type(self).__name__))
         self._dtype = str(dtype.compute_dtype) if hasattr(dtype, "compute_dtype") else dtypes.standardize_dtype(dtype)
-        self._torch_dtype = dtypes.to_torch_dtype(self._dtype)
+        self._tk_torch_dtype = dtypes.to_torch_dtype(self._dtype)
 
     @property
     def dtype(self) -> str:
@@ -94,17 +94,17 @@ class Metric(Configurable):
         if isinstance(initializer, str) and initializer not in _FILLS:
             initializer = get_from(registry.Family.known["initializer"], initializer)
         initializer = "zeros" if initializer is None else initializer
-        value = _initial(initializer, tuple(shape), dtypes.to_torch_dtype(self._torch_dtype if dtype is None else dtype))
+        value = _initial(initializer, tuple(shape), dtypes.to_torch_dtype(self._tk_torch_dtype if dtype is None else dtype))
         plain = aggregation if aggregation in ("none", "mean", "sum", "only_first_replica") else "none"
         variable = ParameterVariable(value, trainable=False, aggregation=plain, name=name)
         variable.path = f"{self.name}/{variable.name}"
-        self._states.append(_State(variable, reduction, initializer))
+        self._tk_states.append(_State(variable, reduction, initializer))
         return variable
 
-    def _add_check(self, initializer: float, reduce: str, name: str, dtype: torch.dtype | None = None) -> ParameterVariable:
+    def _tk_add_check(self, initializer: float, reduce: str, name: str, dtype: torch.dtype | None = None) -> ParameterVariable:
         """A state beside `variables`, in which updates note what `check` complains about later."""
         variable = self.add_variable((), lambda shape, dtype: initializer, dtype=dtype, name=name, reduce=reduce)
-        self._states[-1].check = True
+        self._tk_states[-1].check = True
         return variable
 
     def add_weight(
@@ -113,29 +113,29 @@ class Metric(Configurable):
         """A new state that sums up over processes; arguments as in `add_variable`."""
         return self.add_variable(shape, initializer, dtype=dtype, name=name)
 
-    def _metrics(self) -> Iterator[Metric]:
+    def _tk_metrics(self) -> Iterator[Metric]:
         """The metrics held in attributes, lists and dicts of this one."""
         for value in vars(self).values():
             items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,)
             yield from (item for item in items if isinstance(item, Metric))
 
-    def _all_states(self) -> list[_State]:
-        return [*self._states, *(state for metric in self._metrics() for state in metric._all_states())]
+    def _tk_all_states(self) -> list[_State]:
+        return [*self._tk_states, *(state for metric in self._tk_metrics() for state in metric._tk_all_states())]
 
     @property
     def variables(self) -> list[Any]:
         """The states, those of metrics held in attributes included."""
-        return [state.variable for state in self._all_states() if not state.check]
+        return [state.variable for state in self._tk_all_states() if not state.check]
 
     @property
     def state(self) -> list[Any]:
         """All tensors that updates change in place: `variables`, and what `check` reads."""
-        return [state.variable for state in self._all_states()]
+        return [state.variable for state in self._tk_all_states()]
 
     @property
     def reductions(self) -> list[str]:
         """How each of `state` is reduced over processes."""
-        return [state.reduction for state in self._all_states()]
+        return [state.reduction for state in self._tk_all_states()]
 
     def to(self, device: torch.device | str) -> Metric:
         """Move all state, in place: the variables stay the same objects."""
@@ -144,9 +144,9 @@ class Metric(Configurable):
                 variable.data = variable.data.to(device)
         return self
 
-    def _follow(self, values: Tensor) -> None:
+    def _tk_follow(self, values: Tensor) -> None:
         """Move the state to where the values of an update are."""
-        if self._states and self._states[0].variable.device != values.device:
+        if self._tk_states and self._tk_states[0].variable.device != values.device:
             self.to(values.device)
 
     # -- what subclasses write --------------------------------------------------------------------------------------------------------
@@ -162,13 +162,13 @@ class Metric(Configurable):
     def reset_state(self) -> None:
         """Forget all batches."""
         with torch.no_grad():
-            for state in self._states:
+            for state in self._tk_states:
                 variable = state.variable
                 if isinstance(state.initializer, str) and state.initializer == "zeros":
                     variable.zero_()
                 else:
                     variable.copy_(_initial(state.initializer, tuple(variable.shape), variable.dtype))
-        for metric in self._metrics():
+        for metric in self._tk_metrics():
             metric.reset_state()
 
     def check(self) -> None:
@@ -185,7 +185,7 @@ class Metric(Configurable):
 
     # -- without side effects ---------------------------------------------------------------------------------------------------------
 
-    def _on_state(self, given: Sequence[Any], run: Callable[[], Any]) -> tuple[list[Tensor], Any]:
+    def _tk_on_state(self, given: Sequence[Any], run: Callable[[], Any]) -> tuple[list[Tensor], Any]:
         """What `run` leaves in the state and returns when the state starts as `given`; the real state stays as it is."""
         variables = self.variables
         if len(given) != len(variables):
@@ -208,15 +208,15 @@ class Metric(Configurable):
 
     def stateless_update_state(self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any) -> list[Tensor]:
         """The states after a batch is added to `metric_variables`; the metric stays as it is."""
-        return self._on_state(metric_variables, lambda: self.update_state(*args, **kwargs))[0]
+        return self._tk_on_state(metric_variables, lambda: self.update_state(*args, **kwargs))[0]
 
     def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
         """The value that the states `metric_variables` give."""
-        return self._on_state(metric_variables, self.result)[1]
+        return self._tk_on_state(metric_variables, self.result)[1]
 
     def stateless_reset_state(self) -> list[Tensor]:
         """The states of a metric that has seen nothing."""
-        return self._on_state(self.variables, self.reset_state)[0]
+        return self._tk_on_state(self.variables, self.reset_state)[0]
 
     # -- several metrics, several processes -------------------------------------------------------------------------------------------
 
@@ -253,7 +253,7 @@ class Metric(Configurable):
             self.sync()
             return self.result()
 
-        return self._on_state([v.detach().clone() for v in variables], run)[1]
+        return self._tk_on_state([v.detach().clone() for v in variables], run)[1]
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "dtype": self._dtype} | {k: v for k, v in super().get_config().items() if k not in ("name", "dtype")}

@@ -17,14 +17,14 @@ class KLDivergence(FunctionMetric):
     """
 
     function = staticmethod(kl_divergence)
-    _name = "kl_divergence"
+    _tk_name = "kl_divergence"
 
 
 class Poisson(FunctionMetric):
     """The mean of `y_pred - y_true · log(y_pred)`. Arguments as in `KLDivergence`."""
 
     function = staticmethod(poisson)
-    _name = "poisson"
+    _tk_name = "poisson"
 
 
 class BinaryCrossentropy(MeanMetricWrapper):

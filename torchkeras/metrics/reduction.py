@@ -34,8 +34,8 @@ class Sum(Metric):
             values: A tensor of any shape.
             sample_weight: Weights, one per sample or per value.
         """
-        values, weight = _with_weight(values, sample_weight, self._torch_dtype)
-        self._follow(values)
+        values, weight = _with_weight(values, sample_weight, self._tk_torch_dtype)
+        self._tk_follow(values)
         self.total.add_((values if weight is None else values * weight).sum())
 
     def result(self) -> Tensor:
@@ -92,10 +92,10 @@ class Mean(Metric):
             self.count.add_(samples)
 
     def _add_weighted(self, values: Any, sample_weight: Any, mask: Tensor | None = None) -> None:
-        values, weight = _with_weight(values, sample_weight, self._torch_dtype, mask)
+        values, weight = _with_weight(values, sample_weight, self._tk_torch_dtype, mask)
         if weight is None:
             return self._add(values)
-        self._follow(values)
+        self._tk_follow(values)
         if weight.ndim == 0 and values.ndim:
             weight = weight.expand(values.shape[0]).reshape(-1, *[1] * (values.ndim - 1))
         used = values * weight
@@ -131,7 +131,7 @@ def _with_weight(values: Any, sample_weight: Any, dtype: torch.dtype, mask: Tens
 class ColumnMetric(Metric):
     """A metric whose state has one entry for each column of `(batch, columns)`, made when the first batch tells how many there are.
 
-    Subclasses make the state in `_build`, name the columns in `_column_name` and begin an update with `_prepare`.
+    Subclasses make the state in `_build`, name the columns in `_column_name` and begin an update with `_tk_prepare`.
     """
 
     _column_name: ClassVar[str]
@@ -144,7 +144,7 @@ class ColumnMetric(Metric):
     def _build(self, columns: int) -> None:
         raise NotImplementedError
 
-    def _prepare(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _tk_prepare(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         """Targets, predictions and weights of an update, their shapes checked."""
         mask = getattr(y_pred, "_keras_mask", None)
         y_true, y_pred = pair(y_true, y_pred)
@@ -161,8 +161,8 @@ class ColumnMetric(Metric):
             raise ValueError(
                 f"`y_pred` must have the {self._columns} {self._column_name} of earlier batches. Received: shape {tuple(y_pred.shape)}"
             )
-        y_pred, weight = _with_weight(y_pred, sample_weight, self._torch_dtype, mask)
-        self._follow(y_pred)
+        y_pred, weight = _with_weight(y_pred, sample_weight, self._tk_torch_dtype, mask)
+        self._tk_follow(y_pred)
         return y_true, y_pred, weight
 
 
@@ -231,7 +231,7 @@ class FunctionMetric(MeanMetricWrapper):
     """
 
     function: ClassVar[Callable]
-    _name: ClassVar[str]
+    _tk_name: ClassVar[str]
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(type(self).function, name=name or self._name, dtype=dtype)
+        super().__init__(type(self).function, name=name or self._tk_name, dtype=dtype)

@@ -24,35 +24,35 @@ class MeanSquaredError(FunctionMetric):
     """
 
     function = staticmethod(mean_squared_error)
-    _name = "mean_squared_error"
+    _tk_name = "mean_squared_error"
 
 
 class MeanAbsoluteError(FunctionMetric):
     """The mean absolute error. Arguments as in `MeanSquaredError`."""
 
     function = staticmethod(mean_absolute_error)
-    _name = "mean_absolute_error"
+    _tk_name = "mean_absolute_error"
 
 
 class MeanAbsolutePercentageError(FunctionMetric):
     """The mean absolute error in percent of the target. Arguments as in `MeanSquaredError`."""
 
     function = staticmethod(mean_absolute_percentage_error)
-    _name = "mean_absolute_percentage_error"
+    _tk_name = "mean_absolute_percentage_error"
 
 
 class MeanSquaredLogarithmicError(FunctionMetric):
     """The mean squared difference of `log(1 + x)`. Arguments as in `MeanSquaredError`."""
 
     function = staticmethod(mean_squared_logarithmic_error)
-    _name = "mean_squared_logarithmic_error"
+    _tk_name = "mean_squared_logarithmic_error"
 
 
 class LogCoshError(FunctionMetric):
     """The mean of `log(cosh(y_pred - y_true))`. Arguments as in `MeanSquaredError`."""
 
     function = staticmethod(log_cosh)
-    _name = "logcosh"
+    _tk_name = "logcosh"
 
 
 class RootMeanSquaredError(Mean):
@@ -165,7 +165,7 @@ class R2Score(ColumnMetric):
         Raises:
             ValueError: Other shapes.
         """
-        y_true, y_pred, weight = self._prepare(y_true, y_pred, sample_weight)
+        y_true, y_pred, weight = self._tk_prepare(y_true, y_pred, sample_weight)
         y_true = y_true.to(y_pred.dtype)
         errors = torch.square(y_true - y_pred)
         squares = torch.square(y_true)
@@ -180,7 +180,7 @@ class R2Score(ColumnMetric):
     def result(self) -> Tensor:
         """The score; NaN before the first update, and for targets without variance that are missed."""
         if not self._built:
-            return torch.full((), torch.nan, dtype=self._torch_dtype, device=self.num_samples.device)
+            return torch.full((), torch.nan, dtype=self._tk_torch_dtype, device=self.num_samples.device)
         mean = self.sum.detach() / self.count
         total = self.squared_sum.detach() - self.sum * mean
         raw = 1.0 - self.residual.detach() / total

@@ -46,7 +46,7 @@ def clone_model(
         if call_function is not None:
             raise ValueError("`call_function` goes with functional models only. Received a Sequential model.")
         return _clone_sequential(model, input_tensors, clone_function, recursive)
-    if model._plan is not None:
+    if model._tk_plan is not None:
         return _clone_functional(model, input_tensors, clone_function, call_function, recursive)
     if clone_function is not None or input_tensors is not None or call_function is not None:
         raise ValueError(
@@ -58,7 +58,7 @@ def clone_model(
 
 def _copy(layer: Layer) -> Layer:
     if isinstance(layer, (Lambda, TorchModuleWrapper)):  # their configs carry code, which loading refuses; here it is in hand
-        args, kwargs = copy.deepcopy(layer._init_args)
+        args, kwargs = copy.deepcopy(layer._tk_init_args)
         return type(layer)(*args, **{**kwargs, "name": layer.name})
     data = serialize_keras_object(layer)
     return deserialize_keras_object({k: data.get(k) for k in ("module", "class_name", "config", "registered_name", "named")})
@@ -79,7 +79,7 @@ def _clone_sequential(model: Sequential, input_tensors: Any, clone_function: Cal
     flat = tree.flatten(input_tensors) if input_tensors is not None else []
     if len(flat) > 1:
         raise ValueError(f"`input_tensors` must hold one tensor for a Sequential model. Received: {len(flat)}")
-    layers = model.__dict__["_chain"]
+    layers = model.__dict__["_tk_chain"]
     start = layers[0] if layers and isinstance(layers[0], InputLayer) else None
     if flat:
         history = flat[0]._keras_history
@@ -91,8 +91,8 @@ def _clone_sequential(model: Sequential, input_tensors: Any, clone_function: Cal
         fresh.add(InputLayer(batch_shape=start.batch_shape, dtype=start.dtype, name=start.name), rebuild=False)
     for layer in model.layers:
         fresh.add(clone(layer), rebuild=False)
-    fresh._rebuild()
-    fresh._named = model._named
+    fresh._tk_rebuild()
+    fresh._tk_named = model._tk_named
     return fresh
 
 
@@ -101,11 +101,11 @@ def _clone_functional(
 ) -> Model:
     clone = _cloner(clone_function, recursive)
     if input_tensors is None:
-        inputs = tree.map_structure(_fresh_input, model._inputs_struct)
+        inputs = tree.map_structure(_fresh_input, model._tk_inputs_struct)
     else:
         inputs = input_tensors
-        if len(tree.flatten(inputs)) != len(model._inputs):
-            raise ValueError(f"`input_tensors` must hold {len(model._inputs)} tensors. Received: {len(tree.flatten(inputs))}")
+        if len(tree.flatten(inputs)) != len(model._tk_inputs):
+            raise ValueError(f"`input_tensors` must hold {len(model._tk_inputs)} tensors. Received: {len(tree.flatten(inputs))}")
     made: dict[int, Any] = {}
 
     def operation_of(operation: Operation) -> Any:
@@ -119,9 +119,9 @@ def _clone_functional(
             return lambda *args, **kwargs: call_function(new, *args, **kwargs)
         return new
 
-    outputs = replay(model._inputs, tree.flatten(inputs), model._outputs_struct, model._nodes, operation_of=operation_of)
+    outputs = replay(model._tk_inputs, tree.flatten(inputs), model._tk_outputs_struct, model._tk_nodes, operation_of=operation_of)
     fresh = Functional(inputs, outputs, name=model.name)
-    fresh._named = model._named
+    fresh._tk_named = model._tk_named
     return fresh
 
 

@@ -46,25 +46,25 @@ class Model(Trainer, Layer):
     """
 
     _keras_module = "keras"
-    _plan: Plan | None = None
-    _single_input = False
-    _any_length = False  # whether inputs may have other sizes than the graph was made with, of which its layers are the judges
-    _nodes: list[Node]
-    _operations: list[Operation]
-    _inputs: list[KerasTensor]
-    _outputs: list[KerasTensor]
-    _inputs_struct: Any
-    _outputs_struct: Any
-    _input_dtypes: list[torch.dtype]
-    _tail: tuple[int | None, ...]
-    _specs: list[Any]
-    _optional: list[bool]
+    _tk_plan: Plan | None = None
+    _tk_single_input = False
+    _tk_any_length = False  # whether inputs may have other sizes than the graph was made with, of which its layers are the judges
+    _tk_nodes: list[Node]
+    _tk_operations: list[Operation]
+    _tk_inputs: list[KerasTensor]
+    _tk_outputs: list[KerasTensor]
+    _tk_inputs_struct: Any
+    _tk_outputs_struct: Any
+    _tk_input_dtypes: list[torch.dtype]
+    _tk_tail: tuple[int | None, ...]
+    _tk_specs: list[Any]
+    _tk_optional: list[bool]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Model and _is_graph(args, kwargs):
             cls = Functional
         self = super().__new__(cls, *args, **kwargs)
-        self._init_trainer()
+        self._tk_init_trainer()
         return self
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -72,14 +72,14 @@ class Model(Trainer, Layer):
             arguments = dict(zip(("inputs", "outputs", "name"), args), **kwargs)
             inputs, outputs = arguments.pop("inputs"), arguments.pop("outputs")
             Layer.__init__(self, **{"name": registry.unique_name("functional") if type(self) is Functional else None} | arguments)
-            self._named = arguments.get("name") is not None
-            self._init_graph(inputs, outputs)
+            self._tk_named = arguments.get("name") is not None
+            self._tk_init_graph(inputs, outputs)
         else:
             Layer.__init__(self, *args, **kwargs)
 
     # -- graphs ----------------------------------------------------------------------------------------------------------------------
 
-    def _init_graph(self, inputs: Any, outputs: Any) -> None:
+    def _tk_init_graph(self, inputs: Any, outputs: Any) -> None:
         check_tensors(inputs, outputs)
         inputs, outputs = _from_inputs(inputs, outputs)
         flat = tree.flatten(inputs)
@@ -92,53 +92,53 @@ class Model(Trainer, Layer):
                 f"Every layer of a model needs a name of its own; the name {twice[0]!r} is used {names.count(twice[0])} times. "
                 "Pass another `name=` to one of them."
             )
-        keys = self._register(operations)
-        plan = Plan(flat, outputs, nodes, lambda operation: keys.get(id(operation)), self._take_tensors(nodes))
+        keys = self._tk_register(operations)
+        plan = Plan(flat, outputs, nodes, lambda operation: keys.get(id(operation)), self._tk_take_tensors(nodes))
         plan.forward = _forward_for(nodes, keys)
         self.__dict__.update(
-            _inputs_struct=inputs, _outputs_struct=outputs, _inputs=flat, _outputs=tree.flatten(outputs), _operations=operations,
-            _nodes=nodes, _plan=plan, _single_input=isinstance(inputs, KerasTensor),
-            _input_dtypes=[dtypes.to_torch_dtype(t.dtype) for t in flat], _tail=flat[0].shape[1:],
+            _tk_inputs_struct=inputs, _tk_outputs_struct=outputs, _tk_inputs=flat, _tk_outputs=tree.flatten(outputs),
+            _tk_operations=operations, _tk_nodes=nodes, _tk_plan=plan, _tk_single_input=isinstance(inputs, KerasTensor),
+            _tk_input_dtypes=[dtypes.to_torch_dtype(t.dtype) for t in flat], _tk_tail=flat[0].shape[1:],
         )  # fmt: skip
         history = [t._keras_history.operation for t in flat]
-        self.__dict__["_optional"] = [getattr(o, "optional", False) for o in history]
-        self._specs = [
+        self.__dict__["_tk_optional"] = [getattr(o, "optional", False) for o in history]
+        self._tk_specs = [
             InputSpec(shape=(None, *t.shape[1:]) if t.shape else t.shape, allow_last_axis_squeeze=True, name=o.name, optional=opt)
-            for t, o, opt in zip(flat, history, self._optional)
+            for t, o, opt in zip(flat, history, self._tk_optional)
         ]
-        self.__dict__.update(built=True, _build_shapes=None)
-        self._refresh()
+        self.__dict__.update(built=True, _tk_build_shapes=None)
+        self._tk_refresh()
         if not self._trainable:
             self.trainable = False
 
-    def _register(self, operations: Sequence[Operation]) -> dict[int, str]:
+    def _tk_register(self, operations: Sequence[Operation]) -> dict[int, str]:
         """Make the layers of the graph children of the module; returns the key under which each is found.
 
         That is the name that a program gave a layer, else its place in the model, as files have it: class in snake case, numbered.
         """
         known = {id(m): k for k, m in self._modules.items() if m is not None}
         layers = [o for o in operations if isinstance(o, nn.Module)]
-        given = {o.name.replace(".", "_") for o in layers if o._named}
+        given = {o.name.replace(".", "_") for o in layers if o._tk_named}
         numbers: dict[str, int] = {}
         keys: dict[int, str] = {}
         for layer in layers:
             kind = registry.snake_case(type(layer).__name__)
             number = numbers[kind] = numbers.get(kind, -1) + 1
             if id(layer) not in known:
-                key = layer.name.replace(".", "_") if layer._named else free_key(f"{kind}_{number}" if number else kind, given)
+                key = layer.name.replace(".", "_") if layer._tk_named else free_key(f"{kind}_{number}" if number else kind, given)
                 key = free_key(key, self._modules)
-                self._hold(key, layer)
+                self._tk_hold(key, layer)
                 known[id(layer)] = key
             keys[id(layer)] = known[id(layer)]
         return keys
 
-    def _hold(self, key: str, layer: nn.Module) -> None:
+    def _tk_hold(self, key: str, layer: nn.Module) -> None:
         """Make a layer a child of the module under this key, in the mode that the model was put in."""
-        if self._mode_given:
-            follow(layer, self._mode)
+        if self._tk_mode_given:
+            follow(layer, self._tk_mode)
         self._modules[key] = layer
 
-    def _take_tensors(self, nodes: Sequence[Node]) -> dict[int, str]:
+    def _tk_take_tensors(self, nodes: Sequence[Node]) -> dict[int, str]:
         """Make tensors among the arguments of calls the model's own; returns where each is found, by its id.
 
         A parameter that no layer of the model has becomes the model's parameter, any other tensor a buffer that is not saved: it is part
@@ -149,13 +149,13 @@ class Model(Trainer, Layer):
         for leaf in tree.flatten([(node.args, node.kwargs) for node in nodes]):
             if isinstance(leaf, WeightView):
                 if not all(id(p) in paths for p in leaf.parameters):
-                    name = self._free_name(leaf.name)
+                    name = self._tk_free_name(leaf.name)
                     setattr(self, name, leaf.module)
                     paths.update({id(t): f"{name}.{path}" for path, t in leaf.module.named_parameters()})
             elif isinstance(leaf, torch.Tensor) and (leaf.is_leaf or id(leaf) in paths):
                 if id(leaf) not in paths:
                     trained = isinstance(leaf, nn.Parameter)
-                    paths[id(leaf)] = name = self._free_name(str(getattr(leaf, "name", None) or "parameter") if trained else "constant")
+                    paths[id(leaf)] = name = self._tk_free_name(str(getattr(leaf, "name", None) or "parameter") if trained else "constant")
                     if trained:
                         setattr(self, name, leaf)
                     else:
@@ -163,59 +163,59 @@ class Model(Trainer, Layer):
                 held[id(leaf)] = paths[id(leaf)]
         return held
 
-    def _free_name(self, name: str) -> str:
+    def _tk_free_name(self, name: str) -> str:
         name = name.replace(".", "_").replace("/", "_")
         return next(n for n in itertools.chain([name], (f"{name}_{i}" for i in itertools.count(1))) if not hasattr(self, n))
 
     @property
     def inputs(self) -> list[KerasTensor] | None:
         """The symbolic inputs, flat; `None` for a subclassed model."""
-        return self.__dict__.get("_inputs")
+        return self.__dict__.get("_tk_inputs")
 
     @property
     def outputs(self) -> list[KerasTensor] | None:
         """The symbolic outputs, flat; `None` for a subclassed model."""
-        return self.__dict__.get("_outputs")
+        return self.__dict__.get("_tk_outputs")
 
     @property
     def input(self) -> Any:
         """The nest of symbolic inputs."""
-        return self._inputs_struct if self._plan is not None else super().input
+        return self._tk_inputs_struct if self._tk_plan is not None else super().input
 
     @property
     def output(self) -> Any:
         """The nest of symbolic outputs."""
-        return self._outputs_struct if self._plan is not None else super().output
+        return self._tk_outputs_struct if self._tk_plan is not None else super().output
 
     @property
     def input_names(self) -> list[str] | None:
         """The names of the inputs, in their flat order."""
-        return None if self._plan is None else [s.name for s in self._specs]
+        return None if self._tk_plan is None else [s.name for s in self._tk_specs]
 
     @property
     def output_names(self) -> list[str] | None:
         """The names of the layers that make the outputs, in their flat order, numbered where one makes several."""
-        if self._plan is None:
+        if self._tk_plan is None:
             return None
-        return _unique([t._keras_history.operation.name for t in self._outputs])
+        return _unique([t._keras_history.operation.name for t in self._tk_outputs])
 
     @property
     def operations(self) -> list[Operation]:
         """Layers and ops of the graph, in Keras's order."""
-        return list(self.__dict__.get("_operations", self.layers))
+        return list(self.__dict__.get("_tk_operations", self.layers))
 
     @property
     def layers(self) -> list[Layer]:
         """The layers directly inside, each once; of a Sequential in their order, the Input left out."""
-        return self._layers_inside()
+        return self._tk_layers_inside()
 
     @layers.setter
     def layers(self, value: Any) -> None:
         raise AttributeError("`layers` is read-only: it lists the layers that the model has. Use another attribute name.")
 
-    def _layers_inside(self) -> list[Layer]:
-        if self._plan is not None:
-            return [o for o in self._operations if isinstance(o, Layer)]
+    def _tk_layers_inside(self) -> list[Layer]:
+        if self._tk_plan is not None:
+            return [o for o in self._tk_operations if isinstance(o, Layer)]
         return self._flatten_layers(include_self=False, recursive=False)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -242,22 +242,22 @@ class Model(Trainer, Layer):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What torch calls. A graph on plain tensors of the right types goes straight to its plan."""
         if args.__class__ is Proxy:
-            return super().forward(*[args[i] for i in range(self._call_info().required)])
-        if self._plan is None or kwargs or len(args) != 1 or not self._single_input or type(self).call is not Model.call:
+            return super().forward(*[args[i] for i in range(self._tk_call_info().required)])
+        if self._tk_plan is None or kwargs or len(args) != 1 or not self._tk_single_input or type(self).call is not Model.call:
             return super().forward(*args, **kwargs)
         x = args[0]
         if (
             x.__class__ is not torch.Tensor
-            or x.dtype is not self._input_dtypes[0]
-            or (x.shape[1:] != self._tail and (None not in self._tail or not self._specs[0].accepts(x.shape)))
+            or x.dtype is not self._tk_input_dtypes[0]
+            or (x.shape[1:] != self._tk_tail and (None not in self._tk_tail or not self._tk_specs[0].accepts(x.shape)))
             or getattr(x, "_keras_mask", None) is not None
         ):
             return super().forward(*args, **kwargs)
         if context.root is not None:
-            return self._plan.run(self._modules, args, owner=self)
+            return self._tk_plan.run(self._modules, args, owner=self)
         begin(self)
         try:
-            return self._plan.run(self._modules, args, owner=self)
+            return self._tk_plan.run(self._modules, args, owner=self)
         except RuntimeError as error:
             self.explain(error, args)
             raise
@@ -266,142 +266,142 @@ class Model(Trainer, Layer):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Run the graph. A subclass writes its own."""
-        if self._plan is None:
+        if self._tk_plan is None:
             raise NotImplementedError(
                 f"The model {self.name!r} ({type(self).__name__}) has no `call` method. Write `def call(self, inputs)`, or make it "
                 "from symbolic tensors: `Model(inputs, outputs)`."
             )
-        if isinstance(inputs, Proxy) and not self._single_input:
-            inputs = _items(inputs, self._inputs_struct)
-        flat = self._standardize(inputs)
+        if isinstance(inputs, Proxy) and not self._tk_single_input:
+            inputs = _items(inputs, self._tk_inputs_struct)
+        flat = self._tk_standardize(inputs)
         if mask is not None:
             flat = [x if m is None or x is None else with_mask(x, m) for x, m in zip(flat, tree.flatten(mask))]
-        proven = not self._any_length or all(isinstance(x, Proxy) or spec.accepts(x.shape) for spec, x in zip(self._specs, flat))
-        return self._plan.run(self._modules, flat, proven, self)
+        proven = not self._tk_any_length or all(isinstance(x, Proxy) or spec.accepts(x.shape) for spec, x in zip(self._tk_specs, flat))
+        return self._tk_plan.run(self._modules, flat, proven, self)
 
-    def _has_call(self) -> bool:
-        return super()._has_call() or self._plan is not None or type(self).call is not Model.call
+    def _tk_has_call(self) -> bool:
+        return super()._tk_has_call() or self._tk_plan is not None or type(self).call is not Model.call
 
-    def _checks_as_layers_do(self) -> bool:
-        return self._plan is None
+    def _tk_checks_as_layers_do(self) -> bool:
+        return self._tk_plan is None
 
-    def _convert_arguments(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-        if self._plan is not None:  # the graph's inputs say their own types
+    def _tk_convert_arguments(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        if self._tk_plan is not None:  # the graph's inputs say their own types
             return args, kwargs
-        return super()._convert_arguments(args, kwargs)
+        return super()._tk_convert_arguments(args, kwargs)
 
-    def _refresh(self) -> None:
+    def _tk_refresh(self) -> None:
         """After `.half()` and the like the graph takes floating inputs of the type that its weights have now."""
-        before = self.__dict__.get("_weight_type")
-        super()._refresh()
-        if self._plan is not None and before is not None and self._weight_type is not before:
-            self.__dict__["_input_dtypes"] = [self._weight_type if d.is_floating_point else d for d in self._input_dtypes]
+        before = self.__dict__.get("_tk_weight_type")
+        super()._tk_refresh()
+        if self._tk_plan is not None and before is not None and self._tk_weight_type is not before:
+            self.__dict__["_tk_input_dtypes"] = [self._tk_weight_type if d.is_floating_point else d for d in self._tk_input_dtypes]
 
-    def _standardize(self, inputs: Any) -> list[Any]:
+    def _tk_standardize(self, inputs: Any) -> list[Any]:
         """The inputs as a flat list of tensors of the types and ranks that the graph was made with."""
-        if isinstance(inputs, dict) and not isinstance(self._inputs_struct, dict):
-            names = [s.name for s in self._specs]
-            missing = [n for n, opt in zip(names, self._optional) if n not in inputs and not opt]
+        if isinstance(inputs, dict) and not isinstance(self._tk_inputs_struct, dict):
+            names = [s.name for s in self._tk_specs]
+            missing = [n for n, opt in zip(names, self._tk_optional) if n not in inputs and not opt]
             if missing:
                 raise ValueError(
                     f"The model {self.name!r} misses the input {missing[0]!r}. Received: a dict with the keys {list(inputs)}; "
                     f"expected {names}."
                 )
             flat = [inputs.get(n) for n in names]
-        elif isinstance(inputs, dict) and isinstance(self._inputs_struct, dict):
-            missing = [k for k in self._inputs_struct if k not in inputs]
+        elif isinstance(inputs, dict) and isinstance(self._tk_inputs_struct, dict):
+            missing = [k for k in self._tk_inputs_struct if k not in inputs]
             if missing:
                 raise ValueError(
                     f"The model {self.name!r} misses the input {missing[0]!r}. Received: a dict with the keys {list(inputs)}; "
-                    f"expected {list(self._inputs_struct)}."
+                    f"expected {list(self._tk_inputs_struct)}."
                 )
-            flat = tree.flatten({k: inputs[k] for k in self._inputs_struct})
+            flat = tree.flatten({k: inputs[k] for k in self._tk_inputs_struct})
         else:
             flat = tree.flatten(inputs)
-            if len(flat) != len(self._inputs) and len(self._inputs) == 1 and not any(isinstance(x, torch.Tensor) for x in flat):
+            if len(flat) != len(self._tk_inputs) and len(self._tk_inputs) == 1 and not any(isinstance(x, torch.Tensor) for x in flat):
                 flat = [inputs]  # a nest of numbers
-        if len(flat) != len(self._inputs):
-            raise ValueError(f"The model {self.name!r} expects {len(self._inputs)} input(s). Received: {len(flat)} input(s)")
-        return [self._standardize_one(i, x) for i, x in enumerate(flat)]
+        if len(flat) != len(self._tk_inputs):
+            raise ValueError(f"The model {self.name!r} expects {len(self._tk_inputs)} input(s). Received: {len(flat)} input(s)")
+        return [self._tk_standardize_one(i, x) for i, x in enumerate(flat)]
 
-    def _standardize_one(self, i: int, x: Any) -> Any:
-        spec = self._specs[i]
+    def _tk_standardize_one(self, i: int, x: Any) -> Any:
+        spec = self._tk_specs[i]
         if x is None and spec.optional:
             return None
         if isinstance(x, Proxy):
             return x
         if not isinstance(x, torch.Tensor):
-            x = convert_to_tensor(x, device=self._device())
-        if x.dtype is not self._input_dtypes[i] and x.is_floating_point():
-            self._follow_weights()
-        if x.dtype is not self._input_dtypes[i]:
+            x = convert_to_tensor(x, device=self._tk_device())
+        if x.dtype is not self._tk_input_dtypes[i] and x.is_floating_point():
+            self._tk_follow_weights()
+        if x.dtype is not self._tk_input_dtypes[i]:
             mask = getattr(x, "_keras_mask", None)
-            x = x.to(self._input_dtypes[i])
+            x = x.to(self._tk_input_dtypes[i])
             if mask is not None:
                 x._keras_mask = mask
         if x.ndim == spec.ndim + 1 and x.shape[-1] == 1 and not spec.accepts(x.shape):
             x = x.squeeze(-1)
-        elif x.ndim == spec.ndim - 1 and self._inputs[i].shape[-1] == 1:
+        elif x.ndim == spec.ndim - 1 and self._tk_inputs[i].shape[-1] == 1:
             x = x.unsqueeze(-1)
-        problem = None if self._any_length or spec.accepts(x.shape) else spec.problem(x)
+        problem = None if self._tk_any_length or spec.accepts(x.shape) else spec.problem(x)
         if problem:
             raise ValueError(f"The input {spec.name!r} of the model {self.name!r} is incompatible with it: {problem}. "
                              f"Full shape received: {tuple(x.shape)}")  # fmt: skip
         return x
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
-        if self._plan is not None and args:
+        if self._tk_plan is not None and args:
             flat = tree.flatten(args[0]) if not isinstance(args[0], dict) else args[0]
-            if not isinstance(flat, dict) and len(flat) != len(self._inputs):
-                raise ValueError(f"The model {self.name!r} expects {len(self._inputs)} input(s). Received: {len(flat)} input(s)")
+            if not isinstance(flat, dict) and len(flat) != len(self._tk_inputs):
+                raise ValueError(f"The model {self.name!r} expects {len(self._tk_inputs)} input(s). Received: {len(flat)} input(s)")
         return super().symbolic_call(*args, **kwargs)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        if self._plan is None:
+        if self._tk_plan is None:
             own_shape = type(self).compute_output_shape is not Model.compute_output_shape
-            return super().compute_output_spec(*args, **kwargs) if own_shape else self._infer_spec(*args, **kwargs)
+            return super().compute_output_spec(*args, **kwargs) if own_shape else self._tk_infer_spec(*args, **kwargs)
         inputs = args[0] if args else kwargs["inputs"]
         if isinstance(inputs, dict):
-            names = [s.name for s in self._specs] if not isinstance(self._inputs_struct, dict) else sorted(self._inputs_struct)
+            names = [s.name for s in self._tk_specs] if not isinstance(self._tk_inputs_struct, dict) else sorted(self._tk_inputs_struct)
             given = [inputs[n] for n in names]
         else:
             given = tree.flatten(inputs)
-        if all(a.shape == b.shape for a, b in zip(given, self._inputs)):
-            return tree.map_structure(lambda t: KerasTensor(t.shape, t.dtype), self._outputs_struct)
-        fresh = [KerasTensor(t.shape, dtype=own.dtype) for t, own in zip(given, self._inputs)]
-        outputs = replay(self._inputs, fresh, self._outputs_struct, self._nodes, record=False)
+        if all(a.shape == b.shape for a, b in zip(given, self._tk_inputs)):
+            return tree.map_structure(lambda t: KerasTensor(t.shape, t.dtype), self._tk_outputs_struct)
+        fresh = [KerasTensor(t.shape, dtype=own.dtype) for t, own in zip(given, self._tk_inputs)]
+        outputs = replay(self._tk_inputs, fresh, self._tk_outputs_struct, self._tk_nodes, record=False)
         return tree.map_structure(lambda t: KerasTensor(t.shape, t.dtype), outputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The nest of output shapes for inputs of these shapes."""
-        if self._plan is None:
+        if self._tk_plan is None:
             return Layer.compute_output_shape(self, input_shape)
-        return run_symbolically(self._inputs, self._outputs_struct, self._nodes, input_shape)
+        return run_symbolically(self._tk_inputs, self._tk_outputs_struct, self._tk_nodes, input_shape)
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights: runs `call` on symbolic inputs of this shape (batch size included, it may be `None`)."""
-        if self._plan is not None or input_shape is None:
+        if self._tk_plan is not None or input_shape is None:
             return
         if type(self).call is Model.call:
             return
-        self._build_by_run(input_shape)
+        self._tk_build_by_run(input_shape)
 
-    def _build_for(self, arguments: dict[str, Any]) -> None:
+    def _tk_build_for(self, arguments: dict[str, Any]) -> None:
         """Build from the arguments of a call: real tensors are not rehearsed, they build the layers as they reach them."""
-        self._check_constructed()
+        self._tk_check_constructed()
         if type(self).build is not Model.build or any_symbolic(tuple(arguments.values())):
-            super()._build_for(arguments)
+            super()._tk_build_for(arguments)
 
-    def _build_by_run(self, input_shape: Any) -> None:
+    def _tk_build_by_run(self, input_shape: Any) -> None:
         from_shape = lambda s: KerasTensor(s, dtype=self.compute_dtype)  # noqa: E731
         inputs = map_shapes(from_shape, input_shape)
-        self._infer_spec(inputs)
+        self._tk_infer_spec(inputs)
 
-    def _infer_spec(self, *args: Any, **kwargs: Any) -> Any:
+    def _tk_infer_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs as KerasTensors, by running `call` on fake tensors, which builds the layers on the way."""
-        if self._call_info().has_training and kwargs.get("training") is None:
+        if self._tk_call_info().has_training and kwargs.get("training") is None:
             kwargs = {**kwargs, "training": False}
-        return infer_spec(self._call_for_shape, args, kwargs, f"the model {self.name!r} ({type(self).__name__})")
+        return infer_spec(self._tk_call_for_shape, args, kwargs, f"the model {self.name!r} ({type(self).__name__})")
 
     def summary(
         self,
@@ -428,9 +428,9 @@ class Model(Trainer, Layer):
 
     def get_config(self) -> dict[str, Any]:
         """For a graph: its layers, their calls, inputs and outputs. For a subclass: its constructor arguments."""
-        if self._plan is None or (type(self).__init__ is not Model.__init__ and type(self) is not Functional):
+        if self._tk_plan is None or (type(self).__init__ is not Model.__init__ and type(self) is not Functional):
             return super().get_config()
-        graph = graph_config.serialize(self._operations, self._nodes, self._inputs_struct, self._outputs_struct)
+        graph = graph_config.serialize(self._tk_operations, self._tk_nodes, self._tk_inputs_struct, self._tk_outputs_struct)
         return {"name": self.name, "trainable": self.trainable, **graph}
 
     @classmethod
@@ -454,11 +454,11 @@ class Model(Trainer, Layer):
         optimizer = self.__dict__.get("optimizer")
         if hasattr(optimizer, "save_own_variables"):
             attributes["optimizer"] = optimizer
-        if self._plan is not None:
+        if self._tk_plan is not None:
             return [*saved.members("layers", self.layers), *saved.in_order(attributes)]
         modules = [m for value in attributes.values() for m in saved.modules_in(value)]
-        attributes["layers"] = [m for m in modules if not self._holds(m)]
-        return [(name, child) for name, child in saved.in_order(attributes) if not self._holds(child)]
+        attributes["layers"] = [m for m in modules if not self._tk_holds(m)]
+        return [(name, child) for name, child in saved.in_order(attributes) if not self._tk_holds(child)]
 
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
         """Write the whole model to a `.keras` file. See `saving.save_model`."""
@@ -479,11 +479,11 @@ class Model(Trainer, Layer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        for node in state.get("_nodes", ()):  # the calls of the graph are again those of its layers
+        for node in state.get("_tk_nodes", ()):  # the calls of the graph are again those of its layers
             calls = node.operation._inbound_nodes
             if not any(node is known for known in calls):
                 calls.append(node)
-        for operation in {id(n.operation): n.operation for n in state.get("_nodes", ())}.values():
+        for operation in {id(n.operation): n.operation for n in state.get("_tk_nodes", ())}.values():
             for index, node in enumerate(operation._inbound_nodes):
                 node.index = index
                 for i, tensor in enumerate(node.output_tensors):
@@ -498,7 +498,7 @@ def forward_of_graph(self: Model, *args: Any, **kwargs: Any) -> Any:
     """`Model.forward` with code that only graphs of the same structure share, by which Dynamo files what it compiles."""
     if args.__class__ is Proxy:
         args, kwargs = (args[0],), {}
-    plan = self._plan
+    plan = self._tk_plan
     return (Model.forward if plan is None or plan.forward is None else plan.forward)(self, *args, **kwargs)
 
 

@@ -29,15 +29,15 @@ class Sequential(Model):
         name: Its name.
     """
 
-    _any_length = True
+    _tk_any_length = True
     forward = forward_of_graph
 
     def __init__(self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         Layer.__init__(self, trainable=trainable, name=name)
-        self.__dict__["_chain"] = []
+        self.__dict__["_tk_chain"] = []
         for layer in layers or ():
             self.add(layer, rebuild=False)
-        self._rebuild()
+        self._tk_rebuild()
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Append a layer.
@@ -59,7 +59,7 @@ class Sequential(Model):
             )
         if not isinstance(layer, Layer):
             raise ValueError(f"`layer` must be a layer. Received: {layer!r} of type {type(layer).__name__}")
-        chain = self.__dict__["_chain"]
+        chain = self.__dict__["_tk_chain"]
         if any(layer.name == known.name for known in chain):
             raise ValueError(f"Every layer of a model needs a name of its own; {layer.name!r} is already there. Pass another `name=`.")
         if isinstance(layer, InputLayer):
@@ -67,22 +67,22 @@ class Sequential(Model):
                 raise ValueError(f"The Sequential model {self.name!r} has an Input already.")
             if chain:
                 raise ValueError("An Input must be the first layer of a Sequential model.")
-        elif not chain and getattr(layer, "_input_shape_arg", None) is not None:
-            chain.append(InputLayer(batch_shape=layer._input_shape_arg, dtype=_input_dtype(layer)))
+        elif not chain and getattr(layer, "_tk_input_shape_arg", None) is not None:
+            chain.append(InputLayer(batch_shape=layer._tk_input_shape_arg, dtype=_input_dtype(layer)))
         chain.append(layer)
-        self._hold(self._key_for(layer), layer)
+        self._tk_hold(self._tk_key_for(layer), layer)
         if rebuild:
-            self._rebuild()
+            self._tk_rebuild()
 
-    def _key_for(self, layer: Layer) -> str:
+    def _tk_key_for(self, layer: Layer) -> str:
         """The name that a program gave the layer, else its place in the model, as files have it: class in snake case, numbered."""
-        if layer._named:
+        if layer._tk_named:
             key = layer.name.replace(".", "_")
             other = self._modules.pop(key, None)
             if other is not None:  # a name that was given goes before one that was not
                 self._modules[free_key(f"{key}_", self._modules)] = other
             return key
-        number = sum(type(other) is type(layer) for other in self.__dict__["_chain"]) - 1
+        number = sum(type(other) is type(layer) for other in self.__dict__["_tk_chain"]) - 1
         kind = registry.snake_case(type(layer).__name__)
         return free_key(f"{kind}_{number}" if number else kind, self._modules)
 
@@ -92,31 +92,31 @@ class Sequential(Model):
         Raises:
             ValueError: There is none.
         """
-        chain = self.__dict__["_chain"]
+        chain = self.__dict__["_tk_chain"]
         if not chain or (len(chain) == 1 and isinstance(chain[0], InputLayer)):
             raise ValueError(f"The Sequential model {self.name!r} has no layer to pop.")
         layer = chain.pop()
         self._modules = {k: m for k, m in self._modules.items() if m is not layer}
-        self.__dict__["_plan"] = None
+        self.__dict__["_tk_plan"] = None
         self.built = False
         if rebuild:
-            self._rebuild()
+            self._tk_rebuild()
         return layer
 
-    def _rebuild(self) -> None:
-        chain = self.__dict__["_chain"]
-        self.__dict__["_plan"] = None
+    def _tk_rebuild(self) -> None:
+        chain = self.__dict__["_tk_chain"]
+        self.__dict__["_tk_plan"] = None
         self.built = False
         if len(chain) > 1 and isinstance(chain[0], InputLayer):
             self.build(chain[0].batch_shape)
-        elif len(chain) > 1 and isinstance(chain[0], Model) and chain[0]._plan is not None and len(chain[0]._inputs) == 1:
-            self.build(chain[0]._inputs[0].shape)
+        elif len(chain) > 1 and isinstance(chain[0], Model) and chain[0]._tk_plan is not None and len(chain[0]._tk_inputs) == 1:
+            self.build(chain[0]._tk_inputs[0].shape)
 
     def build(self, input_shape: Any = None) -> None:
         """Make the graph and the weights for inputs of this shape, batch size (or `None`) included."""
-        if input_shape is None or self._plan is not None:
+        if input_shape is None or self._tk_plan is not None:
             return
-        chain = self.__dict__["_chain"]
+        chain = self.__dict__["_tk_chain"]
         if not chain:
             raise ValueError(f"The Sequential model {self.name!r} has no layers. Add one before it is built.")
         if isinstance(input_shape, list):
@@ -134,64 +134,64 @@ class Sequential(Model):
         x = inputs
         for layer in chain[1:]:
             x = layer(x)
-        self._init_graph(inputs, x)
+        self._tk_init_graph(inputs, x)
         self._modules = dict(sorted(self._modules.items(), key=lambda item: _place(chain, item[1])))
 
-    def _build_for(self, arguments: dict[str, Any]) -> None:
+    def _tk_build_for(self, arguments: dict[str, Any]) -> None:
         x = next(iter(arguments.values()))
         if not hasattr(x, "shape"):
-            super()._build_for(arguments)
+            super()._tk_build_for(arguments)
             return
-        self._build_on(infer.known_shape(x), x.dtype)
+        self._tk_build_on(infer.known_shape(x), x.dtype)
 
-    def _build_on(self, shape: Any, dtype: Any) -> None:
+    def _tk_build_on(self, shape: Any, dtype: Any) -> None:
         self.build((None, *shape[1:]))
 
-    def _standardize(self, inputs: Any) -> list[Any]:
+    def _tk_standardize(self, inputs: Any) -> list[Any]:
         if infer.unknown_size() is not None and isinstance(inputs, torch.Tensor):
-            self._learn_shape(infer.known_shape(inputs))
-        return super()._standardize(inputs)
+            self._tk_learn_shape(infer.known_shape(inputs))
+        return super()._tk_standardize(inputs)
 
-    def _learn_shape(self, shape: tuple[int | None, ...]) -> None:
+    def _tk_learn_shape(self, shape: tuple[int | None, ...]) -> None:
         """An axis that had another size when an inference built the model has no known size: build it again with `None` there."""
-        chain, known = self.__dict__["_chain"], self._inputs[0].shape
+        chain, known = self.__dict__["_tk_chain"], self._tk_inputs[0].shape
         if chain[0] is self.__dict__.get("_found_input") and len(shape) == len(known) and any(a != b for a, b in zip(known[1:], shape[1:])):
             del chain[0]
-            self.__dict__["_plan"] = None
+            self.__dict__["_tk_plan"] = None
             self.build((known[0], *(a if a == b else None for a, b in zip(known[1:], shape[1:]))))
 
-    def _layers_inside(self) -> list[Layer]:
-        chain = self.__dict__.get("_chain", [])
+    def _tk_layers_inside(self) -> list[Layer]:
+        chain = self.__dict__.get("_tk_chain", [])
         return [layer for layer in chain if not isinstance(layer, InputLayer)]
 
     @property
     def input_shape(self) -> Any:
         """The batch shape of the input; `AttributeError` before the model is built."""
-        if self._plan is None:
+        if self._tk_plan is None:
             raise AttributeError(f"The Sequential model {self.name!r} is not built: it has no input shape yet.")
-        return self._inputs[0].shape
+        return self._tk_inputs[0].shape
 
     @property
     def output_shape(self) -> Any:
         """The batch shape of the output; `AttributeError` before the model is built."""
-        if self._plan is None:
+        if self._tk_plan is None:
             raise AttributeError(f"The Sequential model {self.name!r} is not built: it has no output shape yet.")
-        return self._outputs[0].shape
+        return self._tk_outputs[0].shape
 
     def saved_children(self) -> Iterable[tuple[str, Any]]:
         """Name and object of what files hold inside the model: its layers, the attributes of a subclass, and its optimizer."""
         return [*saved.members("layers", self.layers), *super().saved_children()]
 
     def get_config(self) -> dict[str, Any]:
-        chain = self.__dict__["_chain"]
+        chain = self.__dict__["_tk_chain"]
         config = {
             "name": self.name,
             "trainable": self.trainable,
             "dtype": Layer.get_config(self)["dtype"],
             "layers": [serialize_keras_object(layer) for layer in chain],
         }
-        if self._plan is not None:
-            config["build_input_shape"] = self._inputs[0].shape
+        if self._tk_plan is not None:
+            config["build_input_shape"] = self._tk_inputs[0].shape
         return config
 
     @classmethod
@@ -201,9 +201,9 @@ class Sequential(Model):
             model = cls(name=config.get("name"))
             for data in config["layers"]:
                 model.add(deserialize_keras_object(data), rebuild=False)
-            model._rebuild()
+            model._tk_rebuild()
             shape = config.get("build_input_shape")
-            if model._plan is None and shape and model.layers:
+            if model._tk_plan is None and shape and model.layers:
                 model.build(tuple(shape))
         if config.get("trainable") is False:
             model.trainable = False

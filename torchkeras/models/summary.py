@@ -55,10 +55,10 @@ def summary_text(
 
 
 def _is_sequential_like(model: Any) -> bool:
-    nodes = model.__dict__.get("_nodes")
+    nodes = model.__dict__.get("_tk_nodes")
     if nodes is None:
         return True
-    if len(model.__dict__.get("_inputs", ())) > 1 or len(model.__dict__.get("_outputs", ())) > 1:
+    if len(model.__dict__.get("_tk_inputs", ())) > 1 or len(model.__dict__.get("_tk_outputs", ())) > 1:
         return False
     seen: set[int] = set()
     for node in nodes:
@@ -93,7 +93,7 @@ def _in_range(layers: Sequence[Any], layer_range: Sequence[str] | None) -> Seque
 def _add_rows(
     rows: list[list[str] | None], model: Any, layers: Sequence[Any], depth: int, connected: bool, expand: bool, trainable: bool
 ) -> None:
-    relevant = {id(n) for n in model.__dict__.get("_nodes") or ()}
+    relevant = {id(n) for n in model.__dict__.get("_tk_nodes") or ()}
     for layer in layers:
         prefix = "   " * depth + "└ " if depth else ""
         row = [f"{prefix}{layer.name} ({type(layer).__name__})", _output_shape(layer), _count_text(layer)]
@@ -121,12 +121,12 @@ def _sources(layer: Any, relevant: set[int]) -> list[str]:
 def _output_shape(layer: Layer) -> str:
     nodes = layer._inbound_nodes
     try:
-        outputs = nodes[0].outputs if nodes else layer.__dict__.get("_outputs_struct")
+        outputs = nodes[0].outputs if nodes else layer.__dict__.get("_tk_outputs_struct")
         if outputs is not None:
             shapes = tree.map_structure(lambda t: _Shape(t.shape), outputs)
             return str(shapes)
-        if layer.built and layer._build_shapes:
-            return str(tree.map_structure(lambda s: s, layer.compute_output_shape(*layer._build_shapes.values())))
+        if layer.built and layer._tk_build_shapes:
+            return str(tree.map_structure(lambda s: s, layer.compute_output_shape(*layer._tk_build_shapes.values())))
     except (ValueError, TypeError, NotImplementedError, AttributeError):
         pass  # a layer that cannot tell its shape is shown as such
     return "?"

@@ -36,10 +36,10 @@ class Lamb(Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon_or_default(epsilon)
 
-    def _slots(self) -> Sequence[Sequence[Slot]]:
+    def _tk_slots(self) -> Sequence[Sequence[Slot]]:
         return ((Slot("exp_avg", "momentum"), Slot("exp_avg_sq", "velocity")),)
 
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         params, mean, square = batch.params, batch.slots["exp_avg"], batch.slots["exp_avg_sq"]
         torch._foreach_lerp_(mean, grads, 1.0 - self.beta_1)
         torch._foreach_mul_(square, self.beta_2)
@@ -85,7 +85,7 @@ class Adafactor(Optimizer):
         self.clip_threshold = clip_threshold
         self.relative_step = relative_step
 
-    def _make_slots(self) -> None:
+    def _tk_make_slots(self) -> None:
         # Keras's files have row, column and full moment of each variable: for a matrix the last is what the first two make, a vector has
         # integer zeros for them.
         for variable in self._trainable_variables:
@@ -93,7 +93,7 @@ class Adafactor(Optimizer):
             state, name = self.state[first], getattr(variable, "name", None) or "variable"
             if len(shape) < 2:
                 self._keras_variables += [DerivedView(name, name, _integer_zero), DerivedView(name, name, _integer_zero)]
-                self._add_slot(variable, Slot("variance", "velocity"))
+                self._tk_add_slot(variable, Slot("variance", "velocity"))
                 continue
             for key, kept in (("row", shape[:-1]), ("col", (*shape[:-2], shape[-1]))):
                 state[key] = torch.zeros(kept, dtype=first.dtype, device=first.device)
@@ -101,7 +101,7 @@ class Adafactor(Optimizer):
             label = f"{variable_path(variable).replace('/', '_')}_velocity"
             self._keras_variables.append(DerivedView(label, f"{self.name}/{label}", partial(_full_moment, state)))
 
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         beta = 1.0 - t**self.beta_2_decay
         rate = kernels.minimum(lr, 1.0 / kernels.sqrt(t)) if self.relative_step else lr
         for variable, positions in batch.variables:
@@ -196,30 +196,30 @@ class Muon(Optimizer):
             return True
         return any(re.search(pattern, path) for pattern in self.exclude_layers)
 
-    def _make_slots(self) -> None:
+    def _tk_make_slots(self) -> None:
         for variable in self._trainable_variables:
-            self._add_slot(variable, Slot("exp_avg", "momentum"))
+            self._tk_add_slot(variable, Slot("exp_avg", "momentum"))
             if self._uses_adam(variable):
-                self._add_slot(variable, Slot("exp_avg_sq", "velocity"))
+                self._tk_add_slot(variable, Slot("exp_avg_sq", "velocity"))
 
-    def _make_plan(self, index: Sequence[int]) -> list[Batch]:
+    def _tk_make_plan(self, index: Sequence[int]) -> list[Batch]:
         """Batches of Adam's variables apart from those of matrices."""
-        adam = {i for v in self._trainable_variables if self._uses_adam(v) for i in self._positions[id(stored(v)[0])]}
-        plans = super()._make_plan([i for i in index if i in adam]), super()._make_plan([i for i in index if i not in adam])
+        adam = {i for v in self._trainable_variables if self._uses_adam(v) for i in self._tk_positions[id(stored(v)[0])]}
+        plans = super()._tk_make_plan([i for i in index if i in adam]), super()._tk_make_plan([i for i in index if i not in adam])
         return [*plans[0], *plans[1]]
 
-    def _run(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_run(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         adam = "exp_avg_sq" in batch.slots
         rate = lr * self.adam_lr_ratio if adam else lr
-        decay = self.adam_weight_decay if adam and "weight_decay" not in batch.group else self._decay_of(batch)
+        decay = self.adam_weight_decay if adam and "weight_decay" not in batch.group else self._tk_decay_of(batch)
         if decay and batch.decayed:
             torch._foreach_mul_(batch.decayed, 1.0 - lr * decay)
-        if self._by_variable:
-            Updater._update(self, batch, grads, lr, t)
+        if self._tk_by_variable:
+            Updater._tk_update(self, batch, grads, lr, t)
         else:
-            self._update(batch, grads, rate if adam else lr, t)
+            self._tk_update(batch, grads, rate if adam else lr, t)
 
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         mean = batch.slots["exp_avg"]
         if "exp_avg_sq" in batch.slots:
             alpha = lr * kernels.sqrt(one_minus_power(self.adam_beta_2, t)) / one_minus_power(self.adam_beta_1, t)
@@ -309,16 +309,16 @@ class ScheduleFreeAdamW(Optimizer):
         self.epsilon = epsilon_or_default(epsilon)
         self.warmup_steps = warmup_steps
 
-    def _slots(self) -> Sequence[Sequence[Slot]]:
+    def _tk_slots(self) -> Sequence[Sequence[Slot]]:
         return ((Slot("z", "momentum"), Slot("exp_avg_sq", "velocity")),)
 
-    def _make_slots(self) -> None:
-        super()._make_slots()
+    def _tk_make_slots(self) -> None:
+        super()._tk_make_slots()
         with torch.no_grad():
-            for p in self._params:
+            for p in self._tk_params:
                 self.state[p]["z"].copy_(p)
 
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         fast, square = batch.slots["z"], batch.slots["exp_avg_sq"]
         if self.warmup_steps:
             lr = lr * kernels.minimum(t / self.warmup_steps, 1.0)

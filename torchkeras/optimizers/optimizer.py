@@ -93,25 +93,25 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         self.state: defaultdict[Tensor, dict[str, Tensor]] = defaultdict(dict)
         for hooks in _HOOKS:
             setattr(self, hooks, OrderedDict())
-        self._group: dict[str, Any] = {"lr": 0.001}
-        self._groups: list[dict[str, Any]] = []
-        self._group_of: list[int] = []  # of each parameter
-        self._own_rate: set[int] = set()  # groups that were added with a rate of their own
-        self._state_to_load: dict[str, Any] | None = None
-        self._schedule: Callable | None = None
-        self._scheduler: LRScheduler | None = None
-        self._make_scheduler: Callable | None = None
+        self._tk_group: dict[str, Any] = {"lr": 0.001}
+        self._tk_groups: list[dict[str, Any]] = []
+        self._tk_group_of: list[int] = []  # of each parameter
+        self._tk_own_rate: set[int] = set()  # groups that were added with a rate of their own
+        self._tk_state_to_load: dict[str, Any] | None = None
+        self._tk_schedule: Callable | None = None
+        self._tk_scheduler: LRScheduler | None = None
+        self._tk_make_scheduler: Callable | None = None
         self._iterations = ScalarState("iteration", f"{self.name}/iteration", 0, torch.int32)
-        self._learning_rate = LearningRate(f"{self.name}/learning_rate", self._group)
-        self._scalars: dict[str, ScalarState] = {"iterations": self._iterations}
-        self._capturable = False
-        self._params: list[Tensor] = []
+        self._learning_rate = LearningRate(f"{self.name}/learning_rate", self._tk_group)
+        self._tk_scalars: dict[str, ScalarState] = {"iterations": self._iterations}
+        self._tk_capturable = False
+        self._tk_params: list[Tensor] = []
         self._trainable_variables: list[Any] = []
         self._keras_variables: list[Any] = []
-        self._positions: dict[int, list[int]] = {}
-        self._excluded: set[int] = set()
-        self._excluded_names: re.Pattern | None = None
-        self._pending_weight: Tensor | None = None
+        self._tk_positions: dict[int, list[int]] = {}
+        self._tk_excluded: set[int] = set()
+        self._tk_excluded_names: re.Pattern | None = None
+        self._tk_pending_weight: Tensor | None = None
         self.learning_rate = learning_rate
 
     # -- learning rate --------------------------------------------------------------------------------------------------------------
@@ -119,9 +119,9 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
     @property
     def learning_rate(self) -> Any:
         """The rate of the next update: a variable (`float()`, `assign`) or, where a schedule or a callable gives it, a tensor."""
-        if self._schedule is None:
+        if self._tk_schedule is None:
             return self._learning_rate
-        return torch.as_tensor(self._current_lr(), dtype=torch.float32)
+        return torch.as_tensor(self._tk_current_lr(), dtype=torch.float32)
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -131,19 +131,19 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             check_scheduler(value)
             if value.optimizer is not self:
                 raise ValueError(f"`learning_rate` must be a scheduler of this optimizer. Received: one of {value.optimizer}")
-            self._scheduler, self._schedule = value, None
+            self._tk_scheduler, self._tk_schedule = value, None
         elif callable(value) and not isinstance(value, (Tensor, Variable)):
             if not isinstance(value, LearningRateSchedule) and wants_optimizer(value):
-                self._make_scheduler, self._schedule = value, None
+                self._tk_make_scheduler, self._tk_schedule = value, None
                 if self.built:
-                    self._start_scheduler()
+                    self._tk_start_scheduler()
             else:
-                self._schedule, self._scheduler, self._make_scheduler = value, None, None
+                self._tk_schedule, self._tk_scheduler, self._tk_make_scheduler = value, None, None
         else:
-            if isinstance(self._schedule, LearningRateSchedule):
+            if isinstance(self._tk_schedule, LearningRateSchedule):
                 raise TypeError(
                     "`learning_rate` cannot be set to a number: this optimizer follows a schedule. Set another schedule, or make the "
-                    f"optimizer with a number. Received: {value!r} while following {type(self._schedule).__name__}"
+                    f"optimizer with a number. Received: {value!r} while following {type(self._tk_schedule).__name__}"
                 )
             try:
                 number = float(value)
@@ -152,7 +152,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
                     "`learning_rate` must be a number, a LearningRateSchedule, a callable or a torch scheduler. "
                     f"Received: {value!r} of type {type(value).__name__}"
                 ) from None
-            self._schedule = None
+            self._tk_schedule = None
             self._learning_rate.write(number)
 
     @property
@@ -164,25 +164,25 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
     def lr(self, value: Any) -> None:
         self.learning_rate = value
 
-    def _current_lr(self) -> float | Tensor:
+    def _tk_current_lr(self) -> float | Tensor:
         """The rate of the next update: a number on the host, a tensor in a captured step."""
-        schedule = self._schedule
+        schedule = self._tk_schedule
         if schedule is None:
             return self._learning_rate.number
         count = self._iterations
         if not isinstance(schedule, LearningRateSchedule):
-            return self._learning_rate.number if self._capturable and self.built else float(schedule())
+            return self._learning_rate.number if self._tk_capturable and self.built else float(schedule())
         if count.tensor is not None:
             return torch.as_tensor(schedule(count.tensor), dtype=torch.float32, device=count.tensor.device)
         # Schedules of this library work on Python numbers; a user's own was written for tensors.
         lr = float(schedule(count.number if is_builtin(type(schedule)) else count.value))
-        self._group["lr"] = lr
+        self._tk_group["lr"] = lr
         return lr
 
-    def _start_scheduler(self) -> None:
-        assert self._make_scheduler is not None
-        self._scheduler = self._make_scheduler(self)
-        check_scheduler(self._scheduler)
+    def _tk_start_scheduler(self) -> None:
+        assert self._tk_make_scheduler is not None
+        self._tk_scheduler = self._tk_make_scheduler(self)
+        check_scheduler(self._tk_scheduler)
 
     # -- building -------------------------------------------------------------------------------------------------------------------
 
@@ -194,16 +194,16 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
                 f"This {type(self).__name__} has no parameters yet. Call `optimizer.build(model.trainable_variables)` "
                 "(or `build(module.parameters())`) before using it as a torch optimizer."
             )
-        return self._groups
+        return self._tk_groups
 
     @param_groups.setter
     def param_groups(self, value: list[dict[str, Any]]) -> None:
-        self._groups = value
+        self._tk_groups = value
 
     @property
     def parameters(self) -> list[Tensor]:
         """The torch tensors that the optimizer updates; the gradients of `apply_stored` stand in this order."""
-        return self._params
+        return self._tk_params
 
     def build(self, variables: Iterable[Any]) -> None:
         """Make the state for these variables.
@@ -218,7 +218,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         if variables and isinstance(variables[0], dict):
             self.built = False
             self.build(variables[0]["params"])
-            self._groups[0].update({k: v for k, v in variables[0].items() if k != "params"})
+            self._tk_groups[0].update({k: v for k, v in variables[0].items() if k != "params"})
             for group in variables[1:]:
                 self.add_param_group(group)
             return
@@ -227,30 +227,30 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         params = [p for v in variables for p in stored(v)]
         if len({id(p) for p in params}) != len(params):
             raise ValueError("`variables` must hold each variable once. Received: one of them twice.")
-        self.built, self._groups, self._own_rate = False, [], set()
-        self._group.pop("params", None)
-        self._become_torch([{**self._group, "params": params}])
-        self._group = self._groups[0]
-        self._learning_rate.group = self._group
-        self._params, self._trainable_variables, self._keras_variables = params, variables, []
+        self.built, self._tk_groups, self._tk_own_rate = False, [], set()
+        self._tk_group.pop("params", None)
+        self._tk_become_torch([{**self._tk_group, "params": params}])
+        self._tk_group = self._tk_groups[0]
+        self._learning_rate.group = self._tk_group
+        self._tk_params, self._trainable_variables, self._keras_variables = params, variables, []
         self._opt_called = True  # schedulers look at it; steps do not always pass through `step`
-        self._locate()
-        self._make_state()
+        self._tk_locate()
+        self._tk_make_state()
         self.built = True
-        self._finish_build()
-        if self._state_to_load is not None:
-            state, self._state_to_load = self._state_to_load, None
+        self._tk_finish_build()
+        if self._tk_state_to_load is not None:
+            state, self._tk_state_to_load = self._tk_state_to_load, None
             self.load_state_dict(state)
 
-    def _make_state(self) -> None:
+    def _tk_make_state(self) -> None:
         """Averages, accumulators and slots of `_trainable_variables`."""
         if self.use_ema:
             self.add_optimizer_variables(self._trainable_variables, "average")
         if self.gradient_accumulation_steps:
             self.add_optimizer_variables(self._trainable_variables, "gradient_accumulator")
-            if self._pending_weight is None:
-                self._pending_weight = torch.zeros((), device=self._params[0].device)
-        self._make_slots()
+            if self._tk_pending_weight is None:
+                self._tk_pending_weight = torch.zeros((), device=self._tk_params[0].device)
+        self._tk_make_slots()
 
     def prepare(self, variables: Iterable[Any]) -> None:
         """Be ready to update these variables: builds on the first call.
@@ -266,24 +266,24 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             if variables:
                 self.build(variables)
             return
-        self._rebind(variables)
+        self._tk_rebind(variables)
         for variable in variables:
-            if id(stored(variable)[0]) not in self._positions:
+            if id(stored(variable)[0]) not in self._tk_positions:
                 raise ValueError(_unknown(variable))
 
-    def _rebind(self, variables: Iterable[Any]) -> None:
+    def _tk_rebind(self, variables: Iterable[Any]) -> None:
         """Follow variables whose tensors were exchanged (`load_state_dict(assign=True)`): their state, group and place stay."""
         by_path = {v.path: v for v in variables if isinstance(v, Variable)}
-        known = set(self._positions)
+        known = set(self._tk_positions)
         present = [
             v if not isinstance(v, Variable) or id(stored(v)[0]) in known and v.path not in by_path else by_path.get(v.path, v)
             for v in self._trainable_variables
         ]
         params = [p for v in present for p in stored(v)]
-        if len(params) == len(self._params) and all(a is b for a, b in zip(params, self._params)):
+        if len(params) == len(self._tk_params) and all(a is b for a, b in zip(params, self._tk_params)):
             return
         replaced = {}
-        for old, new in zip(self._params, params):
+        for old, new in zip(self._tk_params, params):
             if old is not new:
                 if old.shape != new.shape:
                     raise ValueError(
@@ -293,39 +293,39 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
                 replaced[id(old)] = new
                 slots = self.state.pop(old, {})
                 self.state[new] = {k: v.to(new.device) if v.shape == new.shape else v for k, v in slots.items()}
-        for group in self._groups:
+        for group in self._tk_groups:
             group["params"] = [replaced.get(id(p), p) for p in group["params"]]
-        self._excluded = {id(replaced[i]) if i in replaced else i for i in self._excluded}
+        self._tk_excluded = {id(replaced[i]) if i in replaced else i for i in self._tk_excluded}
         for view in self._keras_variables:
             if isinstance(view, SlotView):
                 view.variable = next((new for old, new in zip(self._trainable_variables, present) if view.variable is old), view.variable)
-        self._params, self._trainable_variables = params, present
-        self._locate()
-        self._finish_build()
+        self._tk_params, self._trainable_variables = params, present
+        self._tk_locate()
+        self._tk_finish_build()
 
     def settings(self) -> str:
         """The options that a captured step holds for good."""
-        names = [n for n in (*_BASE_ARGUMENTS, *self._own_arguments()) if n != "learning_rate"]
-        groups = [(g["lr"], g.get("weight_decay")) for g in self._groups[1:]] + [g.get("weight_decay") for g in self._groups[:1]]
-        return repr([(n, getattr(self, n, None)) for n in names] + [id(self._schedule), groups])
+        names = [n for n in (*_BASE_ARGUMENTS, *self._tk_own_arguments()) if n != "learning_rate"]
+        groups = [(g["lr"], g.get("weight_decay")) for g in self._tk_groups[1:]] + [g.get("weight_decay") for g in self._tk_groups[:1]]
+        return repr([(n, getattr(self, n, None)) for n in names] + [id(self._tk_schedule), groups])
 
-    def _become_torch(self, groups: list[dict[str, Any]]) -> None:
+    def _tk_become_torch(self, groups: list[dict[str, Any]]) -> None:
         """Run torch's constructor, keeping the hooks that were registered before."""
         hooks = {name: getattr(self, name) for name in _HOOKS}
         torch.optim.Optimizer.__init__(self, groups, {"lr": groups[0]["lr"]})
         self.__dict__.update(hooks)
 
-    def _make_slots(self) -> None:
-        for group in self._slots():
+    def _tk_make_slots(self) -> None:
+        for group in self._tk_slots():
             for variable in self._trainable_variables:
                 for slot in group:
-                    self._add_slot(variable, slot)
+                    self._tk_add_slot(variable, slot)
 
-    def _slots(self) -> Sequence[Sequence[Slot]]:
+    def _tk_slots(self) -> Sequence[Sequence[Slot]]:
         """The slots of the rule, as Keras orders them: group after group, within a group variable after variable."""
         return ()
 
-    def _add_slot(self, variable: Any, slot: Slot) -> SlotView:
+    def _tk_add_slot(self, variable: Any, slot: Slot) -> SlotView:
         for p in stored(variable):
             initial = slot.initial + slot.offset
             self.state[p][slot.key] = torch.full_like(p, initial, requires_grad=False, memory_format=torch.preserve_format)
@@ -333,42 +333,42 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         self._keras_variables.append(view)
         return view
 
-    def _locate(self) -> None:
+    def _tk_locate(self) -> None:
         """Where the parameters of each variable stand in `parameters`."""
-        self._positions, start = {}, 0
+        self._tk_positions, start = {}, 0
         for variable in self._trainable_variables:
             parts = stored(variable)
-            self._positions[id(parts[0])] = list(range(start, start + len(parts)))
+            self._tk_positions[id(parts[0])] = list(range(start, start + len(parts)))
             start += len(parts)
-        place = {id(p): n for n, group in enumerate(self._groups) for p in group["params"]}
-        self._group_of = [place.get(id(p), 0) for p in self._params]
+        place = {id(p): n for n, group in enumerate(self._tk_groups) for p in group["params"]}
+        self._tk_group_of = [place.get(id(p), 0) for p in self._tk_params]
 
-    def _finish_build(self) -> None:
+    def _tk_finish_build(self) -> None:
         """Make the lists that a step goes through; again whenever what they hold was exchanged."""
         decays = [self._use_weight_decay(v) for v in self._trainable_variables for _ in stored(v)]
-        self._decays = decays
+        self._tk_decays = decays
         # A user's rule, or a user's `update_step` on top of one of ours, goes variable by variable.
-        owner = next(c for c in type(self).__mro__ if "update_step" in vars(c) or "_update" in vars(c))
-        self._by_variable = not is_builtin(owner) or "_update" not in vars(owner) or owner is Updater
-        self._overwritten = [
-            self._positions[id(stored(v)[0])] for v in self._trainable_variables if getattr(v, "overwrite_with_gradient", False)
+        owner = next(c for c in type(self).__mro__ if "update_step" in vars(c) or "_tk_update" in vars(c))
+        self._tk_by_variable = not is_builtin(owner) or "_tk_update" not in vars(owner) or owner is Updater
+        self._tk_overwritten = [
+            self._tk_positions[id(stored(v)[0])] for v in self._trainable_variables if getattr(v, "overwrite_with_gradient", False)
         ]
-        self._constrained = [v for v in self._trainable_variables if getattr(v, "constraint", None) is not None]
-        self._plans: dict[tuple[int, ...], list[Batch]] = {}
-        self._plan = self._make_plan(range(len(self._params)))
-        self._dense = all(batch.dense for batch in self._plan)
-        self._place_scalars()
-        self._simple = (
-            not self._capturable and not self.use_ema and not self.gradient_accumulation_steps and not self._overwritten
-            and not self._constrained and not self._by_variable
+        self._tk_constrained = [v for v in self._trainable_variables if getattr(v, "constraint", None) is not None]
+        self._tk_plans: dict[tuple[int, ...], list[Batch]] = {}
+        self._tk_plan = self._tk_make_plan(range(len(self._tk_params)))
+        self._tk_dense = all(batch.dense for batch in self._tk_plan)
+        self._tk_place_scalars()
+        self._tk_simple = (
+            not self._tk_capturable and not self.use_ema and not self.gradient_accumulation_steps and not self._tk_overwritten
+            and not self._tk_constrained and not self._tk_by_variable
         )  # fmt: skip
-        if self._make_scheduler is not None and self._scheduler is None:
-            self._start_scheduler()
+        if self._tk_make_scheduler is not None and self._tk_scheduler is None:
+            self._tk_start_scheduler()
 
-    def _place_scalars(self) -> None:
-        for scalar in (*self._scalars.values(), self._learning_rate):
-            if self._capturable:
-                scalar.on_device(self._params[0].device)
+    def _tk_place_scalars(self) -> None:
+        for scalar in (*self._tk_scalars.values(), self._learning_rate):
+            if self._tk_capturable:
+                scalar.on_device(self._tk_params[0].device)
             else:
                 scalar.on_host()
 
@@ -388,7 +388,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
     @property
     def variables(self) -> list[Any]:
         """The optimizer's state as Keras variables, in Keras's order: iterations, learning rate unless scheduled, slots."""
-        own = [self._iterations] if self._schedule is not None else [self._iterations, self._learning_rate]
+        own = [self._iterations] if self._tk_schedule is not None else [self._iterations, self._learning_rate]
         return own + self._keras_variables
 
     def add_variable(
@@ -405,7 +405,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             layout: A placement of the variable, kept on it as `placement`.
             name: Its name.
         """
-        first = self._params[0]
+        first = self._tk_params[0]
         key = name or f"variable_{len(self._keras_variables)}"
         self.state[first][key] = initial_value(initializer, tuple(shape), dtypes.to_torch_dtype(dtype), first.device)
         view = TensorView(key, f"{self.name}/{key}", self.state[first], key)
@@ -421,7 +421,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             name: What the state is called (`"momentum"`).
             initializer: How it starts: a name, an initializer, a callable `(shape, dtype)`.
         """
-        view = self._add_slot(reference_variable, Slot(name or "var", name or "var"))
+        view = self._tk_add_slot(reference_variable, Slot(name or "var", name or "var"))
         if initializer != "zeros":
             shape, first = tuple(reference_variable.shape), stored(reference_variable)[0]
             view.assign(initial_value(initializer, shape, first.dtype, first.device))
@@ -488,7 +488,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         for i, variable in enumerate(variables):
             variable.assign(np.asarray(store[str(i)]))
 
-    def _derive_scalars(self) -> None:
+    def _tk_derive_scalars(self) -> None:
         """Recover, from the step count, state that a file had no place for."""
 
     # -- weight decay ---------------------------------------------------------------------------------------------------------------
@@ -502,14 +502,14 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         """
         if self.built:
             raise ValueError("`exclude_from_weight_decay()` must be called before the optimizer is built.")
-        self._excluded = {id(stored(v)[0]) for v in var_list or ()}
-        self._excluded_names = re.compile("|".join(var_names)) if var_names else None
+        self._tk_excluded = {id(stored(v)[0]) for v in var_list or ()}
+        self._tk_excluded_names = re.compile("|".join(var_names)) if var_names else None
 
     def _use_weight_decay(self, variable: Any) -> bool:
-        if id(stored(variable)[0]) in self._excluded:
+        if id(stored(variable)[0]) in self._tk_excluded:
             return False
         name = getattr(variable, "name", None) or ""
-        return self._excluded_names is None or self._excluded_names.search(name) is None
+        return self._tk_excluded_names is None or self._tk_excluded_names.search(name) is None
 
     # -- updating -------------------------------------------------------------------------------------------------------------------
 
@@ -543,16 +543,16 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             raise ValueError(
                 f"`grads` must hold one gradient for each variable. Received: {len(grads)} gradients for {len(variables)} variables"
             )
-        flat: list[Tensor | None] = [None] * len(self._params)
+        flat: list[Tensor | None] = [None] * len(self._tk_params)
         missing = []
         for grad, variable in zip(grads, variables):
-            positions = self._positions.get(id(stored(variable)[0]))
+            positions = self._tk_positions.get(id(stored(variable)[0]))
             if positions is None:
                 raise ValueError(_unknown(variable))
             if grad is None:
                 missing.append(variable_path(variable))
                 continue
-            first = self._params[positions[0]]
+            first = self._tk_params[positions[0]]
             grad = torch.as_tensor(value_of(grad), dtype=first.dtype, device=first.device)
             if grad.shape != variable.shape:
                 raise ValueError(
@@ -565,7 +565,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             raise ValueError("No gradients provided for any variable. Does the loss depend on the weights?")
         if missing:
             warn_missing(missing)
-        self._apply(shard.current().for_update(flat), None)
+        self._tk_apply(shard.current().for_update(flat), None)
 
     def stateless_apply(
         self, optimizer_variables: Sequence[Tensor], grads: Sequence[Any], trainable_variables: Sequence[Tensor]
@@ -614,7 +614,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         if not self.built:  # from torch's constructor
             super().add_param_group(param_group)
             return
-        whole = sorted(({*_BASE_ARGUMENTS, *self._own_arguments()} - {"weight_decay", "learning_rate"}) & set(param_group))
+        whole = sorted(({*_BASE_ARGUMENTS, *self._tk_own_arguments()} - {"weight_decay", "learning_rate"}) & set(param_group))
         if whole or "learning_rate" in param_group:
             name = whole[0] if whole else "learning_rate"
             cure = "its name is `lr` there" if name == "learning_rate" else "make a `MultiOptimizer` of two"
@@ -624,23 +624,23 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         params = [p for v in given for p in stored(v)]
         begun = self._iterations.read() // (self.gradient_accumulation_steps or 1)  # their first update is number 1, as in torch
         group = {"lr": float(self._learning_rate.read()), **param_group, "params": params, "begun": begun}
-        before = self._params, self._trainable_variables
+        before = self._tk_params, self._trainable_variables
         super().add_param_group(group)
         try:
-            self._params, self._trainable_variables = params, given
-            self._make_state()
+            self._tk_params, self._trainable_variables = params, given
+            self._tk_make_state()
         finally:
-            self._params, self._trainable_variables = [*before[0], *params], [*before[1], *given]
+            self._tk_params, self._trainable_variables = [*before[0], *params], [*before[1], *given]
         if "lr" in param_group:
-            self._own_rate.add(len(self._groups) - 1)
-        self._locate()
-        self._finish_build()
+            self._tk_own_rate.add(len(self._tk_groups) - 1)
+        self._tk_locate()
+        self._tk_finish_build()
 
     def state_dict(self) -> dict[str, Any]:
         """torch's state dict; the scalars of the state stand in the parameter group."""
         self.param_groups  # noqa: B018  not built: raises
-        for name, scalar in self._scalars.items():
-            self._group[name] = scalar.read()
+        for name, scalar in self._tk_scalars.items():
+            self._tk_group[name] = scalar.read()
         return super().state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -649,15 +649,15 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         Before `build` it is kept, and read as soon as there are tensors.
         """
         if not self.built:
-            self._state_to_load = state_dict
+            self._tk_state_to_load = state_dict
             return
         own_state, own_groups = self.state, self.param_groups
         own_lrs = [g["lr"] for g in own_groups]
         try:
             super().load_state_dict(state_dict)
-            new_state, new_groups = self.state, self._groups
+            new_state, new_groups = self.state, self._tk_groups
         finally:
-            self.state, self._groups = own_state, own_groups
+            self.state, self._tk_groups = own_state, own_groups
         with torch.no_grad():
             for p, slots in new_state.items():
                 for key, value in slots.items():
@@ -669,33 +669,33 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
                 own["lr"] = lr.fill_(float(new["lr"]))
             elif isinstance(own["lr"], Tensor):
                 own["lr"] = float(own["lr"])
-        self._restore_scalars()
+        self._tk_restore_scalars()
 
-    def _restore_scalars(self) -> None:
-        for name, scalar in self._scalars.items():
-            if name in self._group:
-                scalar.write(self._group[name])
+    def _tk_restore_scalars(self) -> None:
+        for name, scalar in self._tk_scalars.items():
+            if name in self._tk_group:
+                scalar.write(self._tk_group[name])
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         state.pop("step", None)  # a scheduler's wrapper around the method
         state.update({hooks: OrderedDict() for hooks in _HOOKS})
-        state["_plans"], state["_plan"] = {}, []
-        state["_excluded"] = {i for i, v in enumerate(self._trainable_variables) if id(stored(v)[0]) in self._excluded}
+        state["_tk_plans"], state["_tk_plan"] = {}, []
+        state["_tk_excluded"] = {i for i, v in enumerate(self._trainable_variables) if id(stored(v)[0]) in self._tk_excluded}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "param_groups" in state:  # torch's `load_state_dict` passes only these two
-            self.state, self._groups = state["state"], state["param_groups"]
+            self.state, self._tk_groups = state["state"], state["param_groups"]
             return
         self.__dict__.update(state)
         if self.built:
             self._patch_step_function()
-            self._excluded = {id(stored(self._trainable_variables[i])[0]) for i in self._excluded}
+            self._tk_excluded = {id(stored(self._trainable_variables[i])[0]) for i in self._tk_excluded}
             # A pickled dict keyed by parameters comes back with all keys, but maybe before they were whole.
             self.state = defaultdict(dict, dict(self.state))
-            self._locate()
-            self._finish_build()
+            self._tk_locate()
+            self._tk_finish_build()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
@@ -705,15 +705,15 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data."""
         values = {name: getattr(self, name) for name in _BASE_ARGUMENTS if name != "learning_rate"}
-        if self._schedule is not None:
-            rate: Any = serialize_keras_object(self._schedule)
+        if self._tk_schedule is not None:
+            rate: Any = serialize_keras_object(self._tk_schedule)
         else:
             rate = float(np.float32(self._learning_rate.read()))  # Keras keeps the rate in float32
-        own = {name: getattr(self, name) for name in self._own_arguments()}
+        own = {name: getattr(self, name) for name in self._tk_own_arguments()}
         return {"name": values.pop("name"), "learning_rate": rate, **values, **own}
 
     @classmethod
-    def _own_arguments(cls) -> list[str]:
+    def _tk_own_arguments(cls) -> list[str]:
         """The arguments that a rule of this library has besides the base's."""
         owner = next(c for c in cls.__mro__ if is_builtin(c) and "__init__" in vars(c))
         known = (*_BASE_ARGUMENTS, "self")

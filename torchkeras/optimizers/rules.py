@@ -56,13 +56,13 @@ class SGD(Optimizer):
         self.momentum = momentum
         self.nesterov = nesterov
 
-    def _slots(self) -> Sequence[Sequence[Slot]]:
+    def _tk_slots(self) -> Sequence[Sequence[Slot]]:
         return ((Slot("momentum_buffer", "momentum"),),) if self.momentum else ()
 
-    def _fused_kernel(self) -> bool:
+    def _tk_fused_kernel(self) -> bool:
         return not (self.momentum and self.nesterov)
 
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         params = batch.params
         # torch 2.13's kernel leaves half-precision parameters on a CPU as they are.
         on_cpu = params[0].device.type == "cpu"
@@ -120,19 +120,19 @@ class Adam(Optimizer):
         self.epsilon = epsilon_or_default(epsilon)
         self.amsgrad = amsgrad
 
-    def _slots(self) -> Sequence[Sequence[Slot]]:
+    def _tk_slots(self) -> Sequence[Sequence[Slot]]:
         moments = (Slot("exp_avg", "momentum"), Slot("exp_avg_sq", "velocity"))
         return (moments, (Slot("max_exp_avg_sq", "velocity_hat"),)) if self.amsgrad else (moments,)
 
-    def _fused_kernel(self) -> bool:
+    def _tk_fused_kernel(self) -> bool:
         return True
 
-    def _run(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
-        if not _fused(batch, lr, t) or self._by_variable:
-            super()._run(batch, grads, lr, t)
+    def _tk_run(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+        if not _fused(batch, lr, t) or self._tk_by_variable:
+            super()._tk_run(batch, grads, lr, t)
             return
         alpha = lr * kernels.sqrt(one_minus_power(self.beta_2, t)) / one_minus_power(self.beta_1, t)
-        decay, wanted = 0.0, self._decay_of(batch)
+        decay, wanted = 0.0, self._tk_decay_of(batch)
         if wanted and batch.decayed:
             if len(batch.decayed) == len(batch.params) and alpha:
                 decay = wanted * lr / alpha  # the kernel multiplies by its rate
@@ -145,7 +145,7 @@ class Adam(Optimizer):
             amsgrad=self.amsgrad, maximize=False,
         )  # fmt: skip
 
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         alpha = lr * kernels.sqrt(one_minus_power(self.beta_2, t)) / one_minus_power(self.beta_1, t)
         mean, square = batch.slots["exp_avg"], batch.slots["exp_avg_sq"]
         torch._foreach_lerp_(mean, grads, 1.0 - self.beta_1)
@@ -205,7 +205,7 @@ class RMSprop(Optimizer):
         self.epsilon = epsilon_or_default(epsilon)
         self.centered = centered
 
-    def _slots(self) -> Sequence[Sequence[Slot]]:
+    def _tk_slots(self) -> Sequence[Sequence[Slot]]:
         groups = [(Slot("square_avg", "velocity"),)]
         if self.momentum > 0:
             groups.append((Slot("momentum_buffer", "momentum"),))
@@ -213,7 +213,7 @@ class RMSprop(Optimizer):
             groups.append((Slot("grad_avg", "average_gradient"),))
         return groups
 
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         square = batch.slots["square_avg"]
         torch._foreach_mul_(square, self.rho)
         torch._foreach_addcmul_(square, grads, grads, value=1.0 - self.rho)
@@ -257,14 +257,14 @@ class Adagrad(Optimizer):
         self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = epsilon_or_default(epsilon)
 
-    def _slots(self) -> Sequence[Sequence[Slot]]:
+    def _tk_slots(self) -> Sequence[Sequence[Slot]]:
         # Stored with epsilon on top, so that torch's kernel, which adds its own after the root, serves with none.
         return ((Slot("sum", "accumulator", self.initial_accumulator_value, self.epsilon),),)
 
-    def _fused_kernel(self) -> bool:
+    def _tk_fused_kernel(self) -> bool:
         return True
 
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         total = batch.slots["sum"]
         if _fused(batch, lr, t):
             torch._fused_adagrad_(
@@ -297,10 +297,10 @@ class Adadelta(Optimizer):
         self.rho = rho
         self.epsilon = epsilon_or_default(epsilon)
 
-    def _slots(self) -> Sequence[Sequence[Slot]]:
+    def _tk_slots(self) -> Sequence[Sequence[Slot]]:
         return ((Slot("square_avg", "accumulated_grad"), Slot("acc_delta", "accumulated_delta_var")),)
 
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         square, changes = batch.slots["square_avg"], batch.slots["acc_delta"]
         torch._foreach_mul_(square, self.rho)
         torch._foreach_addcmul_(square, grads, grads, value=1.0 - self.rho)
@@ -333,10 +333,10 @@ class Adamax(Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon_or_default(epsilon)
 
-    def _slots(self) -> Sequence[Sequence[Slot]]:
+    def _tk_slots(self) -> Sequence[Sequence[Slot]]:
         return ((Slot("exp_avg", "momentum"), Slot("exp_inf", "norm")),)
 
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         mean, norm = batch.slots["exp_avg"], batch.slots["exp_inf"]
         torch._foreach_lerp_(mean, grads, 1.0 - self.beta_1)
         torch._foreach_mul_(norm, self.beta_2)
@@ -363,13 +363,13 @@ class Nadam(Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon_or_default(epsilon)
         self._product = ScalarState("variable", "variable", 1.0, torch.float32)
-        self._scalars["mu_product"] = self._product
+        self._tk_scalars["mu_product"] = self._product
 
-    def _slots(self) -> Sequence[Sequence[Slot]]:
+    def _tk_slots(self) -> Sequence[Sequence[Slot]]:
         return ((Slot("exp_avg", "momentum"), Slot("exp_avg_sq", "velocity")),)
 
-    def _make_slots(self) -> None:
-        super()._make_slots()
+    def _tk_make_slots(self) -> None:
+        super()._tk_make_slots()
         if not any(v is self._product for v in self._keras_variables):
             self._product.write(1.0)
             self._keras_variables.append(self._product)
@@ -382,17 +382,17 @@ class Nadam(Optimizer):
         held = self._product.number if self._product.tensor is None else self._product.tensor
         return held * self._scheduled_momentum(t)
 
-    def _derive_scalars(self) -> None:
+    def _tk_derive_scalars(self) -> None:
         made = self._iterations.read() // (self.gradient_accumulation_steps or 1)
         self._product.write(math.prod(self._scheduled_momentum(t) for t in range(1, made + 1)))
 
-    def _after_update(self, t: Any) -> None:
+    def _tk_after_update(self, t: Any) -> None:
         if self._product.tensor is not None:
             self._product.tensor.mul_(self._scheduled_momentum(t))
         else:
             self._product.number = self._next_product(t)
 
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         momentum, following = self._scheduled_momentum(t), self._scheduled_momentum(t + 1)
         product = self._next_product(t)
         mean, square = batch.slots["exp_avg"], batch.slots["exp_avg_sq"]
@@ -450,7 +450,7 @@ class Ftrl(Optimizer):
         self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
         self.beta = beta
 
-    def _slots(self) -> Sequence[Sequence[Slot]]:
+    def _tk_slots(self) -> Sequence[Sequence[Slot]]:
         return ((Slot("accumulator", "accumulator", self.initial_accumulator_value), Slot("linear", "linear")),)
 
     def _power(self, xs: list[Tensor]) -> list[Tensor]:
@@ -458,7 +458,7 @@ class Ftrl(Optimizer):
             return list(torch._foreach_sqrt(xs))
         return list(torch._foreach_pow(xs, -self.learning_rate_power))
 
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         params, total, linear = batch.params, batch.slots["accumulator"], batch.slots["linear"]
         shrinkage, l1 = self.l2_shrinkage_regularization_strength, self.l1_regularization_strength
         before = self._power(total)
@@ -514,10 +514,10 @@ class Lion(Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
 
-    def _slots(self) -> Sequence[Sequence[Slot]]:
+    def _tk_slots(self) -> Sequence[Sequence[Slot]]:
         return ((Slot("exp_avg", "momentum"),),)
 
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         mean = batch.slots["exp_avg"]
         direction = torch._foreach_lerp(mean, grads, 1.0 - self.beta_1)
         torch._foreach_sign_(direction)

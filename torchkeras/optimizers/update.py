@@ -81,76 +81,76 @@ class Updater:
     ema_overwrite_frequency: int | None
     loss_scale_factor: float | None
     gradient_accumulation_steps: int | None
-    _group: dict[str, Any]
-    _groups: list[dict[str, Any]]
-    _group_of: list[int]
-    _own_rate: set[int]
-    _schedule: Callable | None
-    _scheduler: LRScheduler | None
+    _tk_group: dict[str, Any]
+    _tk_groups: list[dict[str, Any]]
+    _tk_group_of: list[int]
+    _tk_own_rate: set[int]
+    _tk_schedule: Callable | None
+    _tk_scheduler: LRScheduler | None
     _iterations: ScalarState
     _learning_rate: LearningRate
-    _scalars: dict[str, ScalarState]
-    _capturable: bool
-    _simple: bool
-    _dense: bool
-    _by_variable: bool
-    _params: list[Tensor]
+    _tk_scalars: dict[str, ScalarState]
+    _tk_capturable: bool
+    _tk_simple: bool
+    _tk_dense: bool
+    _tk_by_variable: bool
+    _tk_params: list[Tensor]
     _trainable_variables: list[Any]
-    _constrained: list[Any]
-    _overwritten: list[list[int]]
-    _positions: dict[int, list[int]]
-    _decays: list[bool]
-    _plan: list[Batch]
-    _plans: dict[tuple[int, ...], list[Batch]]
-    _pending_weight: Tensor | None
+    _tk_constrained: list[Any]
+    _tk_overwritten: list[list[int]]
+    _tk_positions: dict[int, list[int]]
+    _tk_decays: list[bool]
+    _tk_plan: list[Batch]
+    _tk_plans: dict[tuple[int, ...], list[Batch]]
+    _tk_pending_weight: Tensor | None
     _optimizer_step_pre_hooks: dict[int, Any]
     _optimizer_step_post_hooks: dict[int, Any]
 
-    def _current_lr(self) -> Any:
+    def _tk_current_lr(self) -> Any:
         raise NotImplementedError
 
-    def _finish_build(self) -> None:
+    def _tk_finish_build(self) -> None:
         raise NotImplementedError
 
     # -- plans: which parameters a kernel call takes -------------------------------------------------------------------------------
 
-    def _make_plan(self, index: Sequence[int]) -> list[Batch]:
+    def _tk_make_plan(self, index: Sequence[int]) -> list[Batch]:
         """The batches that update the parameters at these positions."""
-        skipped = {i for positions in self._overwritten for i in positions}
+        skipped = {i for positions in self._tk_overwritten for i in positions}
         kinds: dict[Any, list[int]] = {}
         for i in index:
             if i not in skipped:
-                p = self._params[i]
-                kinds.setdefault((self._group_of[i], p.device, p.dtype), []).append(i)
-        return [self._make_batch(part) for positions in kinds.values() for part in self._split(positions)]
+                p = self._tk_params[i]
+                kinds.setdefault((self._tk_group_of[i], p.device, p.dtype), []).append(i)
+        return [self._tk_make_batch(part) for positions in kinds.values() for part in self._tk_split(positions)]
 
-    def _fused_kernel(self) -> bool:
+    def _tk_fused_kernel(self) -> bool:
         """Whether one kernel makes the whole update."""
         return False
 
-    def _split(self, index: list[int]) -> list[list[int]]:
+    def _tk_split(self, index: list[int]) -> list[list[int]]:
         """On a CPU, parts that stay in the cache between the passes of a rule; variables are not torn apart."""
-        if self._params[index[0]].device.type != "cpu" or self._fused_kernel() or self._capturable:
+        if self._tk_params[index[0]].device.type != "cpu" or self._tk_fused_kernel() or self._tk_capturable:
             return [index]
         parts: list[list[int]] = []
         size, wanted = _CACHED, set(index)
         for variable in self._trainable_variables:
-            positions = [i for i in self._positions[id(stored(variable)[0])] if i in wanted]
+            positions = [i for i in self._tk_positions[id(stored(variable)[0])] if i in wanted]
             if not positions:
                 continue
             if size >= _CACHED:
                 parts.append([])
                 size = 0
             parts[-1] += positions
-            size += sum(self._params[i].numel() for i in positions)
+            size += sum(self._tk_params[i].numel() for i in positions)
         return parts
 
-    def _make_batch(self, index: list[int]) -> Batch:
-        params = [self._params[i] for i in index]
+    def _tk_make_batch(self, index: list[int]) -> Batch:
+        params = [self._tk_params[i] for i in index]
         place = {i: n for n, i in enumerate(index)}
         variables = []
         for variable in self._trainable_variables:
-            positions = self._positions[id(stored(variable)[0])]
+            positions = self._tk_positions[id(stored(variable)[0])]
             if positions[0] in place:
                 variables.append((variable, [place[i] for i in positions if i in place]))
         keys = [k for k in self.state[params[0]] if all(k in self.state[p] for p in params)] if params else []
@@ -158,10 +158,10 @@ class Updater:
             index=index,
             params=params,
             slots={k: [self.state[p][k] for p in params] for k in keys},
-            decayed=[p for i, p in zip(index, params) if self._decays[i]],
+            decayed=[p for i, p in zip(index, params) if self._tk_decays[i]],
             variables=variables,
             dense=all(p.is_contiguous() and p.layout is torch.strided for p in params),
-            group=self._groups[self._group_of[index[0]]],
+            group=self._tk_groups[self._tk_group_of[index[0]]],
         )
 
     # -- steps ----------------------------------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ class Updater:
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        self._apply([p.grad for p in self._params], None)
+        self._tk_apply([p.grad for p in self._tk_params], None)
         return loss
 
     def apply_stored(self, grads: Sequence[Tensor | None] | None = None, weight: float | None = None) -> None:
@@ -193,49 +193,49 @@ class Updater:
             ValueError: Another number of gradients, or none that is not `None`.
         """
         if grads is None:
-            if self._has_step_hooks():
-                self._hooked(weight)
+            if self._tk_has_step_hooks():
+                self._tk_hooked(weight)
                 return
-            grads = [p.grad for p in self._params]
-        elif len(grads) != len(self._params):
+            grads = [p.grad for p in self._tk_params]
+        elif len(grads) != len(self._tk_params):
             raise ValueError(
-                f"`grads` must hold one gradient for each parameter. Received: {len(grads)} gradients for {len(self._params)} parameters"
+                f"`grads` must hold one gradient for each parameter. Received: {len(grads)} gradients for {len(self._tk_params)} parameters"
             )
         for i, g in enumerate(grads):
             if g is None:
-                self._check_present(grads, i)
+                self._tk_check_present(grads, i)
                 break
-        self._apply(grads, weight)
+        self._tk_apply(grads, weight)
 
-    def _check_present(self, grads: Sequence[Tensor | None], first: int) -> None:
+    def _tk_check_present(self, grads: Sequence[Tensor | None], first: int) -> None:
         """Complain about gradients that are missing, but for weights that were frozen since."""
-        trained = [g for g, p in zip(grads, self._params) if p.requires_grad]
+        trained = [g for g, p in zip(grads, self._tk_params) if p.requires_grad]
         if trained and all(g is None for g in trained):
             raise ValueError("No gradients provided for any variable. Does the loss depend on the weights?")
         names = []
         for variable in self._trainable_variables:
-            positions = self._positions[id(stored(variable)[0])]
-            if any(grads[i] is None and self._params[i].requires_grad for i in positions):
+            positions = self._tk_positions[id(stored(variable)[0])]
+            if any(grads[i] is None and self._tk_params[i].requires_grad for i in positions):
                 names.append(variable_path(variable))
         if names:
             warn_missing(names)
 
-    def _has_step_hooks(self) -> bool:
+    def _tk_has_step_hooks(self) -> bool:
         """Whether torch's step hooks, of this optimizer or of all, are to be called."""
         return bool(
             self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks or _torch._global_optimizer_pre_hooks
             or _torch._global_optimizer_post_hooks
         )  # fmt: skip
 
-    def _hooked(self, weight: float | None) -> None:
+    def _tk_hooked(self, weight: float | None) -> None:
         """`apply_stored` as `step` of a torch optimizer: between its hooks."""
         arguments: tuple[Any, dict[str, Any]] = ((self,), {})
         for hook in (*_torch._global_optimizer_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):
             arguments = hook(self, *arguments) or arguments
-        grads = [p.grad for p in self._params]
+        grads = [p.grad for p in self._tk_params]
         if any(g is None for g in grads):
-            self._check_present(grads, 0)
-        self._apply(grads, weight)
+            self._tk_check_present(grads, 0)
+        self._tk_apply(grads, weight)
         for hook in (*self._optimizer_step_post_hooks.values(), *_torch._global_optimizer_post_hooks.values()):
             hook(self, *arguments)
 
@@ -245,43 +245,44 @@ class Updater:
         Args:
             set_to_none: Whether `.grad` becomes `None`; else it is filled with zeros.
         """
-        for p in self._params:
+        for p in self._tk_params:
             if p.grad is not None:
                 if set_to_none:
                     p.grad = None
                 else:
                     p.grad = torch.zeros_like(p.grad) if p.grad.grad_fn is not None else p.grad.zero_()
 
-    def _apply(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
-        if self._simple and not (self.clipnorm or self.global_clipnorm or self.clipvalue or self.loss_scale_factor):
-            plan = self._plan
-            dense = self._dense
+    def _tk_apply(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
+        if self._tk_simple and not (self.clipnorm or self.global_clipnorm or self.clipvalue or self.loss_scale_factor):
+            plan = self._tk_plan
+            dense = self._tk_dense
             for g in grads:
                 if g is None or g.is_sparse or (dense and not g.is_contiguous()):
                     break
             else:
                 count = self._iterations
-                lr = self._group["lr"] if self._schedule is None else self._current_lr()
+                lr = self._tk_group["lr"] if self._tk_schedule is None else self._tk_current_lr()
                 t = count.number + 1
                 enabled = torch.is_grad_enabled()
                 torch._C._set_grad_enabled(False)
                 try:
                     if len(plan) == 1:
-                        self._run(plan[0], grads, lr, t)
+                        self._tk_run(plan[0], grads, lr, t)
                     else:
                         for batch in plan:
-                            self._run(batch, [grads[i] for i in batch.index], self._rate_of(batch, lr), t - batch.group.get("begun", 0))
+                            chosen = [grads[i] for i in batch.index]
+                            self._tk_run(batch, chosen, self._tk_rate_of(batch, lr), t - batch.group.get("begun", 0))
                 finally:
                     torch._C._set_grad_enabled(enabled)
-                self._after_update(t)
+                self._tk_after_update(t)
                 count.number = t
-                if self._scheduler is not None:
-                    self._scheduler.step()
+                if self._tk_scheduler is not None:
+                    self._tk_scheduler.step()
                 return
         with torch.no_grad():
-            self._apply_in_full(grads, weight)
+            self._tk_apply_in_full(grads, weight)
 
-    def _apply_in_full(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
+    def _tk_apply_in_full(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
         """One step with every option, or with some gradients missing; also what a captured step records."""
         index = [i for i, g in enumerate(grads) if g is not None]
         if not index:
@@ -291,61 +292,61 @@ class Updater:
             present = list(torch._foreach_mul(present, 1.0 / self.loss_scale_factor))
         window = self.gradient_accumulation_steps or 1
         if window > 1:
-            slots = [self.state[self._params[i]]["gradient_accumulator"] for i in index]
+            slots = [self.state[self._tk_params[i]]["gradient_accumulator"] for i in index]
             kernels.add_scaled_(slots, present, 1.0 if weight is None else float(weight))
-            assert self._pending_weight is not None
-            self._pending_weight.add_(1.0 if weight is None else float(weight))
+            assert self._tk_pending_weight is not None
+            self._tk_pending_weight.add_(1.0 if weight is None else float(weight))
             if (self._iterations.number + 1) % window:
-                self._bump(1)
+                self._tk_bump(1)
                 return
-            present = self._accumulated(slots)
-        self._update_by(index, present)
-        self._bump(1)
-        if self._scheduler is not None and not self._capturable:
-            self._scheduler.step()
+            present = self._tk_accumulated(slots)
+        self._tk_update_by(index, present)
+        self._tk_bump(1)
+        if self._tk_scheduler is not None and not self._tk_capturable:
+            self._tk_scheduler.step()
 
-    def _accumulated(self, slots: list[Tensor]) -> list[Tensor]:
+    def _tk_accumulated(self, slots: list[Tensor]) -> list[Tensor]:
         """The mean gradient of the window; the accumulators start again from zero."""
-        assert self._pending_weight is not None
-        mean = [s / self._pending_weight.to(device=s.device, dtype=s.dtype) for s in slots]
-        torch._foreach_zero_([self.state[p]["gradient_accumulator"] for p in self._params])
-        self._pending_weight.zero_()
+        assert self._tk_pending_weight is not None
+        mean = [s / self._tk_pending_weight.to(device=s.device, dtype=s.dtype) for s in slots]
+        torch._foreach_zero_([self.state[p]["gradient_accumulator"] for p in self._tk_params])
+        self._tk_pending_weight.zero_()
         return mean
 
-    def _update_by(self, index: list[int], grads: list[Tensor]) -> None:
+    def _tk_update_by(self, index: list[int], grads: list[Tensor]) -> None:
         """Clip, decay, update, average, constrain."""
         count, window = self._iterations, self.gradient_accumulation_steps or 1
-        if self._overwritten:
-            chosen = {i for positions in self._overwritten for i in positions}
+        if self._tk_overwritten:
+            chosen = {i for positions in self._tk_overwritten for i in positions}
             for i, g in zip(index, grads):
                 if i in chosen:
-                    self._params[i].copy_(g)
-        if len(index) == len(self._params):
-            plan = self._plan
+                    self._tk_params[i].copy_(g)
+        if len(index) == len(self._tk_params):
+            plan = self._tk_plan
         else:
-            plan = self._plans.get(tuple(index)) or self._plans.setdefault(tuple(index), self._make_plan(index))
-        lr = self._current_lr()
+            plan = self._tk_plans.get(tuple(index)) or self._tk_plans.setdefault(tuple(index), self._tk_make_plan(index))
+        lr = self._tk_current_lr()
         if count.tensor is not None:
             t: Any = (torch.div(count.tensor, window, rounding_mode="floor") + 1).to(torch.float32)
         else:
             t = count.number // window + 1
-        grads = self._clip(index, grads)
+        grads = self._tk_clip(index, grads)
         at = dict(zip(index, grads))
         for batch in plan:
             chosen_grads = [at[i] for i in batch.index]
             if batch.dense:
                 chosen_grads = [g.contiguous() for g in chosen_grads]
-            self._run(batch, chosen_grads, self._rate_of(batch, lr), t - batch.group.get("begun", 0))
-        self._after_update(t)
+            self._tk_run(batch, chosen_grads, self._tk_rate_of(batch, lr), t - batch.group.get("begun", 0))
+        self._tk_after_update(t)
         if self.use_ema:
-            self._average(t)
-        for variable in self._constrained:
+            self._tk_average(t)
+        for variable in self._tk_constrained:
             variable.assign(variable.constraint(variable.value))
 
-    def _clip(self, index: list[int], grads: list[Tensor]) -> list[Tensor]:
+    def _tk_clip(self, index: list[int], grads: list[Tensor]) -> list[Tensor]:
         if self.clipnorm:
             place = {i: n for n, i in enumerate(index)}
-            groups = [[place[i] for i in positions if i in place] for positions in self._positions.values() if len(positions) > 1]
+            groups = [[place[i] for i in positions if i in place] for positions in self._tk_positions.values() if len(positions) > 1]
             return kernels.clip_by_norm(grads, self.clipnorm, [g for g in groups if g] or None)
         if self.global_clipnorm:
             return kernels.clip_by_global_norm(grads, self.global_clipnorm)
@@ -353,36 +354,36 @@ class Updater:
             return kernels.clip_by_value(grads, self.clipvalue)
         return grads
 
-    def _bump(self, by: int) -> None:
+    def _tk_bump(self, by: int) -> None:
         if self._iterations.tensor is not None:
             self._iterations.tensor.add_(by)
         else:
             self._iterations.number += by
 
-    def _rate_of(self, batch: Batch, lr: Any) -> Any:
+    def _tk_rate_of(self, batch: Batch, lr: Any) -> Any:
         """The learning rate of a batch's group; a schedule is followed by the groups that were added without a rate."""
         group = batch.group
-        if group is self._group or (self._schedule is not None and self._group_of[batch.index[0]] not in self._own_rate):
+        if group is self._tk_group or (self._tk_schedule is not None and self._tk_group_of[batch.index[0]] not in self._tk_own_rate):
             return lr
         return group["lr"]
 
-    def _decay_of(self, batch: Batch) -> float:
+    def _tk_decay_of(self, batch: Batch) -> float:
         """The weight decay of a batch's group."""
         return batch.group.get("weight_decay", self.weight_decay) or 0.0
 
-    def _run(self, batch: Batch, grads: Any, lr: Any, t: Any) -> None:
-        decay = self._decay_of(batch)
+    def _tk_run(self, batch: Batch, grads: Any, lr: Any, t: Any) -> None:
+        decay = self._tk_decay_of(batch)
         if decay and batch.decayed:
             torch._foreach_mul_(batch.decayed, 1.0 - lr * decay)
-        if self._by_variable:
-            Updater._update(self, batch, grads, lr, t)
+        if self._tk_by_variable:
+            Updater._tk_update(self, batch, grads, lr, t)
         else:
-            self._update(batch, grads, lr, t)
+            self._tk_update(batch, grads, lr, t)
 
-    def _after_update(self, t: Any) -> None:
+    def _tk_after_update(self, t: Any) -> None:
         """What a rule changes once in each update, however many batches it has."""
 
-    def _update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
+    def _tk_update(self, batch: Batch, grads: list[Tensor], lr: Any, t: Any) -> None:
         """The rule, on lists of tensors.
 
         Args:
@@ -403,13 +404,13 @@ class Updater:
             variable: The variable.
             learning_rate: The learning rate, a number or a 0-d tensor.
         """
-        if type(self)._update is Updater._update:
+        if type(self)._tk_update is Updater._tk_update:
             raise NotImplementedError(f"{type(self).__name__} must define `update_step(self, gradient, variable, learning_rate)`.")
-        batch = self._make_batch(self._positions[id(stored(variable)[0])])
+        batch = self._tk_make_batch(self._tk_positions[id(stored(variable)[0])])
         window = self.gradient_accumulation_steps or 1
         parts = [g.contiguous() for g in to_torch(variable, gradient)]
         with torch.no_grad():
-            self._update(batch, parts, learning_rate, self._iterations.read() // window + 1)
+            self._tk_update(batch, parts, learning_rate, self._iterations.read() // window + 1)
 
     def flush(self) -> None:
         """Apply what an accumulation window that is not full has gathered; `fit` calls this at the end of an epoch.
@@ -423,26 +424,26 @@ class Updater:
         if not pending:
             return
         with torch.no_grad():
-            index = list(range(len(self._params)))
-            self._update_by(index, self._accumulated([self.state[p]["gradient_accumulator"] for p in self._params]))
+            index = list(range(len(self._tk_params)))
+            self._tk_update_by(index, self._tk_accumulated([self.state[p]["gradient_accumulator"] for p in self._tk_params]))
             self._iterations.write(self._iterations.read() + window - pending)
-            if self._scheduler is not None:
-                self._scheduler.step()
+            if self._tk_scheduler is not None:
+                self._tk_scheduler.step()
 
     def scale_loss(self, loss: Any) -> Any:
         """The loss times `loss_scale_factor`, to take gradients of."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
-    def _average(self, t: Any) -> None:
-        averages = [self.state[p]["average"] for p in self._params]
+    def _tk_average(self, t: Any) -> None:
+        averages = [self.state[p]["average"] for p in self._tk_params]
         # The first update starts the average from the weights.
         momentum = (t > 1).to(torch.float32) * self.ema_momentum if isinstance(t, Tensor) else (self.ema_momentum if t > 1 else 0.0)
         torch._foreach_mul_(averages, momentum)
-        kernels.add_scaled_(averages, self._params, 1.0 - momentum)
+        kernels.add_scaled_(averages, self._tk_params, 1.0 - momentum)
         if self.ema_overwrite_frequency:
             window = self.gradient_accumulation_steps or 1
             if (self._iterations.number // window + 1) % self.ema_overwrite_frequency == 0:
-                torch._foreach_copy_(self._params, averages)
+                torch._foreach_copy_(self._tk_params, averages)
 
     def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
         """Give the variables their final values at the end of training: with `use_ema`, the averages."""
@@ -450,7 +451,7 @@ class Updater:
             return
         with torch.no_grad():
             for variable in var_list:
-                if id(stored(variable)[0]) not in self._positions:
+                if id(stored(variable)[0]) not in self._tk_positions:
                     raise ValueError(f"`var_list` holds '{variable_path(variable)}', which this optimizer was not built with.")
                 for p in stored(variable):
                     p.copy_(self.state[p]["average"])
@@ -464,20 +465,20 @@ class Updater:
         Set it before capturing. Between replays call `advance()`; a new learning rate is written into its tensor. Setting it to
         `False` brings the numbers back to the host.
         """
-        return self._capturable
+        return self._tk_capturable
 
     @capturable.setter
     def capturable(self, value: bool) -> None:
-        if bool(value) != self._capturable:
-            self._capturable = bool(value)
+        if bool(value) != self._tk_capturable:
+            self._tk_capturable = bool(value)
             if self.built:
-                self._finish_build()
-                self._sync_callable_lr()
+                self._tk_finish_build()
+                self._tk_sync_callable_lr()
 
     def state_tensors(self) -> list[Tensor]:
         """Every tensor besides the parameters that a captured step reads and changes: scalars and slots."""
-        scalars = [s.tensor for s in (*self._scalars.values(), self._learning_rate) if s.tensor is not None]
-        pending = [] if self._pending_weight is None else [self._pending_weight]
+        scalars = [s.tensor for s in (*self._tk_scalars.values(), self._learning_rate) if s.tensor is not None]
+        pending = [] if self._tk_pending_weight is None else [self._tk_pending_weight]
         return scalars + pending + [t for p in list(self.state) for t in self.state[p].values()]
 
     def capture_key(self) -> tuple[bool, ...]:
@@ -492,13 +493,13 @@ class Updater:
         """Call after each replay of a captured step: counts it on the host, and renews the rate from a callable or torch scheduler."""
         update = self.capture_key()[0]
         self._iterations.number += 1
-        if update and self._scheduler is not None:
-            self._scheduler.step()
-        self._sync_callable_lr()
+        if update and self._tk_scheduler is not None:
+            self._tk_scheduler.step()
+        self._tk_sync_callable_lr()
 
-    def _sync_callable_lr(self) -> None:
-        if self._capturable and self._schedule is not None and not isinstance(self._schedule, LearningRateSchedule):
-            self._group["lr"].fill_(float(self._schedule()))
+    def _tk_sync_callable_lr(self) -> None:
+        if self._tk_capturable and self._tk_schedule is not None and not isinstance(self._tk_schedule, LearningRateSchedule):
+            self._tk_group["lr"].fill_(float(self._tk_schedule()))
 
 
 def warn_missing(names: list[str]) -> None:

@@ -25,25 +25,25 @@ class _Wrapper(Optimizer):
 
     @property
     def capturable(self) -> bool:
-        return self._capturable
+        return self._tk_capturable
 
     @capturable.setter
     def capturable(self, value: bool) -> None:
-        self._capturable = bool(value)
+        self._tk_capturable = bool(value)
         for optimizer in self._inside():
             optimizer.capturable = value
         if self.built:
-            self._place_scalars()
+            self._tk_place_scalars()
 
-    def _place_scalars(self) -> None:
-        for scalar in self._scalars.values():
-            if self._capturable:
-                scalar.on_device(self._params[0].device)
+    def _tk_place_scalars(self) -> None:
+        for scalar in self._tk_scalars.values():
+            if self._tk_capturable:
+                scalar.on_device(self._tk_params[0].device)
             else:
                 scalar.on_host()
 
     def state_tensors(self) -> list[Tensor]:
-        own = [s.tensor for s in self._scalars.values() if s.tensor is not None]
+        own = [s.tensor for s in self._tk_scalars.values() if s.tensor is not None]
         return own + [t for optimizer in self._inside() for t in optimizer.state_tensors()]
 
     def capture_key(self) -> tuple[bool, ...]:
@@ -66,13 +66,13 @@ class _Wrapper(Optimizer):
             )
         super().add_param_group(param_group)
 
-    def _rebind(self, variables: Iterable[Any]) -> None:
+    def _tk_rebind(self, variables: Iterable[Any]) -> None:
         variables = list(variables)
-        before = [p for optimizer in self._inside() for p in optimizer._params]
+        before = [p for optimizer in self._inside() for p in optimizer._tk_params]
         for optimizer in self._inside():
             if optimizer.built:
-                optimizer._rebind(variables)
-        after = [p for optimizer in self._inside() for p in optimizer._params]
+                optimizer._tk_rebind(variables)
+        after = [p for optimizer in self._inside() for p in optimizer._tk_params]
         if len(before) != len(after) or any(a is not b for a, b in zip(before, after)):
             by_path = {v.path: v for v in variables if isinstance(v, Variable)}
             self._join([by_path.get(v.path, v) if isinstance(v, Variable) else v for v in self._trainable_variables])
@@ -82,15 +82,15 @@ class _Wrapper(Optimizer):
 
     def _join(self, variables: list[Any]) -> None:
         """Show the parts' groups and state as this optimizer's own, torch's way."""
-        self._params = [p for v in variables for p in stored(v)]
+        self._tk_params = [p for v in variables for p in stored(v)]
         self._trainable_variables = variables
-        self.built, self._groups = False, []
-        self._become_torch([{"params": self._params, "lr": 0.0}])
-        self._locate()
+        self.built, self._tk_groups = False, []
+        self._tk_become_torch([{"params": self._tk_params, "lr": 0.0}])
+        self._tk_locate()
         self._share()
         self._opt_called = True
         self.built = True
-        if self._capturable:
+        if self._tk_capturable:
             self.capturable = True
 
     def _share(self) -> None:
@@ -99,40 +99,40 @@ class _Wrapper(Optimizer):
             for p, slots in optimizer.state.items():
                 shared[p] = slots
         self.state = shared
-        self._groups = [optimizer._group for optimizer in self._inside() if optimizer.built]
-        if self._groups:
-            self._group = self._groups[0]
+        self._tk_groups = [optimizer._tk_group for optimizer in self._inside() if optimizer.built]
+        if self._tk_groups:
+            self._tk_group = self._tk_groups[0]
 
     def state_dict(self) -> dict[str, Any]:
         self.param_groups  # noqa: B018  not built: raises
         for optimizer in self._inside():
-            for name, scalar in optimizer._scalars.items():
-                optimizer._group[name] = scalar.read()
-        for name, scalar in self._scalars.items():
-            self._group[f"outer_{name}"] = scalar.read()
+            for name, scalar in optimizer._tk_scalars.items():
+                optimizer._tk_group[name] = scalar.read()
+        for name, scalar in self._tk_scalars.items():
+            self._tk_group[f"outer_{name}"] = scalar.read()
         return torch.optim.Optimizer.state_dict(self)
 
-    def _restore_scalars(self) -> None:
+    def _tk_restore_scalars(self) -> None:
         for optimizer in self._inside():
-            optimizer._restore_scalars()
-        for name, scalar in self._scalars.items():
-            if f"outer_{name}" in self._group:
-                scalar.write(self._group[f"outer_{name}"])
+            optimizer._tk_restore_scalars()
+        for name, scalar in self._tk_scalars.items():
+            if f"outer_{name}" in self._tk_group:
+                scalar.write(self._tk_group[f"outer_{name}"])
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "param_groups" in state:
-            self.state, self._groups = state["state"], state["param_groups"]
+            self.state, self._tk_groups = state["state"], state["param_groups"]
             return
         self.__dict__.update(state)
         if self.built:
             self._patch_step_function()
-            self._locate()
+            self._tk_locate()
             self._share()
 
     def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
         variables = list(var_list)
         for optimizer in self._inside():
-            optimizer.finalize_variable_values([v for v in variables if id(stored(v)[0]) in optimizer._positions])
+            optimizer.finalize_variable_values([v for v in variables if id(stored(v)[0]) in optimizer._tk_positions])
 
     def exclude_from_weight_decay(self, var_list: Iterable[Any] | None = None, var_names: Iterable[str] | None = None) -> None:
         if self.built:
@@ -180,7 +180,7 @@ class LossScaleOptimizer(_Wrapper):
         self._outer_rate.path = f"{self.name}/learning_rate"
         self.step_counter = ScalarState("step_counter", f"{self.name}/step_counter", 0, torch.int32)
         self.dynamic_scale = ScalarState("dynamic_scale", f"{self.name}/dynamic_scale", float(initial_scale), torch.float32)
-        self._scalars = {"step_counter": self.step_counter, "dynamic_scale": self.dynamic_scale}
+        self._tk_scalars = {"step_counter": self.step_counter, "dynamic_scale": self.dynamic_scale}
 
     def _inside(self) -> list[Optimizer]:
         return [self.inner_optimizer]
@@ -216,7 +216,7 @@ class LossScaleOptimizer(_Wrapper):
 
     def load_own_variables(self, store: Any) -> None:
         super().load_own_variables(store)
-        self.inner_optimizer._derive_scalars()
+        self.inner_optimizer._tk_derive_scalars()
 
     def build(self, variables: Iterable[Any]) -> None:
         variables = list(variables)
@@ -232,19 +232,19 @@ class LossScaleOptimizer(_Wrapper):
         scale = self.dynamic_scale
         return loss * (scale.number if scale.tensor is None else scale.tensor)
 
-    def _apply(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
+    def _tk_apply(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
         present = [g.to_dense() if g.is_sparse else g for g in grads if g is not None]
         if not present:
             return
         with torch.no_grad():
             finite = self.check_finite(present)
-            if self._capturable:
+            if self._tk_capturable:
                 self._apply_where(finite, grads, present, weight)
                 return
             scale = self.dynamic_scale.number
             # The host must know whether to step, as in torch's GradScaler: the one synchronization.
             if bool(finite):
-                self.inner_optimizer._apply(_spread(grads, torch._foreach_mul(present, 1.0 / scale)), weight)
+                self.inner_optimizer._tk_apply(_spread(grads, torch._foreach_mul(present, 1.0 / scale)), weight)
                 self.step_counter.number += 1
                 if self.step_counter.number >= self.dynamic_growth_steps:
                     self.step_counter.number, self.dynamic_scale.number = 0, scale * 2.0
@@ -253,10 +253,10 @@ class LossScaleOptimizer(_Wrapper):
 
     def _apply_where(self, finite: Tensor, grads: Sequence[Tensor | None], present: list[Tensor], weight: float | None) -> None:
         """The step in a captured graph: made, then taken back on the device where a gradient was not finite."""
-        changed = [*self._params, *self.inner_optimizer.state_tensors()]
+        changed = [*self._tk_params, *self.inner_optimizer.state_tensors()]
         before = [t.detach().clone() for t in changed]
         scale, counter = self.dynamic_scale.value, self.step_counter.value
-        self.inner_optimizer._apply(_spread(grads, torch._foreach_mul(present, 1.0 / scale)), weight)
+        self.inner_optimizer._tk_apply(_spread(grads, torch._foreach_mul(present, 1.0 / scale)), weight)
         for tensor, old in zip(changed, before):
             tensor.copy_(torch.where(finite, tensor, old))
         grown = (counter + 1) >= self.dynamic_growth_steps
@@ -413,15 +413,15 @@ class MultiOptimizer(_Wrapper):
         self._parts = [(optimizer, index) for optimizer, _, index in chosen]
         self._join(variables)
 
-    def _apply(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
+    def _tk_apply(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
         if self.loss_scale_factor:
             factor = 1.0 / self.loss_scale_factor
             grads = [None if g is None else g * factor for g in grads]
         for optimizer, index in self._parts:
             if index:
-                optimizer._apply([grads[i] for i in index], weight)
+                optimizer._tk_apply([grads[i] for i in index], weight)
         with torch.no_grad():
-            self._bump(1)
+            self._tk_bump(1)
 
     def flush(self) -> None:
         """Apply what accumulation windows that are not full have gathered."""

@@ -130,11 +130,11 @@ class ReadStore:
     """
 
     def __init__(self, reader: H5Reader, group: Any) -> None:
-        self._reader, self._group = reader, group
+        self._reader, self._tk_group = reader, group
 
     def keys(self) -> list[str]:
         """The names."""
-        return [] if self._group is None else list(self._group.keys())
+        return [] if self._tk_group is None else list(self._tk_group.keys())
 
     def __len__(self) -> int:
         return len(self.keys())
@@ -143,12 +143,12 @@ class ReadStore:
         return iter(self.keys())
 
     def __contains__(self, name: str) -> bool:
-        return self._group is not None and name in self._group
+        return self._tk_group is not None and name in self._tk_group
 
     def __getitem__(self, name: str) -> Any:
-        item = self._reader.child(self._group, name)
+        item = self._reader.child(self._tk_group, name)
         if item is None:
-            raise KeyError(f"{self._reader.label} has no array {name!r} at {getattr(self._group, 'name', '')}.")
+            raise KeyError(f"{self._reader.label} has no array {name!r} at {getattr(self._tk_group, 'name', '')}.")
         return ReadStore(self._reader, item) if isinstance(item, h5py.Group) else StoredArray(item)
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -158,7 +158,7 @@ class ReadStore:
     @property
     def attrs(self) -> dict[str, Any]:
         """The attributes of the group."""
-        return {} if self._group is None else dict(self._group.attrs)
+        return {} if self._tk_group is None else dict(self._tk_group.attrs)
 
 
 class StoredArray:
@@ -189,24 +189,24 @@ class WriteStore:
     """What `save_own_variables` gets: assigning an array writes it."""
 
     def __init__(self, group: h5py.Group) -> None:
-        self._group = group
+        self._tk_group = group
 
     def __setitem__(self, name: str, value: Any) -> None:
         if isinstance(value, torch.Tensor):
             value = value.detach().cpu()
             value = (value.float() if value.dtype is torch.bfloat16 else value).numpy()
-        if name in self._group:
-            del self._group[name]
-        self._group.create_dataset(name, data=np.asarray(value))
+        if name in self._tk_group:
+            del self._tk_group[name]
+        self._tk_group.create_dataset(name, data=np.asarray(value))
 
     def __getitem__(self, name: str) -> Any:
-        return self._group[name]
+        return self._tk_group[name]
 
     def keys(self) -> list[str]:
         """The names written so far."""
-        return list(self._group.keys())
+        return list(self._tk_group.keys())
 
     @property
     def attrs(self) -> Any:
         """The attributes of the group, to write to."""
-        return self._group.attrs
+        return self._tk_group.attrs

@@ -49,7 +49,7 @@ class CapturedStep:
         self.seen: dict[Any, int] = {}
         self.begun: Any = None  # the optimizer whose first step, which makes what is made lazily, is done
         self.failed = False
-        self._run: Any = None
+        self._tk_run: Any = None
         self._facts: Any = None
 
     def __call__(self, model: Runnable, batch: Any) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class CapturedStep:
         key = (tuple([t.shape for t in leaves]), optimizer.capture_key(), self._made_of(model))
         run = self.graphs.get(key)
         if run is None:
-            run = self._prepare(key, model, batch, leaves)
+            run = self._tk_prepare(key, model, batch, leaves)
             if run is None:
                 return
         with torch.no_grad():
@@ -80,14 +80,14 @@ class CapturedStep:
     def _made_of(self, model: Runnable) -> Any:
         """What a graph holds for good besides shapes; looked up once in each run, and in each step by hand."""
         run = Run.current()
-        if run is None or run is not self._run:
-            self._run = run
+        if run is None or run is not self._tk_run:
+            self._tk_run = run
             optimizer = model.optimizer
             parameters = tuple([(id(p), p.data_ptr(), p.requires_grad) for p in model.parameters()])
             self._facts = (id(optimizer), optimizer.settings(), id(model.loss), parameters)
         return self._facts
 
-    def _prepare(self, key: Any, model: Runnable, batch: Any, leaves: list[torch.Tensor]) -> Callable | None:
+    def _tk_prepare(self, key: Any, model: Runnable, batch: Any, leaves: list[torch.Tensor]) -> Callable | None:
         """The compiled graph for these shapes, or `None` after an eager step."""
         self.seen[key] = self.seen.get(key, 0) + 1
         if self.graphs and self.seen[key] < _PATIENCE and any(known[1:] == key[1:] for known in self.graphs):

@@ -52,7 +52,7 @@ class Runnable(Trainable, Protocol):
     def predict_step(self, data: Any) -> Any:
         """One step of prediction."""
 
-    def _is_graph(self) -> bool: ...
+    def _tk_is_graph(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Run:
         self._asks = ddp.any_of(any(wants[f"on_{self.kind.hook}_batch_{when}"] for when in ("begin", "end")))
         if self.kind.training:
             ddp.same_state(self.model)
-            self._reducer = ddp.Reducer(self.shard, whole=self.model._is_graph() and not self.model._overrides("train_step"))
+            self._reducer = ddp.Reducer(self.shard, whole=self.model._tk_is_graph() and not self.model._tk_overrides("train_step"))
 
     # -- the loop -----------------------------------------------------------------------------------------------------------------------
 
@@ -324,7 +324,7 @@ class StepFunction:
 
 def train_once(model: Runnable, batch: Any) -> dict[str, Any]:
     """The model's `train_step`; where it is not overridden its logs are computed when they are read."""
-    if model._overrides("train_step"):
+    if model._tk_overrides("train_step"):
         return model.train_step(batch)
     return logs_of(model, train(model, batch))
 
@@ -334,7 +334,7 @@ def test_once(model: Runnable, batch: Any) -> dict[str, Any]:
     if torch.is_grad_enabled():  # by hand
         with torch.no_grad():
             return test_once(model, batch)
-    return model.test_step(batch) if model._overrides("test_step") else logs_of(model, test(model, batch))
+    return model.test_step(batch) if model._tk_overrides("test_step") else logs_of(model, test(model, batch))
 
 
 def predict_once(model: Runnable, batch: Any) -> Any:

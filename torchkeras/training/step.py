@@ -49,9 +49,9 @@ class Trainable(Protocol):
     def get_metrics_result(self) -> dict[str, Any]:
         """Name to value of all metrics."""
 
-    def _update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None: ...
+    def _tk_update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None: ...
 
-    def _overrides(self, method: str) -> bool: ...
+    def _tk_overrides(self, method: str) -> bool: ...
 
 
 # -- the four pieces ------------------------------------------------------------------------------------------------------------------
@@ -133,9 +133,9 @@ def record(model: Trainable, loss: torch.Tensor, rows: int, x: Any, y: Any, y_pr
             tracker.to(loss.device)
         tracker.total.add_(loss.detach(), alpha=rows)
         tracker.count.add_(rows)
-        if model._overrides("compute_metrics"):
+        if model._tk_overrides("compute_metrics"):
             return model.compute_metrics(x, y, y_pred, sample_weight)
-        model._update_metrics(y, y_pred, sample_weight)
+        model._tk_update_metrics(y, y_pred, sample_weight)
     return None
 
 

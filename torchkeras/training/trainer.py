@@ -41,13 +41,13 @@ class Trainer:
     train_function: Any
     test_function: Any
     predict_function: Any
-    _compile_arguments: Any
-    _compiled_loss: Any
-    _compiled_metrics: Any
+    _tk_compile_arguments: Any
+    _tk_compiled_loss: Any
+    _tk_compiled_metrics: Any
     _loss_tracker: Any
-    _only_name: list[str] | None
+    _tk_only_name: list[str] | None
     _flatten_layers: Any
-    _device: Any
+    _tk_device: Any
     losses: list[torch.Tensor]
     zero_grad: Callable[..., None]
     weights: list[Any]
@@ -61,11 +61,11 @@ class Trainer:
     stop_evaluating: bool
     stop_predicting: bool
 
-    def _init_trainer(self) -> None:
+    def _tk_init_trainer(self) -> None:
         self.__dict__.update(
             compiled=False, optimizer=None, loss=None, stop_training=False, history=None, jit_compile=False, run_eagerly=False,
-            steps_per_execution=1, _compile_arguments=None, _compiled_loss=None, _compiled_metrics=None, _loss_tracker=None,
-            _only_name=None, train_function=None, test_function=None, predict_function=None, stop_evaluating=False,
+            steps_per_execution=1, _tk_compile_arguments=None, _tk_compiled_loss=None, _tk_compiled_metrics=None, _loss_tracker=None,
+            _tk_only_name=None, train_function=None, test_function=None, predict_function=None, stop_evaluating=False,
             stop_predicting=False,
         )  # fmt: skip
 
@@ -115,16 +115,16 @@ class Trainer:
         _check_names(loss, metrics, weighted_metrics)
         self.__dict__.update(
             optimizer=made, loss=loss, jit_compile=jit_compile is True, run_eagerly=run_eagerly, compiled=True, stop_training=False,
-            steps_per_execution=steps_per_execution, _compile_arguments=arguments, _compiled_loss=compiled_loss,
-            _compiled_metrics=CompiledMetrics(metrics, weighted_metrics), _loss_tracker=_mean("loss"),
-            train_function=None, test_function=None, predict_function=None, _only_name=None,
+            steps_per_execution=steps_per_execution, _tk_compile_arguments=arguments, _tk_compiled_loss=compiled_loss,
+            _tk_compiled_metrics=CompiledMetrics(metrics, weighted_metrics), _loss_tracker=_mean("loss"),
+            train_function=None, test_function=None, predict_function=None, _tk_only_name=None,
         )  # fmt: skip
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """The arguments of `compile` as plain data; `None` before it."""
         if not self.compiled:
             return None
-        kept = {k: v for k, v in self._compile_arguments.items() if k != "auto_scale_loss"}
+        kept = {k: v for k, v in self._tk_compile_arguments.items() if k != "auto_scale_loss"}
         if not isinstance(kept["optimizer"], (str, dict, optimizers.Optimizer)):
             warnings.warn(
                 "The optimizer of the model is torch's own and is not saved with it. Compile the loaded model again.", stacklevel=2
@@ -140,7 +140,7 @@ class Trainer:
         if self.built and hasattr(self.optimizer, "build"):
             self.optimizer.build(self.trainable_variables)
 
-    def _check_compiled(self, method: str) -> None:
+    def _tk_check_compiled(self, method: str) -> None:
         if not self.compiled:
             raise ValueError(f"The model {self.name!r} must be compiled before `{method}`. Call `model.compile(optimizer, loss)` first.")
 
@@ -152,10 +152,10 @@ class Trainer:
         found: list[Any] = []
         if self.compiled:
             found.append(self._loss_tracker)
-            if self._compiled_loss is not None:
-                found += self._compiled_loss.trackers
-            found += self._compiled_metrics.metrics
-        own = {id(m): m for layer in self._flatten_layers() for m in layer._metrics}
+            if self._tk_compiled_loss is not None:
+                found += self._tk_compiled_loss.trackers
+            found += self._tk_compiled_metrics.metrics
+        own = {id(m): m for layer in self._flatten_layers() for m in layer._tk_metrics}
         return found + [m for m in own.values() if not any(m is f for f in found)]
 
     @property
@@ -176,25 +176,25 @@ class Trainer:
             results.update(value if isinstance(value, dict) else {metric.name: value})
         return results
 
-    def _update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
-        compiled = self._compiled_metrics
+    def _tk_update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
+        compiled = self._tk_compiled_metrics
         if compiled.entries is None:
-            self._build_metrics(y, y_pred)
+            self._tk_build_metrics(y, y_pred)
         if compiled.entries and y is not None:
-            compiled.update(y, y_pred, sample_weight, self._output_names(y_pred))
+            compiled.update(y, y_pred, sample_weight, self._tk_output_names(y_pred))
 
-    def _build_metrics(self, y: Any, y_pred: Any) -> None:
-        loss_of = self._compiled_loss.loss_of if self._compiled_loss is not None else lambda i: None
-        self._compiled_metrics.build(y, y_pred, self._output_names(y_pred), loss_of)
-        for metric in self._compiled_metrics.metrics:
+    def _tk_build_metrics(self, y: Any, y_pred: Any) -> None:
+        loss_of = self._tk_compiled_loss.loss_of if self._tk_compiled_loss is not None else lambda i: None
+        self._tk_compiled_metrics.build(y, y_pred, self._tk_output_names(y_pred), loss_of)
+        for metric in self._tk_compiled_metrics.metrics:
             if hasattr(metric, "to"):
-                metric.to(self._device())
+                metric.to(self._tk_device())
 
-    def _output_names(self, y_pred: Any) -> list[str]:
+    def _tk_output_names(self, y_pred: Any) -> list[str]:
         if isinstance(y_pred, torch.Tensor):
-            if self._only_name is None:
-                self._only_name = list(getattr(self, "output_names", None) or ["output"])[:1]
-            return self._only_name
+            if self._tk_only_name is None:
+                self._tk_only_name = list(getattr(self, "output_names", None) or ["output"])[:1]
+            return self._tk_only_name
         if isinstance(y_pred, dict):
             return sorted(y_pred)
         names = getattr(self, "output_names", None)
@@ -217,24 +217,24 @@ class Trainer:
             ValueError: There is none at all.
         """
         total = None
-        compiled = self._compiled_loss
+        compiled = self._tk_compiled_loss
         if self.loss is not (None if compiled is None else compiled.loss):  # somebody set `model.loss`
             weights = None if compiled is None else compiled.loss_weights
-            compiled = self.__dict__["_compiled_loss"] = None if self.loss is None else CompiledLoss(self.loss, weights)
+            compiled = self.__dict__["_tk_compiled_loss"] = None if self.loss is None else CompiledLoss(self.loss, weights)
         if compiled is not None:
             if y is None:
                 raise ValueError("`y` must be given: the model was compiled with a loss. Received: y=None")
-            total = compiled(y, y_pred, sample_weight, self._output_names(y_pred))
-            if self._compiled_metrics.entries is None:
-                self._build_metrics(y, y_pred)  # an overridden `train_step` finds them in `self.metrics`
-        for extra in self._extra_losses():
+            total = compiled(y, y_pred, sample_weight, self._tk_output_names(y_pred))
+            if self._tk_compiled_metrics.entries is None:
+                self._tk_build_metrics(y, y_pred)  # an overridden `train_step` finds them in `self.metrics`
+        for extra in self._tk_extra_losses():
             extra = extra.sum() if extra.ndim else extra
             total = extra if total is None else total + extra
         if total is None:
             raise ValueError("There is no loss to train on. Pass `loss=` to `compile`, or call `add_loss` in the model.")
         return total
 
-    def _extra_losses(self) -> list[torch.Tensor]:
+    def _tk_extra_losses(self) -> list[torch.Tensor]:
         """What layers added in the last call, and the regularization."""
         run = Run.current()
         if run is None or run.model is not self or losses_pending():
@@ -244,7 +244,7 @@ class Trainer:
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Add a batch to the metrics and return their results."""
         with torch.no_grad():
-            self._update_metrics(y, y_pred, sample_weight)
+            self._tk_update_metrics(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
     def train_step(self, data: Any) -> dict[str, Any]:
@@ -282,7 +282,7 @@ class Trainer:
         """
         if self.train_function is None or force:
             once: Callable = train_once
-            if self.jit_compile and (self._overrides("train_step") or self._overrides("compute_metrics")):
+            if self.jit_compile and (self._tk_overrides("train_step") or self._tk_overrides("compute_metrics")):
                 warnings.warn(
                     f"The model {self.name!r} overrides `train_step` or `compute_metrics`, whose step runs eagerly: `jit_compile=True` "
                     "captures the step that `fit` itself makes. Pass `jit_compile=False` to `compile`.",
@@ -313,17 +313,17 @@ class Trainer:
             self.predict_function = StepFunction(self, predict_once, _concatenated)
         return self.predict_function
 
-    def _overrides(self, method: str) -> bool:
+    def _tk_overrides(self, method: str) -> bool:
         """Whether a subclass, or somebody who set an attribute, has written this method anew."""
         return getattr(type(self), method) is not getattr(Trainer, method) or method in self.__dict__
 
-    def _is_graph(self) -> bool:
+    def _tk_is_graph(self) -> bool:
         """Whether each call uses every weight."""
-        return self.__dict__.get("_plan") is not None
+        return self.__dict__.get("_tk_plan") is not None
 
-    def _has_call(self) -> bool:
+    def _tk_has_call(self) -> bool:
         """Whether the model can be called as a whole; without that, a `train_step` of its own trains it."""
-        return not self._overrides("train_step")
+        return not self._tk_overrides("train_step")
 
     # -- loops -----------------------------------------------------------------------------------------------------------------------
 
@@ -369,19 +369,19 @@ class Trainer:
         Returns:
             A `History`.
         """
-        self._check_compiled("fit")
+        self._tk_check_compiled("fit")
         epochs = _check_epochs(epochs, initial_epoch)
         distributed = ddp.start()
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = data.train_validation_split((x, y, sample_weight), validation_split)
-        batches = self._batches(
+        batches = self._tk_batches(
             x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch, shuffle=shuffle, class_weight=class_weight,
             initial_epoch=initial_epoch, seed=ddp.broadcast(random.draw_seed()) if distributed else None,
         )  # fmt: skip
-        self._prepare(batches.peek(), training=True)
-        validation = self._validation(validation_data, validation_batch_size or batch_size, validation_steps)
+        self._tk_prepare(batches.peek(), training=True)
+        validation = self._tk_validation(validation_data, validation_batch_size or batch_size, validation_steps)
         self.stop_training = False
-        callbacks = self._callback_list(callbacks, verbose, batches.steps, epochs=epochs, add_history=True)
+        callbacks = self._tk_callback_list(callbacks, verbose, batches.steps, epochs=epochs, add_history=True)
         self.make_train_function()
         run = Run(self, batches, callbacks, TRAIN, lambda data: self.train_function(data), validation)
         logs: dict[str, Any] = {}
@@ -426,7 +426,7 @@ class Trainer:
         Returns:
             A number; a list of numbers, the loss first and metrics by name; or with `return_dict` a dict.
         """
-        self._check_compiled("evaluate")
+        self._tk_check_compiled("evaluate")
         if kwargs:
             raise ValueError(f"Unrecognized keyword arguments passed to evaluate: {', '.join(kwargs)}")
         ddp.start()
@@ -436,9 +436,9 @@ class Trainer:
             batches = kept.batches
             batches.restart()
         else:
-            batches = self._batches(x, y, sample_weight, batch_size=batch_size, steps=steps, seed=0)
-            self._prepare(batches.peek(), training=False)
-        callbacks = self._callback_list(callbacks, verbose, batches.steps)
+            batches = self._tk_batches(x, y, sample_weight, batch_size=batch_size, steps=steps, seed=0)
+            self._tk_prepare(batches.peek(), training=False)
+        callbacks = self._tk_callback_list(callbacks, verbose, batches.steps)
         self.make_test_function()
         self.stop_evaluating = False
         run = Run(self, batches, callbacks, TEST, lambda data: self.test_function(data))
@@ -447,13 +447,13 @@ class Trainer:
             self.reset_metrics()
             logs = run.results(run.epoch())
         callbacks.on_test_end(logs)
-        return logs if return_dict else self._flat_values(logs)
+        return logs if return_dict else self._tk_flat_values(logs)
 
-    def _flat_values(self, logs: dict[str, Any]) -> Any:
+    def _tk_flat_values(self, logs: dict[str, Any]) -> Any:
         """The values of `logs` as Keras lists them: the loss, metrics of layers, losses of outputs, then the others by name."""
-        compiled = {m.name for m in self._compiled_metrics.metrics}
+        compiled = {m.name for m in self._tk_compiled_metrics.metrics}
         own = [m.name for m in self.metrics if m.name in logs and m.name not in compiled]
-        trackers = {m.name for m in self._compiled_loss.trackers} if self._compiled_loss is not None else set()
+        trackers = {m.name for m in self._tk_compiled_loss.trackers} if self._tk_compiled_loss is not None else set()
         own = [n for n in own if n not in trackers] + [n for n in own if n in trackers]
         values = [logs[n] for n in (*own, *sorted(set(logs) - set(own)))]
         return values[0] if len(values) == 1 else values
@@ -462,9 +462,9 @@ class Trainer:
         self, x: Any, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None, callbacks: Any = None
     ) -> Any:
         """The outputs for data, as NumPy arrays in the nest that the model returns; arguments as for `fit`."""
-        batches = make_batches(x, batch_size=batch_size, steps=steps, device=self._device())
-        self._prepare(batches.peek(), training=False)
-        callbacks = self._callback_list(callbacks, verbose, batches.steps)
+        batches = make_batches(x, batch_size=batch_size, steps=steps, device=self._tk_device())
+        self._tk_prepare(batches.peek(), training=False)
+        callbacks = self._tk_callback_list(callbacks, verbose, batches.steps)
         self.make_predict_function()
         self.stop_predicting = False
         run = Run(self, batches, callbacks, PREDICT, lambda data: self.predict_function(data))
@@ -482,41 +482,41 @@ class Trainer:
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: dict[int, float] | None = None, return_dict: bool = False
     ) -> Any:
         """One update on one batch; returns the loss and metrics of that batch."""
-        self._check_compiled("train_on_batch")
-        batch, _ = data.single_batch(x, y, sample_weight, class_weight=class_weight, device=self._device())
-        self._prepare(batch, training=True)
+        self._tk_check_compiled("train_on_batch")
+        batch, _ = data.single_batch(x, y, sample_weight, class_weight=class_weight, device=self._tk_device())
+        self._tk_prepare(batch, training=True)
         self.make_train_function()
         self.reset_metrics()
         with run_mode(self, True), torch.enable_grad():
             logs = {k: to_number(v) for k, v in self.train_function([batch]).items()}
-        return logs if return_dict else self._flat_values(logs)
+        return logs if return_dict else self._tk_flat_values(logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and metrics of one batch."""
-        self._check_compiled("test_on_batch")
-        batch, _ = data.single_batch(x, y, sample_weight, device=self._device())
-        self._prepare(batch, training=False)
+        self._tk_check_compiled("test_on_batch")
+        batch, _ = data.single_batch(x, y, sample_weight, device=self._tk_device())
+        self._tk_prepare(batch, training=False)
         self.make_test_function()
         self.reset_metrics()
         with run_mode(self, False), torch.no_grad():
             logs = {k: to_number(v) for k, v in self.test_function([batch]).items()}
-        return logs if return_dict else self._flat_values(logs)
+        return logs if return_dict else self._tk_flat_values(logs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
-        batch, _ = data.single_batch(x, None, None, device=self._device())
-        self._prepare(batch, training=False)
+        batch, _ = data.single_batch(x, None, None, device=self._tk_device())
+        self._tk_prepare(batch, training=False)
         self.make_predict_function()
         with run_mode(self, False), torch.inference_mode():
             return tree.map_structure(_to_numpy, self.predict_function([batch]))
 
     # -- what the loops begin with ---------------------------------------------------------------------------------------------------
 
-    def _batches(self, x: Any, y: Any, sample_weight: Any, **options: Any) -> data.Batches:
-        place = {"device": self._device(), "rank": rank.rank(), "world_size": rank.world_size()}
+    def _tk_batches(self, x: Any, y: Any, sample_weight: Any, **options: Any) -> data.Batches:
+        place = {"device": self._tk_device(), "rank": rank.rank(), "world_size": rank.world_size()}
         return make_batches(x, y, sample_weight, **place, **options)
 
-    def _validation(self, given: Any, batch_size: int | None, steps: int | None) -> Validation | None:
+    def _tk_validation(self, given: Any, batch_size: int | None, steps: int | None) -> Validation | None:
         """What `fit` validates on."""
         if given is None:
             return None
@@ -524,10 +524,12 @@ class Trainer:
         if isinstance(given, (tuple, list)):
             x, y, sample_weight = unpack_x_y_sample_weight(tuple(given))
         batch_size = batch_size if data.is_array_nest(x) else None
-        batches = self._batches(x, y, sample_weight, batch_size=batch_size, steps=steps, seed=0)
+        batches = self._tk_batches(x, y, sample_weight, batch_size=batch_size, steps=steps, seed=0)
         return Validation({"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size, "steps": steps}, batches)
 
-    def _callback_list(self, callbacks: Any, verbose: Any, steps: int | None, epochs: int = 1, add_history: bool = False) -> CallbackList:
+    def _tk_callback_list(
+        self, callbacks: Any, verbose: Any, steps: int | None, epochs: int = 1, add_history: bool = False
+    ) -> CallbackList:
         verbose = _verbosity(verbose)
         if isinstance(callbacks, CallbackList):
             return callbacks
@@ -535,30 +537,30 @@ class Trainer:
             callbacks, add_history=add_history, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=epochs, steps=steps
         )
 
-    def _prepare(self, batch: Any, training: bool) -> None:
+    def _tk_prepare(self, batch: Any, training: bool) -> None:
         """Build the model on a batch, and the optimizer; put metrics where the model is."""
-        self._build_for_batch(unpack_x_y_sample_weight(batch)[0])
+        self._tk_build_for_batch(unpack_x_y_sample_weight(batch)[0])
         if training:
             if self.optimizer is None:
                 raise ValueError(f"The model {self.name!r} was compiled without an optimizer. Pass one to `compile`.")
             if isinstance(self.optimizer, optimizers.Optimizer):
                 self.optimizer.prepare(self.trainable_variables)
         if self.compiled:
-            device = self._device()
+            device = self._tk_device()
             for metric in self.metrics:
                 if hasattr(metric, "to"):
                     metric.to(device)
 
-    def _build_for_batch(self, x: Any) -> None:
+    def _tk_build_for_batch(self, x: Any) -> None:
         """Build a model that has not seen its inputs yet on a batch of them."""
         if self.built and all(layer.built for layer in self._flatten_layers()):
             return
-        if not self.built and hasattr(self, "_chain"):
+        if not self.built and hasattr(self, "_tk_chain"):
             leaf = next(t for t in tree.flatten(x) if isinstance(t, torch.Tensor))
             self.build((None, *leaf.shape[1:]))
-            if self._is_graph():
+            if self._tk_is_graph():
                 return
-        if not self._has_call():  # its steps call its parts
+        if not self._tk_has_call():  # its steps call its parts
             return
         state = [(b, b.clone()) for b in self.buffers()]
         try:

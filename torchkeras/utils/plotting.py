@@ -84,7 +84,7 @@ class Drawing:
         """Draw a model open; returns the boxes that its inputs go to, and those that its outputs come from."""
         chain = isinstance(model, Sequential)
         operations = model.layers if chain else model.operations
-        nodes = {id(node.operation): node for node in reversed(model.__dict__.get("_nodes") or ())}
+        nodes = {id(node.operation): node for node in reversed(model.__dict__.get("_tk_nodes") or ())}
         ends: dict[int, tuple[list[str], list[str]]] = {}
         for operation in operations:
             if self.show.nested and _is_open(operation):
@@ -104,7 +104,7 @@ class Drawing:
             exits = ends[id(operation)][1]
             return exits[min(place, len(exits) - 1)]
 
-        for node in model._nodes:
+        for node in model._tk_nodes:
             entries = ends[id(node.operation)][0]
             for i, tensor in enumerate(node.input_tensors):
                 self.edges[source(tensor), entries[min(i, len(entries) - 1)]] = None
@@ -113,7 +113,7 @@ class Drawing:
 
 def _is_open(model: Any) -> bool:
     """Whether the inside is known: a graph or a chain of layers."""
-    return bool(model.layers) if isinstance(model, Sequential) else isinstance(model, Model) and model._plan is not None
+    return bool(model.layers) if isinstance(model, Sequential) else isinstance(model, Model) and model._tk_plan is not None
 
 
 def _box(operation: Any, node: Node | None, show: Show) -> Box:
@@ -146,7 +146,7 @@ def _nest(tensors: Any, attribute: str) -> str:
 
 def _built_shapes(model: Any) -> tuple[str, str]:
     """The shapes that a model without a graph was built for, and what it makes of them."""
-    built = list((model.__dict__.get("_build_shapes") or {}).values())
+    built = list((model.__dict__.get("_tk_build_shapes") or {}).values())
     if not built:
         return "?", "?"
     try:

@@ -252,7 +252,7 @@ def _in_place_operator(name: str) -> Callable:
     return operator
 
 
-for _name in "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod pow rpow matmul rmatmul neg abs lt le gt ge".split():
-    setattr(Handle, f"__{_name}__", _forward_operator(f"__{_name}__"))
-for _name in "iadd isub imul itruediv".split():
-    setattr(Handle, f"__{_name}__", _in_place_operator(f"__{_name}__"))
+for _tk_name in "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod pow rpow matmul rmatmul neg abs lt le gt ge".split():
+    setattr(Handle, f"__{_tk_name}__", _forward_operator(f"__{_tk_name}__"))
+for _tk_name in "iadd isub imul itruediv".split():
+    setattr(Handle, f"__{_tk_name}__", _in_place_operator(f"__{_tk_name}__"))

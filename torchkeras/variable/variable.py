@@ -64,7 +64,7 @@ class Variable:
         value = _initial_value(initializer, shape, dtype)
         floating = value.is_floating_point() or value.is_complex()
         state = dict(
-            _name=name or "variable", path=name or "variable", autocast=autocast, aggregation=aggregation,
+            _tk_name=name or "variable", path=name or "variable", autocast=autocast, aggregation=aggregation,
             synchronization=synchronization, layout=layout, regularizer=None, constraint=None, overwrite_with_gradient=False,
         )  # fmt: skip
         kind = cls if issubclass(cls, ParameterVariable) else ParameterVariable
@@ -208,11 +208,11 @@ class ParameterVariable(Variable, nn.Parameter):  # type: ignore[misc]  # `numpy
 
     @property
     def name(self) -> str:
-        return self._name
+        return self._tk_name
 
     @name.setter
     def name(self, value: str) -> None:
-        self._name = value
+        self._tk_name = value
 
     @property
     def value(self) -> torch.Tensor:

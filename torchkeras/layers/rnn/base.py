@@ -338,7 +338,7 @@ def _columns(valid: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 def _call_cell(cell: Any, inputs: torch.Tensor, states: Any, training: bool, kwargs: dict[str, Any]) -> Any:
     if isinstance(cell, Layer):
-        if cell._call_info().has_training:
+        if cell._tk_call_info().has_training:
             kwargs = {**kwargs, "training": training}
         return cell(inputs, tuple(states), **kwargs)
     return (cell if callable(cell) else cell.call)(inputs, tuple(states), **kwargs)
@@ -361,4 +361,4 @@ def _zeros(size: Any, batch_size: Any, layer: Layer) -> Any:
     dtype = dtypes.to_torch_dtype(layer.compute_dtype)
     if isinstance(size, (list, tuple)):
         return [_zeros(n, batch_size, layer) for n in size]
-    return torch.zeros(batch_size, size, dtype=dtype, device=layer._device())
+    return torch.zeros(batch_size, size, dtype=dtype, device=layer._tk_device())

@@ -157,8 +157,8 @@ class Bidirectional(Layer):
         layers = {"layer": self.forward_layer, "backward_layer": self.backward_layer}
         return {**config, **{name: serialize_keras_object(layer) for name, layer in layers.items()}}
 
-    def _config_value(self, name: str) -> Any:
-        return None if name in ("layer", "backward_layer", "weights") else super()._config_value(name)
+    def _tk_config_value(self, name: str) -> Any:
+        return None if name in ("layer", "backward_layer", "weights") else super()._tk_config_value(name)
 
 
 def _check_recurrent(what: str, layer: Any) -> None:

@@ -65,7 +65,7 @@ class RecurrentCell(Layer):
     _two_biases: bool = False
     _tables: tuple[dict[str, Any], dict[str, Any]]
     bias_initializer: Any
-    _float_input = True
+    _tk_float_input = True
 
     def _set(
         self,
@@ -107,7 +107,7 @@ class RecurrentCell(Layer):
             return parameters[name]
         return buffers[name] if name in buffers else getattr(self.rnn, name)  # of a parametrization, or of a module around the module
 
-    def _device(self) -> torch.device:
+    def _tk_device(self) -> torch.device:
         return self._stored("weight_ih_l0").device if self.built else rank.default_device()
 
     def _new_module(self, inputs: int) -> nn.RNNBase:
@@ -144,7 +144,7 @@ class RecurrentCell(Layer):
         """Zeros of shape `(batch_size, units)`, one for each state, in a list."""
         dtype = dtypes.to_torch_dtype(self.compute_dtype)
         count = len(self.state_size) if isinstance(self.state_size, (list, tuple)) else 1
-        return [torch.zeros(batch_size, self.units, dtype=dtype, device=self._device()) for _ in range(count)]
+        return [torch.zeros(batch_size, self.units, dtype=dtype, device=self._tk_device()) for _ in range(count)]
 
     # -- dropout ---------------------------------------------------------------------------------------------------------------------
 

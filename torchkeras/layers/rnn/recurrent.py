@@ -12,7 +12,7 @@ from .cells import GRUCell, LSTMCell, RecurrentCell, SimpleRNNCell
 class _Recurrent(RNN):
     """What the three layers share: the cell's arguments are theirs."""
 
-    _config_unless_none = ()
+    _tk_config_unless_none = ()
     _keras_config_leaves_out: tuple[str, ...] = ("cell", "use_cudnn", "autocast", "lora_rank", "lora_alpha")
     cell: RecurrentCell
 
