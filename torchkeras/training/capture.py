@@ -84,7 +84,7 @@ class CapturedStep:
             self._tk_run = run
             optimizer = model.optimizer
             parameters = tuple([(id(p), p.data_ptr(), p.requires_grad) for p in model.parameters()])
-            self._facts = (id(optimizer), optimizer.settings(), id(model.loss), parameters)
+            self._facts = (id(optimizer), optimizer.settings(), parameters)
         return self._facts
 
     def _tk_prepare(self, key: Any, model: Runnable, batch: Any, leaves: list[torch.Tensor]) -> Callable | None:

@@ -218,9 +218,6 @@ class Trainer:
         """
         total = None
         compiled = self._tk_compiled_loss
-        if self.loss is not (None if compiled is None else compiled.loss):  # somebody set `model.loss`
-            weights = None if compiled is None else compiled.loss_weights
-            compiled = self.__dict__["_tk_compiled_loss"] = None if self.loss is None else CompiledLoss(self.loss, weights)
         if compiled is not None:
             if y is None:
                 raise ValueError("`y` must be given: the model was compiled with a loss. Received: y=None")
