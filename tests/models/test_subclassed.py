@@ -447,3 +447,21 @@ def test_keras_layers_in_a_plain_module_and_a_torch_loop():
     assert losses[-1] < losses[0] / 2 and len(list(net.parameters())) == 6
     net.eval()
     assert torch.equal(net(x), net(x))
+
+
+def test_variables_are_weights_and_the_states_of_seed_generators():
+    for k in (oracle, keras):
+        inner = k.Sequential([k.layers.Dense(3), k.layers.Dropout(0.5), k.layers.Dropout(0), k.layers.BatchNormalization()])
+        model = k.Sequential([k.Input((4,)), inner, k.layers.GaussianNoise(0.1)])
+        assert (len(model.variables), len(model.weights), len(model.non_trainable_variables)) == (8, 6, 4)
+        assert [len(layer._seed_generators) for layer in inner.layers] == [0, 1, 0, 0]
+
+
+def test_stateless_call_takes_and_returns_the_states_of_seed_generators():
+    layer = keras.layers.Dropout(0.5, seed=3)
+    x = torch.ones(4, 8)
+    layer(x)
+    first, state = layer.stateless_call([], layer.non_trainable_variables, x, training=True)
+    again, _ = layer.stateless_call([], layer.non_trainable_variables, x, training=True)
+    other, _ = layer.stateless_call([], state, x, training=True)
+    assert torch.equal(first, again) and not torch.equal(first, other)

@@ -470,7 +470,7 @@ class Layer(NodeViews, Built):
 
         Args:
             trainable_variables: Values in the order and layout of `self.trainable_variables`.
-            non_trainable_variables: Likewise.
+            non_trainable_variables: Values in the order and layout of `self.non_trainable_variables`.
             *args: Arguments of the call.
             return_losses: Whether the losses are returned as well.
             **kwargs: Arguments of the call.
@@ -479,25 +479,34 @@ class Layer(NodeViews, Built):
             Outputs, then the new values of `non_trainable_variables`, then the losses if asked for.
         """
         self._tk_check_built()
-        state: dict[int, torch.Tensor] = {}  # by id of the stored tensor
-        for what, variables, values in (
-            ("trainable_variables", self.trainable_variables, trainable_variables),
-            ("non_trainable_variables", self.non_trainable_weights, non_trainable_variables),
+        trained, held, seeds = self.trainable_variables, self.non_trainable_weights, self._seed_states()
+        for what, count, values in (
+            ("trainable_variables", len(trained), trainable_variables),
+            ("non_trainable_variables", len(held) + len(seeds), non_trainable_variables),
         ):
-            if len(variables) != len(values):
-                raise ValueError(f"`{what}` must hold {len(variables)} values for the layer {self.name!r}. Received: {len(values)}")
-            for variable, value in zip(variables, values):
-                for stored, part in zip(variable.parameters, variable.to_torch(convert_to_tensor(value))):
-                    if isinstance(stored, ParameterVariable) and not variable.trainable:
-                        part = ParameterVariable._wrap(part.detach().clone(), False, dict(stored.__dict__))  # `call` may assign to it
-                    state[id(stored)] = part if variable.trainable else part.clone() if type(part) is torch.Tensor else part
-        held, regularized = self.non_trainable_weights, [w for w in self.trainable_weights if w.regularizer is not None]
+            if count != len(values):
+                raise ValueError(f"`{what}` must hold {count} values for the layer {self.name!r}. Received: {len(values)}")
+        state: dict[int, torch.Tensor] = {}  # by id of the stored tensor
+        for variable, value in zip((*trained, *held), (*trainable_variables, *non_trainable_variables)):
+            for stored, part in zip(variable.parameters, variable.to_torch(convert_to_tensor(value))):
+                if isinstance(stored, ParameterVariable) and not variable.trainable:
+                    part = ParameterVariable._wrap(part.detach().clone(), False, dict(stored.__dict__))  # `call` may assign to it
+                state[id(stored)] = part if variable.trainable else part.clone() if type(part) is torch.Tensor else part
+        regularized = [w for w in trained if w.regularizer is not None]
         places = [[id(stored) for stored in v.parameters] for v in held]
-        with _replaced(self, state):
-            outputs = self(*args, **kwargs)
-            losses = [loss for layer in self._flatten_layers() for loss in layer._tk_filed.losses]
-            losses += [w.regularizer(w.to_keras(*(state.get(id(t), t) for t in w.parameters))) for w in regularized]
-        new = [v.to_keras(*(state[place] for place in stored)) for v, stored in zip(held, places)]
+        before = [seed.numpy() for seed in seeds]
+        try:
+            for seed, value in zip(seeds, non_trainable_variables[len(held) :]):
+                seed.assign(value)
+            with _replaced(self, state):
+                outputs = self(*args, **kwargs)
+                losses = [loss for layer in self._flatten_layers() for loss in layer._tk_filed.losses]
+                losses += [w.regularizer(w.to_keras(*(state.get(id(t), t) for t in w.parameters))) for w in regularized]
+            new = [v.to_keras(*(state[place] for place in stored)) for v, stored in zip(held, places)]
+            new += [seed.detach().clone() for seed in seeds]
+        finally:
+            for seed, value in zip(seeds, before):
+                seed.assign(value)
         return (outputs, new, losses) if return_losses else (outputs, new)
 
     # -- hooks -----------------------------------------------------------------------------------------------------------------------

@@ -23,11 +23,11 @@ class _Noise(Layer):
     Without a seed the numbers come from torch's global generator; with one from a generator of the layer's own.
     """
 
-    def _init_noise(self, seed: int | None) -> None:
+    def _init_noise(self, seed: int | None, strength: float) -> None:
         self.seed = seed
         self.supports_masking = True
-        self.seed_generator = SeedGenerator(seed)
-        if seed is not None:  # a buffer, so that `state_dict()`, `.to()` and graph capture know it
+        self.seed_generator = SeedGenerator(seed) if strength or seed is not None else None  # as in Keras, none where nothing is drawn
+        if self.seed_generator is not None and seed is not None:  # a buffer, so that `state_dict()`, `.to()` and graph capture know it
             self.register_buffer("seed_state", self.seed_generator.state)
             self.hide_weight(self, "seed_state")  # Keras lists it nowhere
 
@@ -89,7 +89,7 @@ class Dropout(_Noise):
         super().__init__(**kwargs)
         self._init_rate(rate)
         self.noise_shape = _noise_shape(noise_shape)
-        self._init_noise(seed)
+        self._init_noise(seed, rate)
         self.dropout = _Dropout(rate)
 
     def call(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
@@ -131,7 +131,7 @@ class _SpatialDropout(_Noise, Spatial):
     ) -> None:
         super().__init__(name=name, dtype=dtype)
         self._init_rate(rate)
-        self._init_noise(seed)
+        self._init_noise(seed, rate)
         self._set_data_format(data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
         self.dropout = _SPATIAL[self.rank](rate)
@@ -217,7 +217,7 @@ class GaussianNoise(_Noise):
         if isinstance(stddev, bool) or not isinstance(stddev, (int, float)) or not 0 <= stddev <= 1:
             raise ValueError(f"`stddev` must be a number from 0 to 1. Received: stddev={stddev!r}")
         self.stddev = stddev
-        self._init_noise(seed)
+        self._init_noise(seed, stddev)
 
     def call(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
         return torch.add(inputs, self._normal(inputs), alpha=self.stddev) if training and self.stddev else inputs
@@ -240,7 +240,7 @@ class GaussianDropout(_Noise):
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._init_rate(rate, below_one=True)
-        self._init_noise(seed)
+        self._init_noise(seed, rate)
 
     def call(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
         if not training or self.rate == 0:
@@ -268,7 +268,7 @@ class AlphaDropout(_Noise):
         super().__init__(**kwargs)
         self._init_rate(rate, below_one=True)
         self.noise_shape = _noise_shape(noise_shape)
-        self._init_noise(seed)
+        self._init_noise(seed, rate)
         self.dropout = _AlphaDropout(rate)
 
     def call(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:

@@ -15,6 +15,7 @@ from .. import constraints, dtype_policies, dtypes, initializers, regularizers
 from ..configurable import is_builtin
 from ..distribution import rank
 from ..graph import infer, standardize_shape
+from ..random import SeedGenerator
 from ..variable import SAME, ParameterVariable, Variable, WeightView
 from . import call, saved
 from .ownership import Owner, Place
@@ -361,8 +362,12 @@ class Weighted(call.FollowsCall, Owner):
 
     @property
     def variables(self) -> list[Any]:
-        """Weights, then the state of metrics."""
-        return self.weights + self.metrics_variables
+        """Weights, then the states of seed generators."""
+        return self.weights + self._seed_states()
+
+    def _seed_states(self) -> list[Any]:
+        found = {id(seeds): seeds.state for layer in self._flatten_layers() for seeds in layer._seed_generators}
+        return list(found.values())
 
     @property
     def trainable_variables(self) -> list[Any]:
@@ -371,14 +376,19 @@ class Weighted(call.FollowsCall, Owner):
 
     @property
     def non_trainable_variables(self) -> list[Any]:
-        """The other variables."""
-        return self.non_trainable_weights + self.metrics_variables
+        """The weights that no optimizer changes, then the states of seed generators."""
+        return self.non_trainable_weights + self._seed_states()
 
     @property
     def metrics(self) -> list[Any]:
         """The metrics that are attributes of the layer or its sub-layers."""
         found = {id(m): m for layer in self._flatten_layers() for m in layer._tk_metrics}
         return list(found.values())
+
+    @property
+    def _seed_generators(self) -> list[SeedGenerator]:
+        """The seed generators that are attributes of the layer itself, under the name by which Keras programs find them."""
+        return [v for v in self.__dict__.values() if isinstance(v, SeedGenerator)]
 
     @property
     def metrics_variables(self) -> list[Any]:

@@ -211,7 +211,7 @@ def test_is_a_torch_module(cls, name):
     fresh.load_state_dict(layer.state_dict())
     assert torch.equal(fresh(X), y)
     values = [w.value.detach() * 2 for w in layer.trainable_weights]
-    changed, _ = layer.stateless_call(values, [], X)
+    changed, _ = layer.stateless_call(values, layer.non_trainable_variables, X)
     layer.set_weights([v.numpy() for v in values])
     np.testing.assert_allclose(layer(X).detach().numpy(), changed.detach().numpy(), atol=1e-6)
 
@@ -224,7 +224,7 @@ def test_copies_and_replaced_weights(cls, name, unroll):
     twin = copy.deepcopy(layer)
     twin.set_weights([w + 1 for w in twin.get_weights()])
     assert not torch.allclose(twin(X), y) and torch.equal(layer(X), y)
-    values, _ = layer.stateless_call([w.value.detach() for w in twin.trainable_weights], [], X)
+    values, _ = layer.stateless_call([w.value.detach() for w in twin.trainable_weights], layer.non_trainable_variables, X)
     np.testing.assert_allclose(values.detach(), twin(X).detach(), atol=1e-5)
     module = type(layer.cell.rnn)(3, 6, batch_first=True)
     layer.cell.rnn = module  # as a tool does that replaces modules
