@@ -73,10 +73,11 @@ FIRST = {1: (3, 4, 9), 2: (3, 4, 8, 7), 3: (2, 2, 5, 6, 5)}
 LAST = {1: SEQUENCE, 2: IMAGE, 3: VOLUME}
 
 
-def _both_formats(layer: str, rank: int, arguments: dict[str, Any], variant: str = "", **kwargs: Any) -> list[Row]:
+def _both_formats(layer: str, rank: int, arguments: dict[str, Any], variant: str = "", steps: int = 0, **kwargs: Any) -> list[Row]:
+    last, first = ((s[0], steps, *s[1:]) if steps else s for s in (LAST[rank], FIRST[rank]))
     return [
-        Row(layer, arguments, LAST[rank], variant, **kwargs),
-        Row(layer, {**arguments, "data_format": "channels_first"}, FIRST[rank], f"{variant}-first".strip("-"), **kwargs),
+        Row(layer, arguments, last, variant, **kwargs),
+        Row(layer, {**arguments, "data_format": "channels_first"}, first, f"{variant}-first".strip("-"), **kwargs),
     ]
 
 
@@ -237,6 +238,19 @@ _RECURRENT = [
         "Bidirectional", lambda m: {"layer": m.GRU(3, name="a", return_sequences=True), "merge_mode": "mul"}, SEQUENCE, "product",
         mask=(3, 9),
     ),
+    *_both_formats("ConvLSTM1D", 1, {"filters": 3, "kernel_size": 3}, steps=4),
+    Row("ConvLSTM1D", {"filters": 3, "kernel_size": 2, "strides": 2, "return_state": True, "use_bias": False}, (3, 4, 9, 2), "state"),
+    *_both_formats("ConvLSTM2D", 2, {"filters": 3, "kernel_size": (2, 3), "padding": "same", "return_sequences": True}, steps=3),
+    Row(
+        "ConvLSTM2D",
+        {
+            "filters": 2, "kernel_size": 3, "dilation_rate": (1, 2), "return_sequences": True, "return_state": True, "go_backwards": True,
+            "unit_forget_bias": False, "activation": "softsign", "recurrent_activation": "hard_sigmoid", "recurrent_regularizer": "l2",
+        },
+        (3, 5, 6, 7, 2), "masked", mask=(3, 5),
+    ),
+    Row("ConvLSTM2D", {"filters": 2, "kernel_size": 3, "dropout": 0.2, "recurrent_dropout": 0.2}, (3, 4, 5, 6, 2), "dropout", random=True),
+    *_both_formats("ConvLSTM3D", 3, {"filters": 2, "kernel_size": 2, "padding": "same"}, steps=3),
     Row("TimeDistributed", lambda m: {"layer": m.Dense(5, name="a")}, SEQUENCE, mask=(3, 9)),
     Row("TimeDistributed", lambda m: {"layer": m.BatchNormalization(name="a")}, SEQUENCE, "normalizing"),
 ]  # fmt: skip

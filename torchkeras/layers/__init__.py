@@ -94,6 +94,9 @@ from .rnn import GRU as GRU
 from .rnn import LSTM as LSTM
 from .rnn import RNN as RNN
 from .rnn import Bidirectional as Bidirectional
+from .rnn import ConvLSTM1D as ConvLSTM1D
+from .rnn import ConvLSTM2D as ConvLSTM2D
+from .rnn import ConvLSTM3D as ConvLSTM3D
 from .rnn import GRUCell as GRUCell
 from .rnn import LSTMCell as LSTMCell
 from .rnn import SimpleRNN as SimpleRNN

@@ -18,11 +18,11 @@ from .input_spec import InputSpec
 from .lora import LoRA
 from .spatial import Spatial, spatial_tuple, standardize_padding, window_length
 
-_CONV: dict[int, Callable[..., nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+CONV: dict[int, Callable[..., nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _CONV_TRANSPOSE: dict[int, type[_ConvTransposeNd]] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _CONVOLVE: dict[int, Callable[..., torch.Tensor]] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 # Keras: (*spatial, in, out); torch: (out, in, *spatial). Of a transposed convolution both swap in and out.
-_KERNEL = {rank: Layout((*range(2, rank + 2), 1, 0)) for rank in (1, 2, 3)}
+KERNEL = {rank: Layout((*range(2, rank + 2), 1, 0)) for rank in (1, 2, 3)}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class DepthwiseLayout:
         return (value.permute(rank, rank + 1, *range(rank)).reshape(-1, 1, *value.shape[:rank]),)
 
 
-class _Windowed(Spatial):
+class Windowed(Spatial):
     """What every convolution has: a window with strides and dilation, padding, an activation and a bias."""
 
     _tk_float_input = True
@@ -119,7 +119,7 @@ class _Windowed(Spatial):
         return x if self.activation is None else self.activation(x)
 
 
-class _Convolution(LoRA, _Windowed):
+class _Convolution(LoRA, Windowed):
     """A convolution, over torch's: the base of Conv1D, Conv2D and Conv3D.
 
     Input `(batch, *spatial, channels)` for `channels_last`, output `(batch, *smaller, filters)`; `kernel` is
@@ -189,10 +189,10 @@ class _Convolution(LoRA, _Windowed):
             )
         self.compute_output_shape(input_shape)
         self.conv = self.new_module(
-            _CONV[self.rank], channels, self.filters, self.kernel_size, stride=self.strides, padding=self._plan_padding(),
+            CONV[self.rank], channels, self.filters, self.kernel_size, stride=self.strides, padding=self._plan_padding(),
             dilation=self.dilation_rate, groups=self.groups, bias=self.use_bias,
         )  # fmt: skip
-        self.kernel = self.wrap_weight(self.conv, "weight", "kernel", layout=_KERNEL[self.rank], **self.weight_settings("kernel"))
+        self.kernel = self.wrap_weight(self.conv, "weight", "kernel", layout=KERNEL[self.rank], **self.weight_settings("kernel"))
         self._wrap_bias(self.conv)
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
         self._build_lora()
@@ -258,7 +258,7 @@ class Conv3D(_Convolution):
     rank = 3
 
 
-class _TransposedConvolution(_Windowed):
+class _TransposedConvolution(Windowed):
     """A transposed convolution, over torch's: the base of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose.
 
     It is the gradient of a convolution with respect to its input. `kernel` is `(*kernel_size, filters, channels)`.
@@ -338,7 +338,7 @@ class _TransposedConvolution(_Windowed):
             _CONV_TRANSPOSE[self.rank], channels, self.filters, self.kernel_size, stride=self.strides, padding=crops,
             output_padding=extra, dilation=self.dilation_rate, bias=self.use_bias,
         )  # fmt: skip
-        self.kernel = self.wrap_weight(self.conv, "weight", "kernel", layout=_KERNEL[self.rank], **self.weight_settings("kernel"))
+        self.kernel = self.wrap_weight(self.conv, "weight", "kernel", layout=KERNEL[self.rank], **self.weight_settings("kernel"))
         self._wrap_bias(self.conv)
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
 
@@ -411,7 +411,7 @@ class Conv3DTranspose(_TransposedConvolution):
         )  # fmt: skip
 
 
-class _DepthwiseConvolution(_Windowed):
+class _DepthwiseConvolution(Windowed):
     """Every channel convolved with its own filters, over torch's grouped convolution: the base of DepthwiseConv1D and DepthwiseConv2D.
 
     `kernel` is `(*kernel_size, channels, depth_multiplier)`; the output has `channels * depth_multiplier` channels, those of one input
@@ -467,7 +467,7 @@ class _DepthwiseConvolution(_Windowed):
         channels = self._known_channels(input_shape)
         self.compute_output_shape(input_shape)
         self.conv = self.new_module(
-            _CONV[self.rank], channels, channels * self.depth_multiplier, self.kernel_size, stride=self.strides,
+            CONV[self.rank], channels, channels * self.depth_multiplier, self.kernel_size, stride=self.strides,
             padding=self._plan_padding(), dilation=self.dilation_rate, groups=channels, bias=self.use_bias,
         )  # fmt: skip
         self.kernel = self.wrap_weight(self.conv, "weight", "kernel", layout=DepthwiseLayout(channels), **self.weight_settings("depthwise"))
@@ -498,7 +498,7 @@ class DepthwiseConv2D(_DepthwiseConvolution):
     rank = 2
 
 
-class _SeparableConvolution(_Windowed):
+class _SeparableConvolution(Windowed):
     """A depthwise convolution, then one that mixes channels only: the base of SeparableConv1D and SeparableConv2D.
 
     `depthwise_kernel` is `(*kernel_size, channels, depth_multiplier)`, `pointwise_kernel` `(*ones, channels * depth_multiplier, filters)`.
@@ -562,15 +562,15 @@ class _SeparableConvolution(_Windowed):
         self.compute_output_shape(input_shape)
         between = channels * self.depth_multiplier
         self.depthwise = self.new_module(
-            _CONV[self.rank], channels, between, self.kernel_size, stride=self.strides, padding=self._plan_padding(),
+            CONV[self.rank], channels, between, self.kernel_size, stride=self.strides, padding=self._plan_padding(),
             dilation=self.dilation_rate, groups=channels, bias=False,
         )  # fmt: skip
-        self.pointwise = self.new_module(_CONV[self.rank], between, self.filters, 1, bias=self.use_bias)
+        self.pointwise = self.new_module(CONV[self.rank], between, self.filters, 1, bias=self.use_bias)
         self.depthwise_kernel = self.wrap_weight(
             self.depthwise, "weight", "depthwise_kernel", layout=DepthwiseLayout(channels), **self.weight_settings("depthwise")
         )
         self.pointwise_kernel = self.wrap_weight(
-            self.pointwise, "weight", "pointwise_kernel", layout=_KERNEL[self.rank], **self.weight_settings("pointwise")
+            self.pointwise, "weight", "pointwise_kernel", layout=KERNEL[self.rank], **self.weight_settings("pointwise")
         )
         self._wrap_bias(self.pointwise)
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})

@@ -10,7 +10,7 @@ import torch
 from ... import dtypes, recompute, tree
 from ...variable import Variable
 from ..layer import Layer
-from .cells import LSTMCell, RecurrentCell, States
+from .cells import LSTMCell, RecurrentCell, States, StepCell
 
 Shape = tuple[int | None, ...]
 
@@ -284,7 +284,7 @@ class RNN(Layer):
         if states is None:
             states = self.get_initial_state(sequences.shape[0])
         forget_dropout(cell)
-        projects = isinstance(cell, RecurrentCell) and type(cell).call is RecurrentCell.call
+        projects = isinstance(cell, StepCell) and type(cell).call is StepCell.call
         steps = (cell.project(sequences, training) if projects else sequences).unbind(1)
         masks = [None] * len(steps) if mask is None else mask.unbind(1)
         outputs: list[torch.Tensor] = []

@@ -21,7 +21,7 @@ States = Any  # a list of tensors, or of lists of them where cells are stacked
 Step = tuple[torch.Tensor, list[torch.Tensor]]  # output and states
 
 # What a step of a loop calls in the place of an op, which would look at its arguments again at each step.
-_PLAIN: dict[Callable, Callable] = {
+PLAIN: dict[Callable, Callable] = {
     activations.tanh: torch.tanh, activations.sigmoid: torch.sigmoid, activations.relu: F.relu, activations.linear: lambda x: x,
 }  # fmt: skip
 
@@ -53,19 +53,78 @@ def _swap(x: torch.Tensor) -> torch.Tensor:
     return torch.cat([second, first, third], -1)
 
 
-class RecurrentCell(Layer):
-    """What the three cells share: arguments, weights in a torch recurrent module of one layer, and dropout masks.
+class StepCell(Layer):
+    """A cell whose step falls in two, and its dropout masks, which stay the same over all steps of a sequence.
 
-    A cell maps `(inputs, states)` at one step to `(output, states)`: `project` is the part of that which needs no state, so that a layer
-    does it for all steps at once, `step` is the rest, and `run` is the fused kernel over a whole sequence.
+    `project` is the part of a step which needs no state, so that a layer does it for all steps at once; `step` is the rest.
     """
 
     _gates: ClassVar[int] = 1
+    _tk_float_input = True
+    dropout: float
+    recurrent_dropout: float
+    implementation: int
+    seed_generator: random.SeedGenerator
+    _masks: dict[str, Any]
+
+    def _set_dropout(self, dropout: float, recurrent_dropout: float, seed: int | None, implementation: int) -> None:
+        self.dropout = min(1.0, max(0.0, dropout))
+        self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
+        self.implementation = 1 if self.recurrent_dropout else implementation
+        self.seed = seed
+        self.seed_generator = random.SeedGenerator(seed)
+        self._masks = {}
+
+    def call(self, inputs: torch.Tensor, states: States, training: bool = False) -> tuple[torch.Tensor, States]:
+        nested = isinstance(states, (list, tuple))
+        output, new = self.step(self.project(inputs, training), list(states) if nested else [states], training)
+        return output, new if nested else new[0]
+
+    def project(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
+        """The inputs' part of the gates, for the inputs of one step, `(batch, ...)`, or of all, `(batch, steps, ...)`."""
+        raise NotImplementedError
+
+    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> Step:
+        """One step from what `project` made of the inputs."""
+        raise NotImplementedError
+
+    def _draw_mask(self, like: torch.Tensor, rate: float) -> Any:
+        ones = torch.ones_like(like)
+        if self.implementation == 2:
+            return random.dropout(ones, rate, seed=self.seed_generator)
+        return [random.dropout(ones, rate, seed=self.seed_generator) for _ in range(self._gates)]
+
+    def get_dropout_mask(self, step_input: torch.Tensor) -> Any:
+        """The dropout mask of the inputs, the same at every step until `reset_dropout_mask`; a list, one a gate, for implementation 1."""
+        if "inputs" not in self._masks:
+            self._masks["inputs"] = self._draw_mask(step_input, self.dropout) if self.dropout else None
+        return self._masks["inputs"]
+
+    def get_recurrent_dropout_mask(self, step_input: torch.Tensor) -> Any:
+        """The dropout mask of the recurrent state, the same at every step until `reset_recurrent_dropout_mask`."""
+        if "state" not in self._masks:
+            self._masks["state"] = self._draw_mask(step_input, self.recurrent_dropout) if self.recurrent_dropout else None
+        return self._masks["state"]
+
+    def reset_dropout_mask(self) -> None:
+        """Draw another mask of the inputs at the next call."""
+        self._masks.pop("inputs", None)
+
+    def reset_recurrent_dropout_mask(self) -> None:
+        """Draw another mask of the state at the next call."""
+        self._masks.pop("state", None)
+
+
+class RecurrentCell(StepCell):
+    """What the three cells share: arguments, weights in a torch recurrent module of one layer, and dropout masks.
+
+    A cell maps `(inputs, states)` at one step to `(output, states)`; `run` is the fused kernel over a whole sequence.
+    """
+
     _layouts: ClassVar[tuple[Any, Any]] = (TRANSPOSED, SAME)
     _two_biases: bool = False
     _tables: tuple[dict[str, Any], dict[str, Any]]
     bias_initializer: Any
-    _tk_float_input = True
 
     def _set(
         self,
@@ -85,14 +144,9 @@ class RecurrentCell(Layer):
         self.units = units
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.dropout = min(1.0, max(0.0, dropout))
-        self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
-        self.implementation = 1 if self.recurrent_dropout else implementation
-        self.seed = seed
-        self.seed_generator = random.SeedGenerator(seed)
+        self._set_dropout(dropout, recurrent_dropout, seed, implementation)
         self.state_size: Any = units
         self.output_size = units
-        self._masks: dict[str, Any] = {}
 
     # -- weights ---------------------------------------------------------------------------------------------------------------------
 
@@ -146,45 +200,12 @@ class RecurrentCell(Layer):
         count = len(self.state_size) if isinstance(self.state_size, (list, tuple)) else 1
         return [torch.zeros(batch_size, self.units, dtype=dtype, device=self._tk_device()) for _ in range(count)]
 
-    # -- dropout ---------------------------------------------------------------------------------------------------------------------
-
-    def _draw_mask(self, like: torch.Tensor, rate: float) -> Any:
-        ones = torch.ones_like(like)
-        if self.implementation == 2:
-            return random.dropout(ones, rate, seed=self.seed_generator)
-        return [random.dropout(ones, rate, seed=self.seed_generator) for _ in range(self._gates)]
-
-    def get_dropout_mask(self, step_input: torch.Tensor) -> Any:
-        """The dropout mask of the inputs, the same at every step until `reset_dropout_mask`; a list, one a gate, for implementation 1."""
-        if "inputs" not in self._masks:
-            self._masks["inputs"] = self._draw_mask(step_input, self.dropout) if self.dropout else None
-        return self._masks["inputs"]
-
-    def get_recurrent_dropout_mask(self, step_input: torch.Tensor) -> Any:
-        """The dropout mask of the recurrent state, the same at every step until `reset_recurrent_dropout_mask`."""
-        if "state" not in self._masks:
-            self._masks["state"] = self._draw_mask(step_input, self.recurrent_dropout) if self.recurrent_dropout else None
-        return self._masks["state"]
-
-    def reset_dropout_mask(self) -> None:
-        """Draw another mask of the inputs at the next call."""
-        self._masks.pop("inputs", None)
-
-    def reset_recurrent_dropout_mask(self) -> None:
-        """Draw another mask of the state at the next call."""
-        self._masks.pop("state", None)
-
     # -- computation -----------------------------------------------------------------------------------------------------------------
 
     @property
     def fusable(self) -> bool:
         """Whether torch's fused kernel computes what this cell does."""
         return not self.recurrent_dropout and not (self.dropout and self.implementation == 1)
-
-    def call(self, inputs: torch.Tensor, states: States, training: bool = False) -> tuple[torch.Tensor, States]:
-        nested = isinstance(states, (list, tuple))
-        output, new = self.step(self.project(inputs, training), list(states) if nested else [states], training)
-        return output, new if nested else new[0]
 
     def project(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
         """The inputs' part of the gates, in torch's order, for inputs `(batch, features)` or `(batch, steps, features)`."""
@@ -210,10 +231,6 @@ class RecurrentCell(Layer):
             masks = self.get_recurrent_dropout_mask(h)
             return torch.cat([F.linear(h * m, w) for m, w in zip(masks, weight.chunk(self._gates))], -1)[..., rows]
         return F.linear(h, weight[rows])
-
-    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> Step:
-        """One step from what `project` made of the inputs."""
-        raise NotImplementedError
 
     def drop_inputs(self, sequences: torch.Tensor) -> torch.Tensor:
         """A whole sequence under one dropout mask."""
@@ -517,4 +534,4 @@ class GRUCell(RecurrentCell):
 
 
 def _plain(activation: Callable) -> Callable:
-    return _PLAIN.get(activation, activation)
+    return PLAIN.get(activation, activation)

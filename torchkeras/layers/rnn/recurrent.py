@@ -6,17 +6,17 @@ from typing import Any
 
 from ..input_spec import InputSpec
 from .base import RNN
-from .cells import GRUCell, LSTMCell, RecurrentCell, SimpleRNNCell
+from .cells import GRUCell, LSTMCell, RecurrentCell, SimpleRNNCell, StepCell
 
 
-class _Recurrent(RNN):
-    """What the three layers share: the cell's arguments are theirs."""
+class Recurrent(RNN):
+    """What these layers and the convolutional ones share: the cell's arguments are theirs."""
 
     _tk_config_unless_none = ()
     _keras_config_leaves_out: tuple[str, ...] = ("cell", "use_cudnn", "autocast", "lora_rank", "lora_alpha")
     cell: RecurrentCell
 
-    def __init__(self, cell: RecurrentCell, use_cudnn: Any, **kwargs: Any) -> None:
+    def __init__(self, cell: StepCell, use_cudnn: Any, **kwargs: Any) -> None:
         super().__init__(cell, **kwargs)
         if use_cudnn not in ("auto", True, False):
             raise ValueError(f"`use_cudnn` must be 'auto', True or False. Received: use_cudnn={use_cudnn!r}")
@@ -55,7 +55,7 @@ class _Recurrent(RNN):
     seed = property(lambda self: self.cell.seed, doc="The cell's.")
 
 
-class SimpleRNN(_Recurrent):
+class SimpleRNN(Recurrent):
     """A layer of `SimpleRNNCell`, over `nn.RNN` where the activation is tanh or relu.
 
     Args:
@@ -83,7 +83,7 @@ class SimpleRNN(_Recurrent):
         **kwargs: As for `RNN` and `SimpleRNNCell`.
     """
 
-    _keras_config_leaves_out = (*_Recurrent._keras_config_leaves_out, "seed")
+    _keras_config_leaves_out = (*Recurrent._keras_config_leaves_out, "seed")
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class SimpleRNN(_Recurrent):
         )  # fmt: skip
 
 
-class LSTM(_Recurrent):
+class LSTM(Recurrent):
     """A layer of `LSTMCell`, over `nn.LSTM` where the activations are the default ones.
 
     With `return_state`, the states are the last output and the last carry.
@@ -196,7 +196,7 @@ class LSTM(_Recurrent):
         )  # fmt: skip
 
 
-class GRU(_Recurrent):
+class GRU(Recurrent):
     """A layer of `GRUCell`, over `nn.GRU` where the activations are the default ones and `reset_after` is true.
 
     Args:

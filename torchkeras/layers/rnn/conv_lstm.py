@@ -1,0 +1,313 @@
+"""Convolutional LSTM (Shi et al., 2015) over sequences of vectors, images and volumes: both products of an LSTM are convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+
+from ... import activations, dtypes
+from ...distribution import rank as place
+from ...ops.nn.spatial import same_padding
+from ..conv import CONV, KERNEL, Windowed
+from ..input_spec import InputSpec
+from .base import Shape
+from .cells import PLAIN, Step, StepCell
+from .recurrent import Recurrent
+
+
+class ConvLSTMCell(StepCell, Windowed):
+    """One step of a convolutional LSTM, over two torch convolutions: gates i, f, c, o; the states are the output and the carry.
+
+    Input `(batch, *spatial, channels)` for `channels_last`; output and states `(batch, *smaller, filters)`. `kernel` is
+    `(*kernel_size, channels, 4 * filters)`, `recurrent_kernel` `(*kernel_size, filters, 4 * filters)`, `bias` `(4 * filters,)`.
+
+    Args:
+        rank: The number of spatial axes: 1, 2 or 3.
+        filters: The number of channels of output and states.
+        kernel_size: The window, one int or one for each spatial axis.
+        strides: The step between windows of the inputs, one int or one for each spatial axis.
+        padding: `"valid"` (none) or `"same"` (zeros around) for the inputs; the state is always padded to keep its size.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        dilation_rate: The step within a window of the inputs.
+        activation: Of the candidate and of the carry.
+        recurrent_activation: Of the gates.
+        use_bias: Whether a bias is added.
+        kernel_initializer: Fills `kernel`.
+        recurrent_initializer: Fills `recurrent_kernel`.
+        bias_initializer: Fills `bias`.
+        unit_forget_bias: Whether the bias of the forget gate starts at one.
+        kernel_regularizer: Of `kernel`; adds to the loss of the model.
+        recurrent_regularizer: Of `recurrent_kernel`; adds to the loss of the model.
+        bias_regularizer: Of `bias`; adds to the loss of the model.
+        kernel_constraint: Of `kernel`; applied after every update.
+        recurrent_constraint: Of `recurrent_kernel`; applied after every update.
+        bias_constraint: Of `bias`; applied after every update.
+        dropout: The share of the inputs that is dropped, for each gate others, the same ones at every step.
+        recurrent_dropout: The share of the state that is dropped, for each gate other parts, the same ones at every step.
+        seed: Of the dropout.
+        **kwargs: As for `Layer`.
+
+    Raises:
+        ValueError: If arguments do not fit each other, or the sizes or channels of the input are not known.
+    """
+
+    _gates = 4
+    bias_initializer: Any
+
+    def __init__(
+        self,
+        rank: int,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if rank not in CONV:
+            raise ValueError(f"`rank` must be 1, 2 or 3. Received: rank={rank!r}")
+        self.rank = rank
+        self._check_counts(filters=filters)
+        self.filters = filters
+        self._set_window(kernel_size, strides, padding, data_format, dilation_rate, activation)
+        self._check_steps()
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.unit_forget_bias = unit_forget_bias
+        self.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_weight_settings("recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint)
+        self._set_bias(use_bias, bias_initializer, bias_regularizer, bias_constraint)
+        self._set_dropout(dropout, recurrent_dropout, seed, implementation=1)
+        self.state_size = [filters, filters]
+        self._state_shape: tuple[int, ...] = ()
+
+    # -- weights and states ----------------------------------------------------------------------------------------------------------
+
+    def build(self, input_shape: Shape) -> None:
+        channels = self._known_channels(input_shape)
+        sizes = self._sizes(input_shape)
+        if None in sizes:
+            raise ValueError(
+                f"The layer {self.name!r} keeps a state of the size of its images, so all spatial axes of its input must be known. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        self._state_shape = tuple(self.compute_output_shape(input_shape)[1:])  # type: ignore[arg-type]
+        module, out = CONV[self.rank], 4 * self.filters
+        self.conv = self.new_module(
+            module, channels, out, self.kernel_size, stride=self.strides, padding=self._plan_padding(), dilation=self.dilation_rate,
+            bias=self.use_bias,
+        )  # fmt: skip
+        own = tuple(k // 2 if k % 2 else 0 for k in self.kernel_size)
+        self.recurrent_conv = self.new_module(module, self.filters, out, self.kernel_size, padding=own, bias=False)
+        edges = [edge for k in reversed(self.kernel_size) for edge in (same_padding(k, k) if k % 2 == 0 else (0, 0))]
+        self._state_edges = edges if any(edges) else None
+        layout = KERNEL[self.rank]
+        self.kernel = self.wrap_weight(self.conv, "weight", "kernel", layout=layout, **self.weight_settings("kernel"))
+        self.recurrent_kernel = self.wrap_weight(
+            self.recurrent_conv, "weight", "recurrent_kernel", layout=layout, **self.weight_settings("recurrent")
+        )
+        if self.use_bias:
+            settings = {**self.weight_settings("bias"), "initializer": self._initial_bias}
+            self.bias = self.wrap_weight(self.conv, "bias", "bias", **settings)
+        self.input_spec = InputSpec(ndim=self.rank + 2, axes={i: n for i, n in enumerate(input_shape) if i > 0})
+
+    def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> torch.Tensor:
+        if not self.unit_forget_bias:
+            return self.bias_initializer(shape, dtype=dtype)
+        first = self.bias_initializer((self.filters,), dtype=dtype)
+        return torch.cat([first, torch.ones_like(first), self.bias_initializer((2 * self.filters,), dtype=dtype)])
+
+    def _output_channels(self, channels: int | None) -> int | None:
+        return self.filters
+
+    def get_initial_state(self, batch_size: Any = None) -> list[torch.Tensor]:
+        """Zeros in the shape of the output, for the state and for the carry.
+
+        Args:
+            batch_size: The size of the batch.
+        """
+        device = self._tk_device() if self.built else place.default_device()
+        dtype = dtypes.to_torch_dtype(self.compute_dtype)
+        return [torch.zeros(batch_size, *self._state_shape, dtype=dtype, device=device) for _ in range(2)]
+
+    # -- computation -----------------------------------------------------------------------------------------------------------------
+
+    def project(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
+        all_steps = inputs.dim() == self.rank + 3
+        if not (training and self.dropout):
+            x = inputs.flatten(0, 1) if all_steps else inputs
+            gates = self.conv(self._pad(self._channels_first(x)))
+        else:
+            parts = []
+            biases = [None] * 4 if self.conv.bias is None else self.conv.bias.chunk(4)
+            for mask, weight, bias in zip(self.get_dropout_mask(inputs[:, 0] if all_steps else inputs), self.conv.weight.chunk(4), biases):
+                x = (inputs * mask.unsqueeze(1)).flatten(0, 1) if all_steps else inputs * mask
+                parts.append(self.conv._conv_forward(self._pad(self._channels_first(x)), weight, bias))
+            gates = torch.cat(parts, 1)
+        return gates.unflatten(0, inputs.shape[:2]) if all_steps else gates
+
+    def _recur(self, h: torch.Tensor, training: bool) -> torch.Tensor:
+        if not (training and self.recurrent_dropout):
+            return self.recurrent_conv(self._padded_state(h))
+        masks, weights = self.get_recurrent_dropout_mask(h), self.recurrent_conv.weight.chunk(4)
+        return torch.cat([self.recurrent_conv._conv_forward(self._padded_state(h * m), w, None) for m, w in zip(masks, weights)], 1)
+
+    def _padded_state(self, h: torch.Tensor) -> torch.Tensor:
+        x = self._channels_first(h)
+        return x if self._state_edges is None else F.pad(x, self._state_edges)
+
+    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> Step:
+        activation = PLAIN.get(self.activation, self.activation)
+        gate = PLAIN.get(self.recurrent_activation, self.recurrent_activation)
+        i, f, g, o = map(self._as_given, (projected + self._recur(states[0], training)).chunk(4, 1))
+        c = gate(f) * states[1] + gate(i) * activation(g)
+        h = gate(o) * activation(c)
+        return h, [h, c]
+
+
+class _ConvLSTM(Recurrent):
+    """A layer of `ConvLSTMCell`: the base of ConvLSTM1D, ConvLSTM2D and ConvLSTM3D.
+
+    Input `(batch, steps, *spatial, channels)` for `channels_last`; output `(batch, *smaller, filters)`, or with `return_sequences`
+    `(batch, steps, *smaller, filters)`. With `return_state`, the last output and the last carry follow. The input convolution of all
+    steps is one call; the steps then run one by one.
+
+    Args:
+        filters: The number of channels of output and states.
+        kernel_size: The window, one int or one for each spatial axis.
+        strides: The step between windows of the inputs, one int or one for each spatial axis.
+        padding: `"valid"` (none) or `"same"` (zeros around) for the inputs; the state is always padded to keep its size.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        dilation_rate: The step within a window of the inputs.
+        activation: Of the candidate and of the carry.
+        recurrent_activation: Of the gates.
+        use_bias: Whether a bias is added.
+        kernel_initializer: Fills `kernel`, `(*kernel_size, channels, 4 * filters)`.
+        recurrent_initializer: Fills `recurrent_kernel`, `(*kernel_size, filters, 4 * filters)`.
+        bias_initializer: Fills `bias`, `(4 * filters,)`.
+        unit_forget_bias: Whether the bias of the forget gate starts at one.
+        kernel_regularizer: Of `kernel`; adds to the loss of the model.
+        recurrent_regularizer: Of `recurrent_kernel`; adds to the loss of the model.
+        bias_regularizer: Of `bias`; adds to the loss of the model.
+        activity_regularizer: A regularizer of the output.
+        kernel_constraint: Of `kernel`; applied after every update.
+        recurrent_constraint: Of `recurrent_kernel`; applied after every update.
+        bias_constraint: Of `bias`; applied after every update.
+        dropout: The share of the inputs that is dropped, for each gate others, the same ones at every step.
+        recurrent_dropout: The share of the state that is dropped, for each gate other parts, the same ones at every step.
+        seed: Of the dropout.
+        return_sequences: Whether the output is that of every step or of the last.
+        return_state: Whether the states after the last step are returned as well.
+        go_backwards: Whether the last step comes first; outputs are then in that order too.
+        stateful: Whether the states of one batch are the initial states of the next.
+        **kwargs: As for `RNN`.
+
+    Raises:
+        ValueError: If arguments do not fit each other, or the sizes or channels of the input are not known.
+    """
+
+    rank: ClassVar[int]
+    cell: ConvLSTMCell  # type: ignore[assignment]
+    _keras_config_leaves_out = (*Recurrent._keras_config_leaves_out, "units", "implementation")
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        shared = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
+        cell = ConvLSTMCell(
+            self.rank, filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation, use_bias,
+            kernel_initializer, recurrent_initializer, bias_initializer, unit_forget_bias, kernel_regularizer, recurrent_regularizer,
+            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed, **shared,
+            name="conv_lstm_cell",
+        )  # fmt: skip
+        super().__init__(
+            cell, False, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards, stateful=stateful,
+            activity_regularizer=activity_regularizer, **kwargs,
+        )  # fmt: skip
+        self.input_spec = InputSpec(ndim=self.rank + 3)
+
+    def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
+        super().build(sequences_shape, initial_state_shape)
+        axes = {i: n for i, n in enumerate(sequences_shape) if i > 1}  # the state has one size
+        self.input_spec = InputSpec(ndim=self.rank + 3, axes=axes)
+
+    def compute_output_shape(self, sequences_shape: Shape, initial_state_shape: Any = None) -> Any:
+        batch, steps = sequences_shape[:2]
+        state = self.cell.compute_output_shape((batch, *sequences_shape[2:]))
+        shape = (batch, steps, *state[1:]) if self.return_sequences else state
+        return (shape, state, state) if self.return_state else shape
+
+    filters = property(lambda self: self.cell.filters, doc="The number of channels of output and states.")
+    kernel_size = property(lambda self: self.cell.kernel_size, doc="The window.")
+    strides = property(lambda self: self.cell.strides, doc="The step between windows of the inputs.")
+    padding = property(lambda self: self.cell.padding, doc="The padding of the inputs.")
+    data_format = property(lambda self: self.cell.data_format, doc="Where the channels are.")
+    dilation_rate = property(lambda self: self.cell.dilation_rate, doc="The step within a window of the inputs.")
+    recurrent_activation = property(lambda self: self.cell.recurrent_activation, doc="The activation of the gates.")
+    unit_forget_bias = property(lambda self: self.cell.unit_forget_bias, doc="Whether the bias of the forget gate starts at one.")
+
+
+class ConvLSTM1D(_ConvLSTM):
+    """A convolutional LSTM over sequences of `(length, channels)`. See `_ConvLSTM` for the arguments."""
+
+    rank = 1
+
+
+class ConvLSTM2D(_ConvLSTM):
+    """A convolutional LSTM over sequences of images. See `_ConvLSTM` for the arguments."""
+
+    rank = 2
+
+
+class ConvLSTM3D(_ConvLSTM):
+    """A convolutional LSTM over sequences of volumes. See `_ConvLSTM` for the arguments."""
+
+    rank = 3
