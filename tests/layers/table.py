@@ -268,4 +268,25 @@ _ATTENTION = [
     Row("AdditiveAttention", {}, [(3, 5, 4), (3, 6, 4)]),
 ]  # fmt: skip
 
+_PREPROCESSING = [
+    Row("Normalization", {"mean": [1.0, 2.0, 3.0, 4.0], "variance": [1.0, 2.0, 3.0, 4.0]}, (3, 4)),
+    Row("Normalization", {}, SEQUENCE, "learned"),
+    Row("Normalization", {"axis": (1, 3)}, IMAGE, "axes"),
+    Row("Normalization", {"axis": None, "invert": True, "mean": 2.0, "variance": 3.0}, SEQUENCE, "one"),
+    Row("Rescaling", {"scale": 1 / 255, "offset": -1.0}, IMAGE),
+    Row("Rescaling", {"scale": [1.0, 2.0, 3.0, 4.0], "offset": (1.0, 0.0, 1.0, 0.0)}, IMAGE, "channels", high=9),
+    Row("CategoryEncoding", {"num_tokens": 6}, (3, 4), high=6),
+    Row("CategoryEncoding", {"num_tokens": 6, "output_mode": "one_hot"}, (3, 4), "one-hot", high=6),
+    Row("CategoryEncoding", {"num_tokens": 6, "output_mode": "one_hot"}, (3, 1), "column", high=6),
+    Row("CategoryEncoding", {"num_tokens": 6, "output_mode": "count"}, (3, 4), "count", high=6),
+    *_both_formats("CenterCrop", 2, {"height": 5, "width": 4}),
+    Row("CenterCrop", {"height": 9, "width": 4}, IMAGE, "larger"),
+    *_both_formats("Resizing", 2, {"height": 5, "width": 9}),
+    Row("Resizing", {"height": 5, "width": 4, "interpolation": "bicubic", "antialias": True}, IMAGE, "smooth"),
+    Row("Resizing", {"height": 3, "width": 5, "interpolation": "nearest", "crop_to_aspect_ratio": True}, IMAGE, "crop"),
+    Row("Resizing", {"height": 3, "width": 5, "pad_to_aspect_ratio": True, "fill_value": 2.0}, IMAGE, "pad"),
+    Row("Resizing", {"height": 9, "width": 10, "interpolation": "lanczos3"}, IMAGE, "lanczos", parity=False),
+]
+
 ROWS = [*_CORE, *_CONV, *_POOLING, *_NORMALIZATION, *_REGULARIZATION, *_RESHAPING, *_MERGING, *_ACTIVATION, *_RECURRENT, *_ATTENTION]
+ROWS += _PREPROCESSING

@@ -69,6 +69,12 @@ from .pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
 from .pooling import MaxPooling1D as MaxPooling1D
 from .pooling import MaxPooling2D as MaxPooling2D
 from .pooling import MaxPooling3D as MaxPooling3D
+from .preprocessing.encoding import CategoryEncoding as CategoryEncoding
+from .preprocessing.images import CenterCrop as CenterCrop
+from .preprocessing.images import Resizing as Resizing
+from .preprocessing.numerical import Discretization as Discretization
+from .preprocessing.numerical import Normalization as Normalization
+from .preprocessing.numerical import Rescaling as Rescaling
 from .regularization import ActivityRegularization as ActivityRegularization
 from .regularization import AlphaDropout as AlphaDropout
 from .regularization import Dropout as Dropout

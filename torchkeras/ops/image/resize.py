@@ -57,7 +57,7 @@ def _resample(
     total = weights.sum(0)
     weights = torch.where(total.abs() > 1000 * torch.finfo(x.dtype).eps, weights / torch.where(total != 0, total, 1.0), 0.0)
     weights = torch.where((places >= -0.5) & (places <= n - 0.5), weights, 0.0)
-    return torch.tensordot(x, weights, ([axis], [0])).movedim(-1, axis)
+    return torch.tensordot(x, weights, ([axis], [0])).to(x.dtype).movedim(-1, axis)  # autocast would leave 16 bits
 
 
 def _nearest(x: torch.Tensor, axis: int, size: int) -> torch.Tensor:
