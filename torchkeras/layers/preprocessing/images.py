@@ -25,7 +25,7 @@ class ImageLayer(Layer):
         **kwargs: `name`, `dtype` and `trainable`.
     """
 
-    _config_base = (*Layer._config_base, "data_format")
+    _tk_config_base = (*Layer._tk_config_base, "data_format")
     _trains_only = False  # whether it leaves images alone outside training
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
@@ -85,7 +85,7 @@ class ImageLayer(Layer):
         return moved.squeeze(axis) if bare else moved
 
     def _in_type(self, images: torch.Tensor) -> torch.Tensor:
-        return images if self._keeps_type or images.dtype is self._compute else images.to(self._compute)
+        return images if self._tk_keeps_type or images.dtype is self._tk_compute else images.to(self._tk_compute)
 
     def _transform(self, images: torch.Tensor, drawn: Any, transform: Any) -> tuple[torch.Tensor, Any]:
         """`transform` on a floating batch `(count, height, width, channels)` that views `images`; back in their layout and type."""
@@ -97,13 +97,13 @@ class ImageLayer(Layer):
         x = images.unsqueeze(0) if single else images
         x = x.permute(0, 2, 3, 1) if first else x
         given = x.dtype
-        if not self._keeps_type:
-            x = x.to(self._compute)
+        if not self._tk_keeps_type:
+            x = x.to(self._tk_compute)
         if drawn is None:
             drawn = self.sample(x.shape[0], (x.shape[1], x.shape[2]), x.device)
         if drawn is not None:
             x = transform(x, drawn)
-        if self._keeps_type and x.dtype is not given:
+        if self._tk_keeps_type and x.dtype is not given:
             x = x.to(given)
         x = x.permute(0, 3, 1, 2) if first else x
         return (x.squeeze(0) if single else x), drawn
@@ -151,7 +151,7 @@ class Resizing(_Sized):
         ValueError: If a size is no positive number, the interpolation is unknown, or images are to be cropped and padded.
     """
 
-    _keeps_type = True
+    _tk_keeps_type = True
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ from .encoding import OUTPUT_MODES, check_mode, encode, encoded_shape
 
 def constant(layer: Layer, name: str, value: Any) -> None:
     """Make `value` an attribute that moves with the layer and is in no file: its config tells it."""
-    layer.register_buffer(name, torch.as_tensor(value, dtype=torch.get_default_dtype(), device=layer._device()), persistent=False)
+    layer.register_buffer(name, torch.as_tensor(value, dtype=torch.get_default_dtype(), device=layer._tk_device()), persistent=False)
 
 
 class Normalization(Adapts):
@@ -38,7 +38,7 @@ class Normalization(Adapts):
         ValueError: If only one of `mean` and `variance` is given.
     """
 
-    _float_input = True
+    _tk_float_input = True
     _kept: tuple[int, ...]
     _broadcast: tuple[int, ...]
     adapt_mean: ParameterVariable
@@ -108,7 +108,7 @@ class Normalization(Adapts):
         self._moments = None
 
     def update_state(self, data: Any) -> None:
-        x = torch.as_tensor(data, device=self._device())
+        x = torch.as_tensor(data, device=self._tk_device())
         x = x if x.dtype.is_floating_point and x.device.type == "mps" else x.to(torch.float64)
         if not self.built:
             self.build(tuple(x.shape))
@@ -151,11 +151,11 @@ class Normalization(Adapts):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def _config_value(self, name: str) -> Any:
+    def _tk_config_value(self, name: str) -> Any:
         if name in ("mean", "variance"):
             value = getattr(self, f"input_{name}")
             return value if value is None or isinstance(value, (int, float)) else np.asarray(value).tolist()
-        return super()._config_value(name)
+        return super()._tk_config_value(name)
 
 
 class Rescaling(Layer):
@@ -167,7 +167,7 @@ class Rescaling(Layer):
         **kwargs: `name`, `dtype` and `trainable`.
     """
 
-    _float_input = True
+    _tk_float_input = True
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -208,7 +208,7 @@ class Discretization(Adapts):
         ValueError: If neither `bin_boundaries` nor `num_bins` is given, or both.
     """
 
-    _keeps_type = True
+    _tk_keeps_type = True
     bounds: torch.Tensor
 
     def __init__(
@@ -285,7 +285,7 @@ class Discretization(Adapts):
             raise ValueError(f"The layer {self.name!r} has no bins yet. Call `adapt` on data first, or give `bin_boundaries`.")
         x = inputs if inputs.dtype.is_floating_point else inputs.to(self.bounds.dtype)
         bins = torch.bucketize(x.contiguous(), self.bounds.to(x.dtype), right=True, out_int32=True)
-        return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, self._compute)
+        return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, self._tk_compute)
 
     def _depth(self) -> int | None:
         return self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
