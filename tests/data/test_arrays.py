@@ -185,9 +185,7 @@ def test_shuffling_by_batch_keeps_batches_whole():
 def test_ranks_divide_each_global_batch(shuffle, samples, world_size):
     def run(rank, world_size):
         return list(
-            make_batches(
-                torch.arange(samples), batch_size=8, shuffle=shuffle, device=CPU, seed=7, rank=rank, world_size=world_size
-            )
+            make_batches(torch.arange(samples), batch_size=8, shuffle=shuffle, device=CPU, seed=7, rank=rank, world_size=world_size)
         )
 
     whole = run(0, 1)
@@ -226,15 +224,21 @@ def test_arrays_that_do_not_fit_the_device_are_gathered_on_the_host(monkeypatch)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 0}, "`batch_size` must be a positive integer. Received: batch_size=0"),
+        ({"batch_size": -1}, "`batch_size` must be a positive integer. Received: batch_size=-1"),
         ({"batch_size": 2.5}, "`batch_size` must be a positive integer"),
         ({"steps": -1}, "`steps` must be a positive integer"),
-        ({"shuffle": "yes"}, "`shuffle` must be True, False or 'batch'. Received: shuffle='yes'"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         make_batches(np.zeros(4), device=CPU, **arguments)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [({"shuffle": "yes"}, "any other text means True"), ({"batch_size": 0}, "means 32")])
+def test_arguments_that_keras_reads_otherwise_warn(arguments, message):
+    with pytest.warns(UserWarning, match=message):
+        batches = make_batches(np.zeros(40), device=CPU, **arguments)
+    assert batches.batch_size == 32
 
 
 def test_targets_must_be_arrays():

@@ -107,7 +107,7 @@ def test_max_steps_per_epoch_caps_every_epoch():
         config.set_max_steps_per_epoch(None)
 
 
-@pytest.mark.parametrize("name", ["y", "sample_weight", "batch_size"])
+@pytest.mark.parametrize("name", ["y", "sample_weight"])
 def test_generators_take_no_arguments_of_arrays(name):
     with pytest.raises(ValueError, match=rf"`{name}` cannot be given when `x` is a generator"):
         make_batches(pairs(2), **{name: 3}, device=CPU)

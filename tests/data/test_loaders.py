@@ -139,8 +139,8 @@ def test_a_tf_data_like_set_is_read_as_numpy():
 
 def test_loaders_take_no_batch_size_and_no_targets():
     loader = DataLoader(Squares(), batch_size=4)
-    with pytest.raises(ValueError, match="`batch_size` cannot be given when `x` is a DataLoader"):
-        make_batches(loader, batch_size=2, device=CPU)
+    with pytest.warns(UserWarning, match="`batch_size` has no effect when `x` is a DataLoader"):
+        assert make_batches(loader, batch_size=2, device=CPU).batch_size == 4
     with pytest.raises(ValueError, match="`y` cannot be given when `x` is a Squares"):
         make_batches(Squares(), np.zeros(11), device=CPU)
 

@@ -83,5 +83,6 @@ def test_what_cannot_be_captured_is_refused():
     model.compile(torch.optim.SGD(model.parameters(), 0.1), "sparse_categorical_crossentropy", jit_compile=True)
     with pytest.raises(ValueError, match="needs an optimizer of torchkeras"):
         model.fit(X, Y, verbose=0)
-    with pytest.raises(ValueError, match="exclude each other"):
+    with pytest.warns(UserWarning, match="`jit_compile=True` has no effect beside `run_eagerly=True`"):
         model.compile("sgd", "mse", jit_compile=True, run_eagerly=True)
+    assert not model.jit_compile

@@ -25,22 +25,23 @@ class CSVLogger(Callback):
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         super().__init__()
-        self.filename, self.separator, self.append = os.fspath(filename), separator, append
+        self.filename, self.sep, self.append = os.fspath(filename), separator, append
+        self.append_header = True
         self.keys: list[str] | None = None
-        self._file: Any = None
-        self._writer: Any = None
+        self.csv_file: Any = None
+        self.writer: Any = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if not rank.is_main():
             return
         path = Path(self.filename)
         goes_on = self.append and path.exists() and path.stat().st_size > 0
-        self._file = open(path, "a" if self.append else "w", newline="")  # closed in on_train_end
-        self._writer = None
-        self._header = not goes_on
+        self.csv_file = open(path, "a" if self.append else "w", newline="")  # closed in on_train_end
+        self.writer = None
+        self.append_header = not goes_on
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._file is None:
+        if self.csv_file is None:
             return
         logs = logs or {}
         if self.keys is None:
@@ -50,18 +51,18 @@ class CSVLogger(Callback):
             self.keys = [k for k in self.keys if k in logs or k.startswith("val_")]
             if not any(k in logs for k in self.keys if k.startswith("val_")):
                 self.keys = [k for k in self.keys if not k.startswith("val_")]
-        if self._writer is None:
-            self._writer = csv.DictWriter(self._file, fieldnames=["epoch", *self.keys], delimiter=self.separator)
-            if self._header:
-                self._writer.writeheader()
+        if self.writer is None:
+            self.writer = csv.DictWriter(self.csv_file, fieldnames=["epoch", *self.keys], delimiter=self.sep)
+            if self.append_header:
+                self.writer.writeheader()
         row = {k: _text(logs[k]) if k in logs else "NA" for k in self.keys}
-        self._writer.writerow({"epoch": epoch, **row})
-        self._file.flush()
+        self.writer.writerow({"epoch": epoch, **row})
+        self.csv_file.flush()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = self._writer = None
+        if self.csv_file is not None:
+            self.csv_file.close()
+            self.csv_file = self.writer = None
 
 
 def _text(value: Any) -> Any:

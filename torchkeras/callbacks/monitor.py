@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from .callback import Callback
 
@@ -40,6 +43,15 @@ class MonitorCallback(Callback):
             else:
                 self._higher = self._direction()
         return self._higher
+
+    @property
+    def monitor_op(self) -> Callable[[Any, Any], Any]:
+        """`np.greater` or `np.less`: what a value must be to the best one to be better."""
+        return np.greater if self.higher_is_better else np.less
+
+    def get_monitor_value(self, logs: dict[str, Any] | None) -> float | None:
+        """The watched entry of `logs`; `None` with a warning where it is missing."""
+        return self.value(logs)
 
     def _direction(self) -> bool:
         name = self.monitor.removeprefix("val_")

@@ -234,7 +234,9 @@ use_as_progbar(ProgbarLogger)
 
 
 def _numbers(logs: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {name: value for name, value in (logs or {}).items() if name != "outputs"}
+    """What a line says: the loss first, and what was validated last."""
+    values = {name: value for name, value in (logs or {}).items() if name != "outputs"}
+    return dict(sorted(values.items(), key=lambda entry: (entry[0].startswith("val_"), entry[0] not in ("loss", "val_loss"))))
 
 
 def _joined(values: Mapping[str, Any]) -> str:

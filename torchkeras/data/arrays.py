@@ -199,7 +199,7 @@ class ArraySource(Source):
     ) -> None:
         x, y, sample_weight = to_tensors(x, "x"), to_tensors(y, "y"), to_tensors(sample_weight, "sample_weight")
         self.samples = check_counts(x=x, y=y, sample_weight=sample_weight)
-        if class_weight is not None:
+        if class_weight:
             sample_weight = class_weight_to_sample_weight(class_weight, y, sample_weight)
         if not batch_size:
             batch_size = -(-self.samples // steps) if steps else 32
@@ -308,7 +308,7 @@ def single_batch(
     """
     x, y, sample_weight = to_tensors(x, "x"), to_tensors(y, "y"), to_tensors(sample_weight, "sample_weight")
     size = check_counts(x=x, y=y, sample_weight=sample_weight)
-    if class_weight is not None:
+    if class_weight:
         sample_weight = class_weight_to_sample_weight(class_weight, y, sample_weight)
     return map_leaves(lambda leaf: leaf.to(device), pack_x_y_sample_weight(x, y, sample_weight)), size
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader as TorchDataLoader
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
@@ -181,9 +182,17 @@ def make_batches(
             `steps`.
         TypeError: `x` is nothing to train on.
     """
+    if batch_size is not None and batch_size == 0 and not isinstance(batch_size, bool):
+        warnings.warn("`batch_size` must be a positive integer; 0 means 32, as in Keras. Received: batch_size=0", stacklevel=4)
+        batch_size = None
     _check_positive(batch_size=batch_size, steps=steps)
-    if shuffle not in (True, False, "batch"):
-        raise ValueError(f"`shuffle` must be True, False or 'batch'. Received: shuffle={shuffle!r}")
+    batch_size, steps = (None if number is None else int(number) for number in (batch_size, steps))
+    if shuffle != "batch":
+        if isinstance(shuffle, str):
+            warnings.warn(
+                f"`shuffle` must be True, False or 'batch'; any other text means True. Received: shuffle={shuffle!r}", stacklevel=4
+            )
+        shuffle = bool(shuffle)
     place: dict[str, Any] = {"device": torch.empty(0, device=device).device, "rank": rank, "world_size": world_size}
     order: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, "initial_epoch": initial_epoch}
     if isinstance(x, TensorDataset) and len(x.tensors) <= 3:
@@ -197,7 +206,7 @@ def make_batches(
     else:
         _refuse(x, y=y, sample_weight=sample_weight)
         source = _batched_source(x, batch_size, shuffle, place, order)
-        if class_weight is not None:
+        if class_weight:
             source = _ClassWeighted(source, class_weight)
     if source.endless and steps is None:
         raise ValueError("`steps_per_epoch` (or `steps`) must be given for a data set without end. Received: None")
@@ -212,7 +221,11 @@ def _batched_source(x: Any, batch_size: int | None, shuffle: bool | str, place: 
         return IterableSource(TorchDataLoader(x, batch_size=batch_size or 32), **place, **order)
     if isinstance(x, Dataset):
         return DatasetSource(x, batch_size=batch_size or 32, shuffle=shuffle, **place, **order)
-    _refuse(x, batch_size=batch_size)
+    if batch_size is not None:
+        warnings.warn(
+            f"`batch_size` has no effect when `x` is a {type(x).__name__}, which yields batches of its own. Received: {batch_size}",
+            stacklevel=5,
+        )
     if is_py_dataset(x):
         return PyDatasetSource(x, shuffle=shuffle, **place, **order)
     if hasattr(x, "__next__"):
@@ -242,5 +255,5 @@ def _check_arrays(**nests: Any) -> None:
 
 def _check_positive(**arguments: int | None) -> None:
     for name, value in arguments.items():
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")

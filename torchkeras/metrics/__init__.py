@@ -211,7 +211,7 @@ def resolve(identifier: Any, y_true: Any, y_pred: Any, loss: Any = None) -> Any:
         if isinstance(identifier, str):
             metric.name = identifier
         return metric
-    name = getattr(metric, "__name__", type(metric).__name__)
+    name = getattr(metric, "__name__", None) or getattr(metric, "name", None) or type(metric).__name__
     return MeanMetricWrapper(metric, name="lambda" if name == "<lambda>" else name)
 
 

@@ -60,7 +60,7 @@ def sparse_top_k_categorical_accuracy(y_true: TensorLike, y_pred: TensorLike, k:
 def _top_k_hits(y_true: TensorLike, y_pred: TensorLike, k: int) -> Tensor:
     y_pred = convert_to_tensor(y_pred)
     y_true = _same_shape(_near(y_true, y_pred), y_pred)
-    return _in_top_k(y_true.argmax(-1), y_pred, k)
+    return _in_top_k(_places(y_true), y_pred, k)
 
 
 def _sparse_top_k_hits(y_true: TensorLike, y_pred: TensorLike, k: int, from_sorted_ids: bool) -> Tensor:
@@ -93,7 +93,12 @@ def _binary_hits(y_true: TensorLike, y_pred: TensorLike, threshold: float = 0.5)
 def _categorical_hits(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
     y_pred = convert_to_tensor(y_pred)
     y_true = _same_shape(_near(y_true, y_pred), y_pred)
-    return y_true.argmax(-1) == y_pred.argmax(-1)
+    return _places(y_true) == y_pred.argmax(-1)
+
+
+def _places(one_hot: Tensor) -> Tensor:
+    """Where the rows of one-hot labels, Boolean ones included, are largest."""
+    return (one_hot.byte() if one_hot.dtype is torch.bool else one_hot).argmax(-1)
 
 
 def _sparse_hits(y_true: TensorLike, y_pred: TensorLike) -> Tensor:

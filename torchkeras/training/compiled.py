@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,6 +25,9 @@ def match_outputs(nest: Any, y_pred: Any, names: Sequence[str], what: str) -> li
         ValueError: A name that no output has, or another number of entries.
     """
     flat = tree.flatten(y_pred)
+    mirrored = _mirror(nest, y_pred) if tree.is_nested(y_pred) and len(y_pred) != len(flat) else None
+    if mirrored is not None:
+        return mirrored
     if isinstance(nest, dict):
         keys = sorted(y_pred) if isinstance(y_pred, dict) else list(names)
         unknown = [k for k in nest if k not in keys and k not in names]
@@ -38,6 +42,19 @@ def match_outputs(nest: Any, y_pred: Any, names: Sequence[str], what: str) -> li
             raise ValueError(f"`{what}` must have one entry for each of the {len(flat)} outputs. Received: {len(nest)} entries")
         return list(nest)
     return [nest] * len(flat)
+
+
+def _mirror(nest: Any, y_pred: Any) -> list[Any] | None:
+    """`nest` as one entry for each leaf of `y_pred`, where it has the structure of `y_pred`; else `None`."""
+    if nest is None or not tree.is_nested(y_pred):
+        return [nest] * len(tree.flatten(y_pred))
+    if isinstance(y_pred, dict) and isinstance(nest, dict) and set(nest) <= set(y_pred):
+        parts = [_mirror(nest.get(key), y_pred[key]) for key in sorted(y_pred)]
+    elif isinstance(y_pred, (list, tuple)) and isinstance(nest, (list, tuple)) and len(nest) == len(y_pred):
+        parts = [_mirror(entry, output) for entry, output in zip(nest, y_pred)]
+    else:
+        return None
+    return None if any(part is None for part in parts) else [entry for part in parts if part is not None for entry in part]
 
 
 class CompiledLoss:
@@ -58,8 +75,10 @@ class CompiledLoss:
         """Match losses with outputs."""
         flat = tree.flatten(y_pred)
         given = self.loss
-        if isinstance(given, (list, tuple)) and len(given) == 1 and len(flat) > 1:
-            given = given[0]
+        if isinstance(given, (list, tuple)) and len(given) < len(flat) and len(flat) > 1 and len(y_pred) == len(flat):
+            without = ", ".join(repr(name) for name in names[len(given) :])
+            warnings.warn(f"`loss` has {len(given)} entries for {len(flat)} outputs: nothing is trained for {without}.", stacklevel=2)
+            given = [*given, *[None] * (len(flat) - len(given))]
         found = [losses.get(_loss_name(entry)) for entry in match_outputs(given, y_pred, names, "loss")]
         weights = match_outputs(self.loss_weights, y_pred, names, "loss_weights")
         self.terms = [(i, _as_loss(fn), None if w is None else float(w)) for i, (fn, w) in enumerate(zip(found, weights)) if fn is not None]
@@ -67,7 +86,7 @@ class CompiledLoss:
             raise ValueError("`loss` gives no output of the model a loss. Pass one to `compile`.")
         self._only = self.terms[0][1] if len(flat) == 1 and self.terms[0][2] is None else None
         self.trackers = []
-        if len(flat) > 1:
+        if len(self.terms) > 1:
             self.trackers = [metrics.Mean(name=f"{names[i]}_loss") for i, _, _ in self.terms]
 
     def loss_of(self, index: int) -> Any:
@@ -89,7 +108,7 @@ class CompiledLoss:
         if self._only is not None and part.world == 1:
             return self._only(_single(y), _single(y_pred), _single(sample_weight))
         flat_pred = tree.flatten(y_pred)
-        flat_y = _targets(y, y_pred, names, "y")
+        flat_y = self._targets_of_terms(y, y_pred, names)
         flat_weight = [None] * len(flat_pred) if sample_weight is None else _targets(sample_weight, y_pred, names, "sample_weight")
         total = None
         rows = len(flat_pred[0]) if flat_pred and flat_pred[0].ndim else 1
@@ -101,6 +120,16 @@ class CompiledLoss:
                 value = value * weight
             total = value if total is None else total + value
         return total
+
+    def _targets_of_terms(self, y: Any, y_pred: Any, names: Sequence[str]) -> list[Any]:
+        """The target of each flat output; `y` may leave out those of outputs without a loss."""
+        given, count, terms = tree.flatten(y), len(tree.flatten(y_pred)), self.terms or ()
+        if len(given) == len(terms) < count and not isinstance(y, dict):
+            targets = [None] * count
+            for value, (i, _, _) in zip(given, terms):
+                targets[i] = value
+            return targets
+        return _targets(y, y_pred, names, "y")
 
 
 def _term(fn: Any, y: Any, y_pred: Any, sample_weight: Any, part: shard.Shard) -> torch.Tensor:
@@ -164,7 +193,8 @@ class CompiledMetrics:
     def build(self, y: Any, y_pred: Any, names: Sequence[str], loss_of: Callable[[int], Any]) -> None:
         """Make the metrics: what `"accuracy"` means depends on the shapes and the loss."""
         flat_pred = tree.flatten(y_pred)
-        flat_y = _targets(y, y_pred, names, "y") if y is not None else [None] * len(flat_pred)
+        given = self.unweighted or self.weighted
+        flat_y = _targets(y, y_pred, names, "y") if y is not None and given else [None] * len(flat_pred)
         entries = []
         taken: dict[str, int] = {}
         for given, is_weighted in ((self.unweighted, False), (self.weighted, True)):
@@ -201,7 +231,7 @@ class CompiledMetrics:
 
 def _by_output(given: Any, y_pred: Any, names: Sequence[str]) -> list[list[Any]]:
     count = len(tree.flatten(y_pred))
-    if given is None:
+    if given is None or (not isinstance(given, str) and hasattr(given, "__len__") and not len(given)):
         return [[] for _ in range(count)]
     if count == 1 and not isinstance(given, dict):
         group = given if isinstance(given, (list, tuple)) else [given]

@@ -178,7 +178,7 @@ class Run:
         outcome: Any = None
         for first, execution, last in self._executions():
             if begin is not None:
-                begin(first)
+                begin(first, {})
             outcome = function(execution) if self.shard.world == 1 else self._shared(execution, last)
             if take is not None:
                 take(outcome)

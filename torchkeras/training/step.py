@@ -196,7 +196,7 @@ class LazyLogs(dict):
         if self.stale:
             self.stale = False
             super().clear()
-            super().update({k: to_number(v) for k, v in self._read().items()})
+            super().update({k: to_number(v) for k, v in sorted(self._read().items())})
         return self
 
     def settle(self) -> None:

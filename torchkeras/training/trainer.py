@@ -96,12 +96,13 @@ class Trainer:
             jit_compile: Whether the whole step is captured and compiled; `"auto"` means no.
             auto_scale_loss: Whether the optimizer of a mixed_float16 model is wrapped in a `LossScaleOptimizer`.
         """
-        if not isinstance(steps_per_execution, int) or steps_per_execution < 1:
+        if not isinstance(steps_per_execution, (int, np.integer)) or steps_per_execution < 1:
             raise ValueError(f"`steps_per_execution` must be a positive integer. Received: steps_per_execution={steps_per_execution!r}")
         if jit_compile not in (True, False, "auto", None):
             raise ValueError(f"`jit_compile` must be True, False or 'auto'. Received: jit_compile={jit_compile!r}")
         if run_eagerly and jit_compile is True:
-            raise ValueError("`run_eagerly=True` and `jit_compile=True` exclude each other. Received both.")
+            warnings.warn("`jit_compile=True` has no effect beside `run_eagerly=True`: steps run eagerly.", stacklevel=2)
+            jit_compile = False
         arguments = dict(
             optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics, weighted_metrics=weighted_metrics,
             run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile, auto_scale_loss=auto_scale_loss,
@@ -382,11 +383,11 @@ class Trainer:
         self.make_train_function()
         run = Run(self, batches, callbacks, TRAIN, lambda data: self.train_function(data), validation)
         logs: dict[str, Any] = {}
-        callbacks.on_train_begin()
+        callbacks.on_train_begin({})
         with run.started():
-            for epoch in range(initial_epoch, epochs):
+            for epoch in range(int(initial_epoch), epochs):
                 self.reset_metrics()
-                callbacks.on_epoch_begin(epoch)
+                callbacks.on_epoch_begin(epoch, {})
                 outcome = run.epoch()
                 if isinstance(self.optimizer, optimizers.Optimizer):
                     self.optimizer.flush()  # an incomplete window of accumulated gradients ends with the epoch, as a large batch would
@@ -396,6 +397,7 @@ class Trainer:
                 if validation is not None and _validates(epoch, validation_freq):
                     values = self.evaluate(**validation.arguments, callbacks=callbacks, return_dict=True)
                     logs.update({f"val_{k}": v for k, v in values.items()})
+                logs = dict(sorted(logs.items()))
                 callbacks.on_epoch_end(epoch, logs)
                 if distributed:
                     self.stop_training = ddp.any_of(self.stop_training)
@@ -439,10 +441,10 @@ class Trainer:
         self.make_test_function()
         self.stop_evaluating = False
         run = Run(self, batches, callbacks, TEST, lambda data: self.test_function(data))
-        callbacks.on_test_begin()
+        callbacks.on_test_begin({})
         with run.started():
             self.reset_metrics()
-            logs = run.results(run.epoch())
+            logs = dict(sorted(run.results(run.epoch()).items()))
         callbacks.on_test_end(logs)
         return logs if return_dict else self._tk_flat_values(logs)
 
@@ -466,13 +468,13 @@ class Trainer:
         self.stop_predicting = False
         run = Run(self, batches, callbacks, PREDICT, lambda data: self.predict_function(data))
         outputs: list[Any] = []
-        callbacks.on_predict_begin()
+        callbacks.on_predict_begin({})
         with run.started():
             run.epoch(outputs.append)
             if not outputs:
                 raise ValueError("`x` must yield at least one batch to predict. Received an empty data set.")
             result = tree.map_structure(_to_numpy, _concatenated(outputs))
-        callbacks.on_predict_end()
+        callbacks.on_predict_end({})
         return result
 
     def train_on_batch(
@@ -485,7 +487,7 @@ class Trainer:
         self.make_train_function()
         self.reset_metrics()
         with run_mode(self, True), torch.enable_grad():
-            logs = {k: to_number(v) for k, v in self.train_function([batch]).items()}
+            logs = {k: to_number(v) for k, v in sorted(self.train_function([batch]).items())}
         return logs if return_dict else self._tk_flat_values(logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
@@ -496,7 +498,7 @@ class Trainer:
         self.make_test_function()
         self.reset_metrics()
         with run_mode(self, False), torch.no_grad():
-            logs = {k: to_number(v) for k, v in self.test_function([batch]).items()}
+            logs = {k: to_number(v) for k, v in sorted(self.test_function([batch]).items())}
         return logs if return_dict else self._tk_flat_values(logs)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -572,14 +574,14 @@ class Trainer:
 def _check_epochs(epochs: int, initial_epoch: int) -> int:
     """The number of the last epoch, at most what `config.set_max_epochs` says."""
     for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        if not isinstance(value, (int, np.integer)) or value < 0:
             raise ValueError(f"`{name}` must be an integer, 0 or more. Received: {name}={value!r}")
     most = config.max_epochs()
-    return epochs if most is None else min(epochs, most)
+    return int(epochs) if most is None else min(int(epochs), most)
 
 
 def _validates(epoch: int, frequency: Any) -> bool:
-    if isinstance(frequency, int):
+    if isinstance(frequency, (int, np.integer)):
         if frequency < 1:
             raise ValueError(f"`validation_freq` must be a positive integer or a list of epochs. Received: {frequency}")
         return (epoch + 1) % frequency == 0
@@ -589,9 +591,11 @@ def _validates(epoch: int, frequency: Any) -> bool:
 def _verbosity(verbose: Any) -> int:
     if verbose == "auto":
         verbose = 1
-    if verbose not in (0, 1, 2, True, False):
+    elif isinstance(verbose, str) and verbose in ("0", "1", "2"):
+        verbose = int(verbose)
+    if isinstance(verbose, str) or not (verbose is None or np.ndim(verbose) == 0):
         raise ValueError(f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}")
-    return int(verbose) if rank.is_main() else 0
+    return min(max(int(verbose or 0), 0), 2) if rank.is_main() else 0
 
 
 def _concatenated(outputs: list[Any]) -> Any:
