@@ -319,7 +319,10 @@ def _mask_of(x: Any) -> Tensor | None:
 
 
 def _device_of(x: Any) -> torch.device:
-    return next((t.device for t in tree.flatten(x) if isinstance(t, Tensor)), rank.default_device())
+    if isinstance(x, Tensor):
+        return x.device
+    found = next((t.device for t in tree.flatten(x) if isinstance(t, Tensor)), None)
+    return rank.default_device() if found is None else found
 
 
 def _samples(y_pred: Any) -> int:

@@ -612,7 +612,10 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             ValueError: If it has an option that only the optimizer as a whole has, or the optimizer is one of several optimizers.
         """
         if not self.built:  # from torch's constructor
-            super().add_param_group(param_group)
+            add = torch.optim.Optimizer.add_param_group
+            if not torch.compiler.is_compiling():  # outside a compiled program nothing needs torch's decorator, which imports the compiler
+                add = getattr(add, "__wrapped__", add)
+            add(self, param_group)
             return
         whole = sorted(({*_BASE_ARGUMENTS, *self._tk_own_arguments()} - {"weight_decay", "learning_rate"}) & set(param_group))
         if whole or "learning_rate" in param_group:
