@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import unset_fake_temporarily
+from torch.overrides import TorchFunctionMode
 
 from .. import constraints, dtype_policies, dtypes, initializers, regularizers
 from ..configurable import is_builtin
@@ -25,13 +26,23 @@ _TABLES = frozenset(("_parameters", "_buffers", "_modules", "_inbound_nodes"))  
 _Module = TypeVar("_Module", bound=nn.Module)
 
 
+class _Unfilled(TorchFunctionMode):
+    """Constructors of modules draw no numbers: on the meta device these are decomposed in Python, and then thrown away."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+        return args[0] if func in _DRAWS else func(*args, **(kwargs or {}))
+
+
+_DRAWS = frozenset((torch.Tensor.uniform_, torch.Tensor.normal_))
+
+
 def with_memory(make: Callable[[], _Module], device: torch.device) -> _Module:
     """The module that `make` makes on the meta device, with memory on `device` that is not yet filled.
 
     Parameters are set anew, as a constructor sets them, so that what watches constructors (accelerate's `init_empty_weights`, torch's
     registration hooks, a `FakeTensorMode`) sees these: `to_empty` would swap them behind their back.
     """
-    with unset_fake_temporarily():  # nn.BatchNorm on the meta device fails in a fake mode
+    with unset_fake_temporarily(), _Unfilled():  # nn.BatchNorm on the meta device fails in a fake mode
         module = make()
     for owner in module.modules():
         for name, p in list(owner._parameters.items()):
