@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from .. import activations
+from .call import through
 from .held import Vector
 from .input_spec import InputSpec
 from .layer import Layer
@@ -62,7 +63,7 @@ class _Elementwise(Layer):
         """What the torch module makes of the inputs; `None` where there is none for these settings, or for whole numbers."""
         if self._held_for != settings or not inputs.is_floating_point():
             return None
-        return self._modules["module"](inputs)  # type: ignore[misc]
+        return through(self._modules["module"], inputs)
 
     def _with_logits(self, outputs: torch.Tensor, inputs: torch.Tensor, activation: str) -> torch.Tensor:
         """`outputs`, which remember their logits unless a hook or another module may have changed them."""

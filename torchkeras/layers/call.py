@@ -10,6 +10,10 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._C import _get_tracing_state
+from torch._C._dynamo.eval_frame import get_eval_frame_callback
+from torch.compiler import is_dynamo_compiling
+from torch.nn.modules import module as _torch
 from torch.nn.modules.module import register_module_module_registration_hook
 
 from .. import recompute
@@ -50,6 +54,71 @@ SHORT_WAY = frozenset(
         "input_spec", "mask_zero", "supports_masking",
     }
 )  # fmt: skip
+
+# -- torch's way of calling a module -----------------------------------------------------------------------------------------------------
+
+MODULE_CALL = nn.Module.__call__
+_FORWARD, _FORWARD_PRE = _torch._global_forward_hooks, _torch._global_forward_pre_hooks
+_BACKWARD, _BACKWARD_PRE = _torch._global_backward_hooks, _torch._global_backward_pre_hooks
+
+
+def watched() -> bool:
+    """Whether something looks at how modules are called: Dynamo, a tracer, a hook of all modules, another `nn.Module.__call__`."""
+    return bool(
+        is_dynamo_compiling() or get_eval_frame_callback() is not None or _get_tracing_state() or nn.Module.__call__ is not MODULE_CALL
+        or _FORWARD or _FORWARD_PRE or _BACKWARD or _BACKWARD_PRE
+    )  # fmt: skip
+
+
+def through(module: Any, x: Any) -> Any:
+    """`module(x)`. Where nothing watches and the module has no hook this is its `forward`, which torch finds in two more frames."""
+    d = module.__dict__
+    if (
+        d.get("_forward_hooks") or d.get("_forward_pre_hooks") or d.get("_backward_hooks") or d.get("_backward_pre_hooks")
+        or d.get("_compiled_call_impl") is not None or "_call_impl" in d or type(module).__call__ is not MODULE_CALL
+        or is_dynamo_compiling() or get_eval_frame_callback() is not None or _get_tracing_state()
+        or _FORWARD or _FORWARD_PRE or _BACKWARD or _BACKWARD_PRE
+    ):  # fmt: skip
+        return module(x)
+    return module.forward(x)
+
+
+class Entry:
+    """What the call of a built layer has to look at before plain tensors go straight to its `call`; made anew with what it depends on.
+
+    Args:
+        layer: The layer.
+    """
+
+    __slots__ = ("call", "forward", "takes_training", "cast", "casts_integers", "spec", "shape", "table", "key", "dtype")
+
+    def __init__(self, layer: Any) -> None:
+        d, cls = layer.__dict__, type(layer)
+        self.call, self.forward, self.takes_training = cls.call, cls.forward, d["_tk_straight"] == 2
+        self.casts_integers = layer._tk_float_input
+        self.cast, self.spec, self.dtype = d["_tk_cast"], d["input_spec"], d["_tk_weight_type"]
+        self.table, self.key = d["_tk_probe"] or ({}, None)
+        self.shape: Any = None  # that it last accepted
+
+    def admits(self, cls: type, x: Any) -> bool:
+        """Whether `x`, a tensor, is what `call` takes, and the methods and the weights are those that this was made for."""
+        weight, cast = self.table.get(self.key), self.cast
+        if (
+            (x.dtype is not cast and cast is not None and (self.casts_integers or x.dtype.is_floating_point))
+            or cls.call is not self.call  # type: ignore[attr-defined]
+            or cls.forward is not self.forward  # type: ignore[attr-defined]
+            or getattr(x, "_keras_mask", None) is not None
+            or (weight is not None and weight.dtype is not self.dtype)
+        ):
+            return False
+        if self.spec is not None:
+            shape = x.shape
+            if shape != self.shape:
+                if not self.spec.accepts(shape):
+                    return False
+                self.shape = shape
+        return True
+
 
 # -- what a call in progress knows --------------------------------------------------------------------------------------------------------
 

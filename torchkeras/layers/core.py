@@ -10,6 +10,7 @@ from torch import nn
 from .. import activations, dtypes
 from ..graph import KerasTensor, Node, standardize_shape
 from ..variable import TRANSPOSED
+from .call import through
 from .input_spec import InputSpec
 from .layer import Layer
 from .lora import LoRA
@@ -79,7 +80,7 @@ class Dense(LoRA, Layer):
         self._build_lora()
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        outputs = self._modules["linear"](inputs)  # type: ignore[misc]  # what `self.linear` is, without torch's slower attribute lookup
+        outputs = through(self._modules["linear"], inputs)  # what `self.linear` is, without torch's slower attribute lookup
         if self.lora_enabled:
             a, b = self._lora_factors
             outputs = outputs + (inputs @ a.to(inputs.dtype) @ b.to(inputs.dtype)) * self._lora_scale()
@@ -151,7 +152,7 @@ class Embedding(LoRA, Layer):
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         if inputs.dtype is not torch.int64 and inputs.dtype is not torch.int32:
             inputs = inputs.to(torch.int64)
-        outputs = self.embedding(inputs)
+        outputs = through(self._modules["embedding"], inputs)
         if self.lora_enabled:
             a, b = self._lora_factors
             outputs = outputs + (nn.functional.embedding(inputs, a) @ b).to(outputs.dtype) * self._lora_scale()

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from .. import activations, initializers
+from .call import through
 from .held import Vector
 from .input_spec import InputSpec
 from .layer import Layer
@@ -155,7 +156,7 @@ class EinsumDense(LoRA, Layer):
         product = self._as_product
         if product is not None:
             x = inputs if product.input_order is None else inputs.permute(product.input_order)
-            outputs = self._modules["linear"](x if product.summed == 1 else x.flatten(-product.summed))  # type: ignore[misc]
+            outputs = through(self._modules["linear"], x if product.summed == 1 else x.flatten(-product.summed))
             if len(product.outer) > 1:
                 outputs = outputs.reshape(outputs.shape[:-1] + product.outer)
             if product.output_order is not None:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import nn
+from torch._C._dynamo.eval_frame import _FrameAction, _FrameExecStrategy, set_code_exec_strategy
 from torch.fx import Proxy
 
 from .. import dtype_policies, dtypes, registry, regularizers, tree
@@ -23,7 +24,7 @@ from ..graph.operation import infer_spec
 from ..variable import ParameterVariable
 from . import masks
 from .building import Built, input_shape_argument, map_shapes, parameter_names, shapes_of
-from .call import Filed, Takes, begin, context, file_loss, forget_losses, in_mode, rehearsing, scope
+from .call import Entry, Filed, Takes, begin, context, file_loss, forget_losses, in_mode, rehearsing, scope, watched
 from .input_spec import InputSpec, check_inputs
 from .nodes import NodeViews
 
@@ -95,6 +96,7 @@ class Layer(NodeViews, Built):
     _tk_cast: torch.dtype | None = None  # what floating inputs are cast to
     _tk_short: Any = None  # the `call` of the class when plain tensors may go straight to it from `forward`; see `_tk_refresh`
     _tk_straight = 0  # and from a graph: 0 no, 1 yes, 2 with `training=`
+    _tk_entry: Entry | None = None  # for plain tensors that go straight there from `__call__`
     _tk_probe: tuple[dict[str, Any], str] | None = None  # where one of its weights lies, whose type tells whether they were cast
     _tk_weight_type: torch.dtype | None = None  # of `variable_dtype`, once it is built
 
@@ -161,8 +163,9 @@ class Layer(NodeViews, Built):
         put("_tk_way", way)
         own = d.get("forward")  # put there by accelerate and the like; a bound method is what they leave behind
         replaced = own is not None and getattr(own, "__func__", None) is not cls.forward
-        replaced = replaced or getattr(cls.forward, "origin", cls.forward) is not Layer.forward or cls.__call__ is not nn.Module.__call__
+        replaced = replaced or getattr(cls.forward, "origin", cls.forward) is not Layer.forward or cls.__call__ is not Layer.__call__
         put("_tk_straight", 0 if replaced or self._compiled_call_impl is not None else way)
+        put("_tk_entry", Entry(self) if d["_tk_straight"] else None)
 
     def _tk_find_probe(self) -> tuple[dict[str, Any], str] | None:
         for module in (self, *self._modules.values()):
@@ -196,11 +199,36 @@ class Layer(NodeViews, Built):
 
     # -- calling ---------------------------------------------------------------------------------------------------------------------
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]  # torch has it as an attribute
+        """What torch does for every module, whose `__call__` runs where something watches or there are hooks; what is left without them."""
+        d = self.__dict__  # read directly: torch's attribute lookup costs more than what is looked up
+        if watched() or d.get("_compiled_call_impl") is not None:
+            return nn.Module.__call__(self, *args, **kwargs)
+        if d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"]:
+            # A hook is called with tensors, once a call. What it does to symbolic ones would be recorded beside the layer.
+            return self.forward(*args, **kwargs) if any_symbolic(args, kwargs) else nn.Module.__call__(self, *args, **kwargs)
+        entry = d.get("_tk_entry")
+        if entry is not None and len(args) == 1 and not kwargs:
+            x = args[0]
+            if x.__class__ is torch.Tensor and entry.admits(type(self), x):
+                outermost = context.root is None
+                if outermost:
+                    begin(self)
+                try:
+                    return self.call(x, training=self.training) if entry.takes_training else self.call(x)
+                except RuntimeError as error:
+                    self.explain(error, args)
+                    raise
+                finally:
+                    if outermost:
+                        context.root = None
+        return self.forward(*args, **kwargs)
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What torch calls: builds on first use, casts and checks inputs, passes masks and the training flag, then runs `call`."""
         if args.__class__ is Proxy:  # `torch.fx` traces this layer and gives all of its arguments as one
             args, kwargs = tuple([args[i] for i in range(self._tk_call_info().required)]), {}
-        d = self.__dict__  # read directly: torch's attribute lookup costs more than what is looked up
+        d = self.__dict__
         probe = d.get("_tk_probe")
         if probe is not None:
             weight = probe[0].get(probe[1])
@@ -216,12 +244,6 @@ class Layer(NodeViews, Built):
                         and getattr(x, "_keras_mask", None) is None
                         and (spec is None or spec.accepts(x.shape))
                     )
-                    if plain and not kwargs and context.root is not None and d["_tk_way"] == 1:
-                        try:
-                            return self.call(x)
-                        except RuntimeError as error:
-                            self.explain(error, args)
-                            raise
                 else:
                     plain = spec is None and self._tk_takes_one(x)
             else:
@@ -509,32 +531,6 @@ class Layer(NodeViews, Built):
                 seed.assign(value)
         return (outputs, new, losses) if return_losses else (outputs, new)
 
-    # -- hooks -----------------------------------------------------------------------------------------------------------------------
-
-    # A hook is called with tensors, once a call. On symbolic tensors torch's `__call__` would run hooks too, and what they do would be
-    # recorded beside the layer, which does it again. So a layer that has had a hook is called through `_tk_call_hooked`.
-
-    def _tk_call_hooked(self, *args: Any, **kwargs: Any) -> Any:
-        if any_symbolic(args, kwargs):
-            return self.forward(*args, **kwargs)
-        return nn.Module._call_impl(self, *args, **kwargs)
-
-    def register_forward_hook(self, *args: Any, **kwargs: Any) -> Any:
-        self.__dict__["_call_impl"] = self._tk_call_hooked
-        return super().register_forward_hook(*args, **kwargs)
-
-    def register_forward_pre_hook(self, *args: Any, **kwargs: Any) -> Any:
-        self.__dict__["_call_impl"] = self._tk_call_hooked
-        return super().register_forward_pre_hook(*args, **kwargs)
-
-    def register_full_backward_hook(self, *args: Any, **kwargs: Any) -> Any:
-        self.__dict__["_call_impl"] = self._tk_call_hooked
-        return super().register_full_backward_hook(*args, **kwargs)
-
-    def register_full_backward_pre_hook(self, *args: Any, **kwargs: Any) -> Any:
-        self.__dict__["_call_impl"] = self._tk_call_hooked
-        return super().register_full_backward_pre_hook(*args, **kwargs)
-
     # -- masks and losses ------------------------------------------------------------------------------------------------------------
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
@@ -600,18 +596,23 @@ class Layer(NodeViews, Built):
         state["_inbound_nodes"] = [node for node in self._inbound_nodes if not node.input_tensors]
         state["_tk_foreign"] = {}
         del state["_tk_filed"]
-        state.pop("_tk_found", None)
+        for made in ("_tk_found", "_tk_entry"):
+            state.pop(made, None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.__dict__["_tk_filed"] = Filed()
+        self.__dict__["_tk_entry"] = Entry(self) if state.get("_tk_straight") else None
 
     def __repr__(self) -> str:
         if self._modules:
             return nn.Module.__repr__(self)
         return f"<{type(self).__name__} name={self.__dict__.get('name')}, built={self.built}>"
 
+
+# Dynamo leaves this frame alone and compiles the `forward` that it calls, whose code is that of one class.
+set_code_exec_strategy(Layer.__call__.__code__, _FrameExecStrategy(_FrameAction.SKIP, _FrameAction.DEFAULT))
 
 _LOW = (torch.bfloat16, torch.float16)
 

@@ -172,10 +172,12 @@ class RNN(Layer):
 
     # -- calling ---------------------------------------------------------------------------------------------------------------------
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
+    def _tk_forward(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """As for every layer; `[sequences, *states]` may stand in the place of `sequences`, as in Keras 2."""
-        args, kwargs = split_states(args, kwargs)
-        return super().forward(*args, **kwargs)
+        return super()._tk_forward(*split_states(args, kwargs))
+
+    def _tk_takes_one(self, x: Any) -> bool:
+        return x.__class__ is not list and super()._tk_takes_one(x)
 
     def call(self, sequences: torch.Tensor, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
         if mask is not None:
