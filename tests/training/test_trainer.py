@@ -338,8 +338,11 @@ def test_unequal_counts():
 
 def test_wrong_shapes():
     model = fitted()
-    with pytest.raises(ValueError, match="size 6, found 7"):
-        model.fit(np.ones((10, 7), "float32"), np.ones((10, 1)), verbose=0)
+    graph = torchkeras.Model(model.inputs, model.outputs)  # checks its inputs itself; of a Sequential the first layer does, as in Keras
+    graph.compile("sgd", "mse")
+    for wrong, message in ((graph, "expected shape=.*6.*found shape=.*7"), (model, "'dense.*' is incompatible.* size 6, found 7")):
+        with pytest.raises(ValueError, match=message):
+            wrong.fit(np.ones((10, 7), "float32"), np.ones((10, 1)), verbose=0)
     with pytest.raises(ValueError, match="shape|incompatible"):
         two = torchkeras.Sequential([torchkeras.Input((6,)), layers.Dense(3, activation="softmax")])
         two.compile("sgd", "categorical_crossentropy")

@@ -14,6 +14,7 @@ from torch.nn.modules.conv import _ConvTransposeNd
 from .. import activations
 from ..ops.nn.spatial import conv_transpose_geometry, same_padding
 from ..variable import Layout, WeightView
+from .call import through
 from .input_spec import InputSpec
 from .lora import LoRA
 from .spatial import Spatial, spatial_tuple, standardize_padding, window_length
@@ -197,11 +198,17 @@ class _Convolution(LoRA, Windowed):
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
         self._build_lora()
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        conv: Any = self.__dict__["_modules"].get("conv")
+        if name in ("strides", "dilation_rate", "padding") and hasattr(conv, "dilation"):
+            conv.stride, conv.dilation, conv.padding = self.strides, self.dilation_rate, self._plan_padding()
+
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         if type(self).convolution_op is not _Convolution.convolution_op:
             return self._by_op(inputs)
         x = self._pad(self._channels_first(inputs))
-        outputs = self.conv(x)
+        outputs = through(self._modules["conv"], x)
         if self.lora_enabled:
             delta = self.kernel.to_torch(self._lora_delta())[0]
             outputs = outputs + _CONVOLVE[self.rank](

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import nn
@@ -28,6 +28,25 @@ class Vector:
 
     def to_torch(self, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return (value.reshape(-1),)
+
+
+class Mirrored:
+    """A layer whose settings stand in the torch module that it holds as well: one that is set later is set there too.
+
+    The class says which: `_tk_mirrored` has, by the name of a setting, the attribute with the module, the name there, and what makes the value
+    there of the layer's, or `None` where they are the same. Mix it in before the layer's class.
+    """
+
+    _tk_mirrored: ClassVar[dict[str, tuple[str, str, Callable[[Any], Any] | None]]] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        place = self._tk_mirrored.get(name)
+        if place is not None:
+            holder, there, convert = place
+            module = self.__dict__["_modules"].get(holder)
+            if module is not None and hasattr(module, there):
+                setattr(module, there, value if convert is None else convert(value))
 
 
 LED = "_led"  # on a module: the layer that holds it sees to its mode, call by call

@@ -8,7 +8,6 @@ import inspect
 import itertools
 import types
 import warnings
-from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,12 +20,12 @@ from .. import dtype_policies, dtypes, registry, regularizers, tree
 from ..distribution import rank
 from ..graph import KerasTensor, Operation, any_symbolic, convert_to_tensor, infer
 from ..graph.operation import infer_spec
-from ..variable import ParameterVariable
 from . import masks
-from .building import Built, input_shape_argument, map_shapes, parameter_names, shapes_of
+from .building import input_shape_argument, map_shapes, parameter_names, shapes_of
 from .call import Entry, Filed, Takes, begin, context, file_loss, forget_losses, in_mode, rehearsing, scope, watched
 from .input_spec import InputSpec, check_inputs
 from .nodes import NodeViews
+from .stateless import Stateless
 
 _LEGACY_ARGUMENTS = ("input_shape", "batch_shape", "batch_input_shape", "input_dim", "batch_size", "input_length", "weights", "input_dtype")
 
@@ -53,26 +52,7 @@ def with_own_code(function: Any, name: str) -> Any:
 _codes = itertools.count()  # code of equal names and content is equal to Dynamo
 
 
-@contextlib.contextmanager
-def _replaced(module: nn.Module, state: dict[int, torch.Tensor]) -> Iterator[None]:
-    """Other tensors in the places of parameters and buffers, by the ids of these, for a while."""
-    places = [
-        (table, name, stored)
-        for m in module.modules()
-        for table in (m._parameters, m._buffers)
-        for name, stored in table.items()
-        if id(stored) in state
-    ]
-    for table, name, stored in places:
-        table[name] = state[id(stored)]  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        for table, name, stored in places:
-            table[name] = stored  # type: ignore[assignment]
-
-
-class Layer(NodeViews, Built):
+class Layer(NodeViews, Stateless):
     """A layer: weights made by `build` when the first input is seen, and a computation, `call`.
 
     Write `__init__` to store arguments, `build(input_shape)` to make weights (`add_weight`, or any torch module or layer as an
@@ -199,7 +179,7 @@ class Layer(NodeViews, Built):
 
     # -- calling ---------------------------------------------------------------------------------------------------------------------
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]  # torch has it as an attribute
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What torch does for every module, whose `__call__` runs where something watches or there are hooks; what is left without them."""
         d = self.__dict__  # read directly: torch's attribute lookup costs more than what is looked up
         if watched() or d.get("_compiled_call_impl") is not None:
@@ -479,57 +459,6 @@ class Layer(NodeViews, Built):
             with infer.outside(), torch.no_grad():
                 for buffer, before in state:
                     buffer.copy_(before)
-
-    def stateless_call(
-        self,
-        trainable_variables: Sequence[Any],
-        non_trainable_variables: Sequence[Any],
-        *args: Any,
-        return_losses: bool = False,
-        **kwargs: Any,
-    ) -> tuple[Any, ...]:
-        """Call with these values in the place of the weights, which stay as they are.
-
-        Args:
-            trainable_variables: Values in the order and layout of `self.trainable_variables`.
-            non_trainable_variables: Values in the order and layout of `self.non_trainable_variables`.
-            *args: Arguments of the call.
-            return_losses: Whether the losses are returned as well.
-            **kwargs: Arguments of the call.
-
-        Returns:
-            Outputs, then the new values of `non_trainable_variables`, then the losses if asked for.
-        """
-        self._tk_check_built()
-        trained, held, seeds = self.trainable_variables, self.non_trainable_weights, self._seed_states()
-        for what, count, values in (
-            ("trainable_variables", len(trained), trainable_variables),
-            ("non_trainable_variables", len(held) + len(seeds), non_trainable_variables),
-        ):
-            if count != len(values):
-                raise ValueError(f"`{what}` must hold {count} values for the layer {self.name!r}. Received: {len(values)}")
-        state: dict[int, torch.Tensor] = {}  # by id of the stored tensor
-        for variable, value in zip((*trained, *held), (*trainable_variables, *non_trainable_variables)):
-            for stored, part in zip(variable.parameters, variable.to_torch(convert_to_tensor(value))):
-                if isinstance(stored, ParameterVariable) and not variable.trainable:
-                    part = ParameterVariable._wrap(part.detach().clone(), False, dict(stored.__dict__))  # `call` may assign to it
-                state[id(stored)] = part if variable.trainable else part.clone() if type(part) is torch.Tensor else part
-        regularized = [w for w in trained if w.regularizer is not None]
-        places = [[id(stored) for stored in v.parameters] for v in held]
-        before = [seed.numpy() for seed in seeds]
-        try:
-            for seed, value in zip(seeds, non_trainable_variables[len(held) :]):
-                seed.assign(value)
-            with _replaced(self, state):
-                outputs = self(*args, **kwargs)
-                losses = [loss for layer in self._flatten_layers() for loss in layer._tk_filed.losses]
-                losses += [w.regularizer(w.to_keras(*(state.get(id(t), t) for t in w.parameters))) for w in regularized]
-            new = [v.to_keras(*(state[place] for place in stored)) for v, stored in zip(held, places)]
-            new += [seed.detach().clone() for seed in seeds]
-        finally:
-            for seed, value in zip(seeds, before):
-                seed.assign(value)
-        return (outputs, new, losses) if return_losses else (outputs, new)
 
     # -- masks and losses ------------------------------------------------------------------------------------------------------------
 

@@ -17,15 +17,17 @@ from ..dtypes import TORCH_DTYPES
 from ..ops.nn.normalization import moments, normalize
 from ..variable import ParameterVariable, WeightView
 from .call import context
-from .held import led, twin
+from .held import Mirrored, led, twin
 from .input_spec import InputSpec
 from .layer import Layer
 
 _BATCH_NORM: dict[int, type[nn.Module]] = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 
 
-class _Affine(Layer):
+class _Affine(Mirrored, Layer):
     """What the normalizations with a scale and an offset share."""
+
+    _tk_mirrored = {"epsilon": ("norm", "eps", None), "momentum": ("norm", "momentum", lambda momentum: 1.0 - momentum)}
 
     _tk_float_input = True
     axis: Any  # an int, or several

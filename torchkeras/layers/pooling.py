@@ -10,6 +10,7 @@ from torch import nn
 
 from ..ops.nn.pooling import average_pool, max_pool
 from ..ops.nn.spatial import same_padding
+from .held import Mirrored
 from .input_spec import InputSpec
 from .spatial import Spatial, spatial_tuple, standardize_padding, window_length
 
@@ -19,7 +20,7 @@ _ADAPTIVE_MAX = {1: nn.AdaptiveMaxPool1d, 2: nn.AdaptiveMaxPool2d, 3: nn.Adaptiv
 _ADAPTIVE_AVERAGE = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
 
 
-class _Pooling(Spatial):
+class _Pooling(Mirrored, Spatial):
     """One number for each window of each channel: the base of the max and average pooling layers.
 
     Input `(batch, *spatial, channels)` for `channels_last`, output `(batch, *smaller, channels)`.
@@ -37,6 +38,7 @@ class _Pooling(Spatial):
     """
 
     _per_axis = ("pool_size",)
+    _tk_mirrored = {"pool_size": ("pool", "kernel_size", None), "strides": ("pool", "stride", None)}
 
     def __init__(
         self,

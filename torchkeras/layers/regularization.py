@@ -11,17 +11,20 @@ from torch import nn
 
 from .. import random, regularizers
 from ..random import SeedGenerator
-from .call import FollowsCall
+from .call import FollowsCall, through
+from .held import Mirrored
 from .input_spec import InputSpec
 from .layer import Layer
 from .spatial import Spatial
 
 
-class _Noise(Layer):
+class _Noise(Mirrored, Layer):
     """A layer that changes its input at random while training, and never its shape.
 
     Without a seed the numbers come from torch's global generator; with one from a generator of the layer's own.
     """
+
+    _tk_mirrored = {"rate": ("dropout", "p", None)}
 
     def _init_noise(self, seed: int | None, strength: float) -> None:
         self.seed = seed
@@ -94,7 +97,7 @@ class Dropout(_Noise):
 
     def call(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
         if self.noise_shape is None and self.seed is None:
-            return self.dropout(inputs)
+            return through(self._modules["dropout"], inputs)
         if not training or self.rate == 0:
             return inputs
         return random.dropout(inputs, self.rate, self.noise_shape, None if self.seed is None else self.seed_generator)
@@ -273,7 +276,7 @@ class AlphaDropout(_Noise):
 
     def call(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
         if self.noise_shape is None and self.seed is None:
-            return self.dropout(inputs)
+            return through(self._modules["dropout"], inputs)
         if not training or self.rate == 0:
             return inputs
         shape: Sequence[int] = inputs.shape
