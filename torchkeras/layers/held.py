@@ -33,8 +33,8 @@ class Vector:
 class Mirrored:
     """A layer whose settings stand in the torch module that it holds as well: one that is set later is set there too.
 
-    The class says which: `_tk_mirrored` has, by the name of a setting, the attribute with the module, the name there, and what makes the value
-    there of the layer's, or `None` where they are the same. Mix it in before the layer's class.
+    The class says which: `_tk_mirrored` has, by the name of a setting, the attribute with the module, the name there, and what makes the
+    value there of the layer's, or `None` where they are the same. Mix it in before the layer's class.
     """
 
     _tk_mirrored: ClassVar[dict[str, tuple[str, str, Callable[[Any], Any] | None]]] = {}
