@@ -144,6 +144,12 @@ class CallbackList(Callback):
         call.__name__ = hook
         return call
 
+    @property
+    def initial_epoch(self) -> int | None:
+        """The epoch that training goes on with, where a callback has restored an interrupted run."""
+        found = [getattr(callback, "initial_epoch", None) for callback in self.callbacks]
+        return next((epoch for epoch in found if epoch is not None), None)
+
     def set_model(self, model: Any) -> None:
         super().set_model(model)
         if self._history is not None:

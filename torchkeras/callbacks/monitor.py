@@ -49,10 +49,6 @@ class MonitorCallback(Callback):
         """`np.greater` or `np.less`: what a value must be to the best one to be better."""
         return np.greater if self.higher_is_better else np.less
 
-    def get_monitor_value(self, logs: dict[str, Any] | None) -> float | None:
-        """The watched entry of `logs`; `None` with a warning where it is missing."""
-        return self.value(logs)
-
     def _direction(self) -> bool:
         name = self.monitor.removeprefix("val_")
         for metric in getattr(self.model, "metrics", ()):

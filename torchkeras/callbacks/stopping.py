@@ -48,6 +48,10 @@ class EarlyStopping(MonitorCallback):
         self.best = None
         self.best_weights = None
 
+    def get_monitor_value(self, logs: dict[str, Any] | None) -> float | None:
+        """The watched entry of `logs`; `None` with a warning where it is missing."""
+        return self.value(logs)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         value = self.get_monitor_value(logs)
         if value is None or epoch < self.start_from_epoch:

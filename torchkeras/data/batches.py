@@ -136,6 +136,9 @@ class _ClassWeighted(Source):
             x, y, sample_weight = unpack_x_y_sample_weight(data)
             yield (x, y, class_weight_to_sample_weight(self._class_weight, y, sample_weight)), size
 
+    def start_at(self, epoch: int) -> None:
+        self._source.start_at(epoch)
+
     def on_epoch_begin(self) -> None:
         self._source.on_epoch_begin()
 

@@ -117,6 +117,9 @@ class DatasetSource(Source):
         self.batch_size, self.num_batches = batch_size, len(self._sampler)
         self._convert = BatchConverter(device)
 
+    def start_at(self, epoch: int) -> None:
+        self._sampler.passes = epoch
+
     def __iter__(self) -> Iterator[tuple[Any, int]]:
         for batch, size in zip(self._loader, self._sampler.sizes()):
             low, high = shard_bounds(size, self._sampler.rank, self._sampler.world_size)

@@ -24,9 +24,15 @@ class Source:
     batch_size: int | None = None
     restarts: bool = True
     endless: bool = False
+    _passes: int  # in sources whose order depends on the number of the pass
 
     def __iter__(self) -> Iterator[tuple[Any, int]]:
         raise NotImplementedError
+
+    def start_at(self, epoch: int) -> None:
+        """Let the next pass have the order of this epoch: training goes on with it."""
+        if hasattr(self, "_passes"):
+            self._passes = epoch
 
     def first(self) -> Any:
         """The first batch without starting a pass, or `None` where reading it would take it away or cost as much as a pass."""

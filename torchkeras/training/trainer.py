@@ -384,6 +384,10 @@ class Trainer:
         run = Run(self, batches, callbacks, TRAIN, lambda data: self.train_function(data), validation)
         logs: dict[str, Any] = {}
         callbacks.on_train_begin({})
+        restored = getattr(callbacks, "initial_epoch", None)
+        if restored is not None:
+            initial_epoch = restored
+            batches.source.start_at(restored)
         with run.started():
             for epoch in range(int(initial_epoch), epochs):
                 self.reset_metrics()
@@ -403,7 +407,7 @@ class Trainer:
                     self.stop_training = ddp.any_of(self.stop_training)
                 if self.stop_training:
                     break
-        if epochs > 0 and getattr(self.optimizer, "use_ema", False):
+        if epochs > 0 and isinstance(self.optimizer, optimizers.Optimizer):
             self.optimizer.finalize_variable_values(self.trainable_weights)
         callbacks.on_train_end(logs)
         return self.history
