@@ -30,6 +30,10 @@ from .initializers import Initializer as Initializer
 from .layers import InputSpec as InputSpec
 from .layers import Layer as Layer
 from .layers.core import Input as Input
+from .layers.remat import RematScope as RematScope
+from .layers.remat import remat as remat
+from .layers.scopes import device as device
+from .layers.scopes import name_scope as name_scope
 from .losses import Loss as Loss
 from .metrics import Metric as Metric
 from .models import Model as Model

@@ -89,6 +89,8 @@ _CORE = [
     Row("Embedding", {"input_dim": 7, "output_dim": 3}, (3, 5), high=7),
     Row("Embedding", {"input_dim": 7, "output_dim": 3, "mask_zero": True}, (3, 5), "masked", high=7),
     Row("Embedding", {"input_dim": 7, "output_dim": 3, "lora_rank": 2}, (3, 5), "lora", high=7),
+    Row("ReversibleEmbedding", {"input_dim": 7, "output_dim": 3, "mask_zero": True}, (3, 5), high=7),
+    Row("ReversibleEmbedding", {"input_dim": 7, "output_dim": 3, "tie_weights": False, "logit_soft_cap": 2.0}, (3, 5), "untied", high=7),
     Row("Identity", {}, (3, 4)),
     Row("Masking", {"mask_value": 0.0}, (3, 5, 2), high=2),
     Row("EinsumDense", {"equation": "abc,cd->abd", "output_shape": (None, 5), "bias_axes": "d", "activation": "relu"}, (3, 6, 4)),
@@ -155,6 +157,8 @@ _NORMALIZATION = [
     Row("GroupNormalization", {"groups": -1, "axis": 1}, FIRST[2], "instance"),
     Row("RMSNormalization", {}, (3, 4)),
     Row("RMSNormalization", {"axis": 1}, SEQUENCE, "first", parity=False),
+    Row("SpectralNormalization", lambda m: {"layer": m.Dense(5, name="a"), "power_iterations": 3}, (3, 4)),
+    Row("SpectralNormalization", lambda m: {"layer": m.Conv2D(5, 3, name="a")}, IMAGE, "image"),
     Row("UnitNormalization", {}, (3, 4)),
     Row("UnitNormalization", {"axis": [1, 2]}, SEQUENCE, "two"),
 ]

@@ -35,7 +35,7 @@ def is_main() -> bool:
 def default_device() -> torch.device:
     """Where new weights and converted arrays go: torch's default device if one was set, else this process's GPU, else the CPU."""
     chosen = torch.get_default_device()
-    if chosen.type == "cpu" and torch.cuda.is_available():
+    if chosen.type == "cpu" and torch.cuda.is_available() and torch.utils._device.CURRENT_DEVICE is None:
         return torch.device("cuda", local_rank() if world_size() > 1 else torch.cuda.current_device())
     return chosen
 

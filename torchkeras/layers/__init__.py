@@ -96,6 +96,7 @@ from .reshaping import UpSampling3D as UpSampling3D
 from .reshaping import ZeroPadding1D as ZeroPadding1D
 from .reshaping import ZeroPadding2D as ZeroPadding2D
 from .reshaping import ZeroPadding3D as ZeroPadding3D
+from .reversible_embedding import ReversibleEmbedding as ReversibleEmbedding
 from .rnn import GRU as GRU
 from .rnn import LSTM as LSTM
 from .rnn import RNN as RNN
@@ -110,6 +111,7 @@ from .rnn import SimpleRNNCell as SimpleRNNCell
 from .rnn import StackedRNNCells as StackedRNNCells
 from .serialization import deserialize as deserialize
 from .serialization import serialize as serialize
+from .spectral_normalization import SpectralNormalization as SpectralNormalization
 from .torch_module import TorchModuleWrapper as TorchModuleWrapper
 from .wrappers import TimeDistributed as TimeDistributed
 from .wrappers import Wrapper as Wrapper

@@ -25,6 +25,7 @@ from .building import input_shape_argument, map_shapes, parameter_names, shapes_
 from .call import Entry, Filed, Takes, begin, context, file_loss, forget_losses, in_mode, rehearsing, scope, watched
 from .input_spec import InputSpec, check_inputs
 from .nodes import NodeViews
+from .remat import Rematerialized, current_mode
 from .stateless import Stateless
 
 _LEGACY_ARGUMENTS = ("input_shape", "batch_shape", "batch_input_shape", "input_dim", "batch_size", "input_length", "weights", "input_dtype")
@@ -52,7 +53,7 @@ def with_own_code(function: Any, name: str) -> Any:
 _codes = itertools.count()  # code of equal names and content is equal to Dynamo
 
 
-class Layer(NodeViews, Stateless):
+class Layer(Rematerialized, NodeViews, Stateless):
     """A layer: weights made by `build` when the first input is seen, and a computation, `call`.
 
     Write `__init__` to store arguments, `build(input_shape)` to make weights (`add_weight`, or any torch module or layer as an
@@ -106,6 +107,8 @@ class Layer(NodeViews, Stateless):
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._dtype_policy = dtype_policies.get(dtype if dtype is not None else kwargs.get("input_dtype"))
         self.autocast = autocast
+        if (asked := current_mode()) is not None:
+            self._tk_remat = asked
         self._trainable = bool(trainable)
         self._tk_input_shape_arg = input_shape_argument(kwargs)
         self._tk_initial_weights = kwargs.get("weights")
@@ -137,6 +140,7 @@ class Layer(NodeViews, Stateless):
             and (spec is None or (isinstance(spec, InputSpec) and spec.dtype is None))
             and not self._tk_makes_mask()
             and self._tk_checks_as_layers_do()
+            and self._tk_remat is None
         )
         way = (2 if self._tk_call_info().has_training else 1) if plain else 0
         put("_tk_short", cls.call if plain else None)
@@ -352,14 +356,15 @@ class Layer(NodeViews, Stateless):
         """Run `call`, under torch's autocast where the policy computes in another type than it stores, and without that of a layer around
         where it does not."""
         mixed, around = self.compute_dtype != self.variable_dtype, context.mixed
+        run = self.call if self._tk_remat is None else self.rematerialized_call(self.call, *args, **kwargs)
         if mixed is around is False or not self.autocast:
-            return self.call(*args, **kwargs)
+            return run(*args, **kwargs)
         device = next((t.device.type for t in tree.flatten((args, kwargs)) if isinstance(t, torch.Tensor)), rank.default_device().type)
         compute = dtypes.to_torch_dtype(self.compute_dtype)
         context.mixed = mixed
         try:
             with torch.autocast(device, dtype=compute if mixed else None, enabled=mixed):
-                outputs = self.call(*args, **kwargs)
+                outputs = run(*args, **kwargs)
         finally:
             context.mixed = around
         if not mixed:
