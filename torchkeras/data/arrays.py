@@ -13,6 +13,7 @@ from .. import config
 from ..dtypes import to_torch_dtype
 from .sharding import sample_order, shard_bounds
 from .source import Source
+from .strings import Strings, as_strings, holds_strings
 from .structure import Builder, builder, map_leaves, named_leaves
 from .validation import class_weight_to_sample_weight, pack_x_y_sample_weight
 
@@ -22,22 +23,28 @@ _FREE_SHARE = 0.25  # arrays move to the GPU as a whole when they take at most t
 _UNSIGNED = {np.dtype("uint16"): np.int32, np.dtype("uint32"): np.int64, np.dtype("uint64"): np.int64}
 
 
-def to_tensor(value: Any, name: str = "x") -> torch.Tensor:
+def to_tensor(value: Any, name: str = "x") -> Any:
     """One array as a tensor of the type that Keras trains on, without a copy where none is needed.
 
-    Floats become `floatx()`, wide unsigned integers the next signed type; other integers and booleans stay.
+    Floats become `floatx()`, wide unsigned integers the next signed type; other integers and booleans stay. Inputs (`x`) may be strings,
+    which stay a NumPy array until a layer makes numbers of them.
 
     Args:
         value: A torch tensor, NumPy array, pandas frame or series, list of numbers, or anything with `__array__`.
         name: What errors call the value.
 
     Raises:
-        ValueError: Strings, objects, ragged lists, or no batch axis.
+        ValueError: Strings elsewhere than in `x`, objects, ragged lists, or no batch axis.
     """
     if isinstance(value, torch.Tensor):
         tensor = value.detach()
     else:
-        tensor = _from_numpy(_to_numpy(value, name))
+        array = _to_numpy(value, name)
+        if isinstance(array, Strings):
+            if array.ndim == 0:
+                raise ValueError(f"`{name}` must have a batch axis. Received a scalar: {name}={value!r}")
+            return array[:, None] if array.ndim == 1 and hasattr(value, "iloc") else array
+        tensor = _from_numpy(array)
         if tensor.ndim == 1 and hasattr(value, "iloc"):  # as in Keras, a pandas series is a column
             tensor = tensor[:, None]
     if tensor.ndim == 0:
@@ -54,7 +61,9 @@ def _to_numpy(value: Any, name: str) -> np.ndarray:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"`{name}` must be rectangular. Its rows have different lengths: pad them first (`pad_sequences`).") from error
-    if array.dtype.kind in "UST":
+    if holds_strings(array):
+        if name.startswith("x"):  # a layer of the model makes numbers of them
+            return as_strings(array)
         raise ValueError(
             f"`{name}` must hold numbers. Received strings (dtype {array.dtype}): encode them first, "
             "for example with `layers.StringLookup` or `layers.TextVectorization`."
@@ -212,11 +221,12 @@ class ArraySource(Source):
         self._build: Builder | None = builder(nest)
         self._leaves = self._place([leaf for _, leaf in named_leaves(nest, "")])
         self._seed, self._passes = seed, initial_epoch
+        self._place_of_rows = next((leaf.device for leaf in self._leaves if not isinstance(leaf, Strings)), torch.device("cpu"))
         self._window = self._batches_per_window()
 
     def __iter__(self) -> Iterator[tuple[Any, int]]:
         build = self._build
-        order = sample_order(self.samples, self.batch_size, self.shuffle, self._seed + self._passes, self._leaves[0].device)
+        order = sample_order(self.samples, self.batch_size, self.shuffle, self._seed + self._passes, self._place_of_rows)
         self._passes += 1
         for leaves, size in self._windows(order):
             if build is None:
@@ -233,16 +243,16 @@ class ArraySource(Source):
 
     def _place(self, leaves: list[torch.Tensor]) -> list[torch.Tensor]:
         """The leaves where they are indexed: on the device, when they fit well there; else where most of them are."""
-        if self.device.type == "cpu" or all(leaf.device == self.device for leaf in leaves):
+        if self.device.type == "cpu" or all(isinstance(leaf, Strings) or leaf.device == self.device for leaf in leaves):
             return [leaf.to(self.device) for leaf in leaves]
-        size = sum(leaf.numel() * leaf.element_size() for leaf in leaves if leaf.device != self.device)
+        size = sum(leaf.numel() * leaf.element_size() for leaf in leaves if not isinstance(leaf, Strings) and leaf.device != self.device)
         if size <= _FREE_SHARE * _free_bytes(self.device):
             return [leaf.to(self.device) for leaf in leaves]
         return [leaf.cpu() for leaf in leaves]
 
     def _batches_per_window(self) -> int:
         rows = sum(leaf[:1].numel() * leaf.element_size() for leaf in self._leaves) * self.batch_size
-        limit = _WINDOW_BYTES if self._leaves[0].device.type == "cpu" else _WINDOW_BYTES_GPU
+        limit = _WINDOW_BYTES if self._place_of_rows.type == "cpu" else _WINDOW_BYTES_GPU
         return max(1, min(limit // max(rows, 1), 1024))
 
     def _windows(self, order: torch.Tensor | None) -> Iterator[tuple[list[tuple[torch.Tensor, ...]], int]]:
@@ -262,7 +272,7 @@ class ArraySource(Source):
             parts = [leaf[start:stop].split(size) for leaf in self._leaves]
             if high - low < size:
                 parts = [tuple(batch[low:high] for batch in batches) for batches in parts]
-            if self._leaves[0].device != self.device:
+            if self._place_of_rows != self.device:
                 parts = [tuple(_upload(batch, self.device) for batch in batches) for batches in parts]
             return parts
         rows = order[start:stop]
@@ -273,7 +283,7 @@ class ArraySource(Source):
         return [self._take(leaf, rows).split(high - low) for leaf in self._leaves]
 
     def _take(self, leaf: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        if leaf.device == self.device:
+        if isinstance(leaf, Strings) or leaf.device == self.device:
             return leaf.index_select(0, rows)
         if self.device.type != "cuda":
             return leaf.index_select(0, rows).to(self.device)
@@ -282,6 +292,8 @@ class ArraySource(Source):
 
 
 def _upload(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    if isinstance(tensor, Strings):
+        return tensor
     if tensor.device.type == "cpu" and device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
@@ -373,7 +385,10 @@ class BatchConverter:
             entries = [self._convert(entry, name) for entry in value]
             return type(value)(*entries) if hasattr(value, "_fields") else type(value)(entries)
         else:
-            tensor = _from_numpy(_to_numpy(value, name))
+            array = _to_numpy(value, name)
+            if isinstance(array, Strings):
+                return array
+            tensor = _from_numpy(array)
         if tensor.dtype == torch.float64:
             tensor = tensor.to(self._floatx)
         if tensor.device == self.device:

@@ -70,11 +70,16 @@ from .pooling import MaxPooling1D as MaxPooling1D
 from .pooling import MaxPooling2D as MaxPooling2D
 from .pooling import MaxPooling3D as MaxPooling3D
 from .preprocessing.encoding import CategoryEncoding as CategoryEncoding
+from .preprocessing.hashing import HashedCrossing as HashedCrossing
+from .preprocessing.hashing import Hashing as Hashing
 from .preprocessing.images import CenterCrop as CenterCrop
 from .preprocessing.images import Resizing as Resizing
+from .preprocessing.lookup import IntegerLookup as IntegerLookup
+from .preprocessing.lookup import StringLookup as StringLookup
 from .preprocessing.numerical import Discretization as Discretization
 from .preprocessing.numerical import Normalization as Normalization
 from .preprocessing.numerical import Rescaling as Rescaling
+from .preprocessing.text import TextVectorization as TextVectorization
 from .regularization import ActivityRegularization as ActivityRegularization
 from .regularization import AlphaDropout as AlphaDropout
 from .regularization import Dropout as Dropout

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from .. import tree
+from ..configurable import is_builtin
 from ..graph import infer, standardize_shape
 from . import call
 from .weights import Weighted
@@ -47,6 +48,8 @@ def finishing(build: Callable) -> Callable:
 
 class Built(Weighted):
     """The part of a layer that builds it."""
+
+    _tk_takes_strings: ClassVar[bool] = False  # whether a layer of this library takes what no tensor holds
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -121,6 +124,15 @@ class Built(Weighted):
             self.build(**{k: map_shapes(tuple, v) for k, v in config["shapes_dict"].items() if k in names})
         elif config.get("input_shape") is not None and names:
             self.build(map_shapes(tuple, config["input_shape"]))
+
+    def _tk_checked_strings(self, x: Any) -> Any:
+        """An array that is none of numbers, if the layer may take it."""
+        if self._tk_takes_strings or not is_builtin(type(self)):
+            return x
+        raise ValueError(
+            f"Inputs of the layer {self.name!r} must be numbers. Received strings (dtype {x.dtype}): encode them first, "
+            "for example with `layers.StringLookup` or `layers.TextVectorization`."
+        )
 
     def _tk_check_built(self) -> None:
         if not self.built:

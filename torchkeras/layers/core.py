@@ -177,6 +177,8 @@ class Embedding(LoRA, Layer):
 class Identity(Layer):
     """Its inputs as they are, at any nesting."""
 
+    _tk_takes_strings = True
+
     _tk_keeps_type = True
 
     def __init__(self, **kwargs: Any) -> None:

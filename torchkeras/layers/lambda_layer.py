@@ -31,6 +31,8 @@ class Lambda(Layer):
         **kwargs: As for `Layer`.
     """
 
+    _tk_takes_strings = True
+
     def __init__(
         self, function: Callable, output_shape: Any = None, mask: Any = None, arguments: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:

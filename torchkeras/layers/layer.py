@@ -388,7 +388,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
         def convert(x: Any) -> Any:
             if isinstance(x, (np.ndarray, np.generic)):
                 if x.dtype.kind in "OSUM":
-                    return x
+                    return self._tk_checked_strings(x)
                 x = convert_to_tensor(x, device=self._tk_device())
             if isinstance(x, torch.Tensor) and compute is not None and x.dtype is not compute:
                 if x.dtype in _LOW and not context.mixed and torch.is_autocast_enabled(x.device.type):

@@ -32,6 +32,8 @@ class TorchModuleWrapper(Layer):
         ValueError: Not a module, or a lazy one that has not seen an input.
     """
 
+    _tk_takes_strings = True
+
     def __init__(self, module: nn.Module, name: str | None = None, output_shape: Any = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         if not isinstance(module, nn.Module):

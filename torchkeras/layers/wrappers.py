@@ -25,6 +25,8 @@ class Wrapper(Layer):
         **kwargs: As for `Layer`.
     """
 
+    _tk_takes_strings = True
+
     def __init__(self, layer: Any, **kwargs: Any) -> None:
         if not isinstance(layer, nn.Module):
             raise ValueError(f"`layer` must be a layer. Received: {layer!r} of type {type(layer).__name__}")

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch._C._dynamo.eval_frame import _FrameAction, _FrameExecStrategy, set_code_exec_strategy
@@ -16,6 +17,7 @@ from torch.fx import Proxy
 
 from .. import dtypes, registry, saving, tree
 from ..configurable import serialize_keras_object
+from ..data import as_strings
 from ..graph import KerasTensor, Node, Operation, any_symbolic, convert_to_tensor
 from ..graph.function import Plan, check_tensors, nodes_between, order_by_depth, replay, run_symbolically
 from ..graph.operation import infer_spec
@@ -48,6 +50,7 @@ class Model(Trainer, Layer):
     _keras_module = "keras"
     _tk_plan: Plan | None = None
     _tk_single_input = False
+    _tk_takes_strings = True
     _tk_any_length = False  # whether inputs may have other sizes than the graph was made with, of which its layers are the judges
     _tk_nodes: list[Node]
     _tk_operations: list[Operation]
@@ -55,7 +58,7 @@ class Model(Trainer, Layer):
     _tk_outputs: list[KerasTensor]
     _tk_inputs_struct: Any
     _tk_outputs_struct: Any
-    _tk_input_dtypes: list[torch.dtype]
+    _tk_input_dtypes: list[torch.dtype | None]  # `None` for strings
     _tk_tail: tuple[int | None, ...]
     _tk_specs: list[Any]
     _tk_optional: list[bool]
@@ -98,7 +101,7 @@ class Model(Trainer, Layer):
         self.__dict__.update(
             _tk_inputs_struct=inputs, _tk_outputs_struct=outputs, _tk_inputs=flat, _tk_outputs=tree.flatten(outputs),
             _tk_operations=operations, _tk_nodes=nodes, _tk_plan=plan, _tk_single_input=isinstance(inputs, KerasTensor),
-            _tk_input_dtypes=[dtypes.to_torch_dtype(t.dtype) for t in flat], _tk_tail=flat[0].shape[1:],
+            _tk_input_dtypes=[dtypes.TORCH_DTYPES.get(t.dtype) for t in flat], _tk_tail=flat[0].shape[1:],
         )  # fmt: skip
         history = [t._keras_history.operation for t in flat]
         self.__dict__["_tk_optional"] = [getattr(o, "optional", False) for o in history]
@@ -295,7 +298,8 @@ class Model(Trainer, Layer):
         before = self.__dict__.get("_tk_weight_type")
         super()._tk_refresh()
         if self._tk_plan is not None and before is not None and self._tk_weight_type is not before:
-            self.__dict__["_tk_input_dtypes"] = [self._tk_weight_type if d.is_floating_point else d for d in self._tk_input_dtypes]
+            now = self._tk_weight_type
+            self.__dict__["_tk_input_dtypes"] = [now if d is not None and d.is_floating_point else d for d in self._tk_input_dtypes]
 
     def _tk_standardize(self, inputs: Any) -> list[Any]:
         """The inputs as a flat list of tensors of the types and ranks that the graph was made with."""
@@ -330,19 +334,28 @@ class Model(Trainer, Layer):
             return None
         if isinstance(x, Proxy):
             return x
-        if not isinstance(x, torch.Tensor):
+        dtype = self._tk_input_dtypes[i]
+        if dtype is None:
+            x = as_strings(np.asarray(x))
+        elif not isinstance(x, torch.Tensor):
+            if isinstance(x, np.ndarray) and x.dtype.kind in "OSU":
+                raise ValueError(
+                    f"The input {spec.name!r} of the model {self.name!r} must be numbers. Received strings (dtype {x.dtype}): make it "
+                    '`Input(dtype="string")` and encode it in the model, or encode it before.'
+                )
             x = convert_to_tensor(x, device=self._tk_device())
-        if x.dtype is not self._tk_input_dtypes[i] and x.is_floating_point():
+        if dtype is not None and x.dtype is not dtype and x.is_floating_point():
             self._tk_follow_weights()
-        if x.dtype is not self._tk_input_dtypes[i]:
+            dtype = self._tk_input_dtypes[i]
+        if dtype is not None and x.dtype is not dtype:
             mask = getattr(x, "_keras_mask", None)
-            x = x.to(self._tk_input_dtypes[i])
+            x = x.to(dtype)
             if mask is not None:
                 x._keras_mask = mask
         if x.ndim == spec.ndim + 1 and x.shape[-1] == 1 and not spec.accepts(x.shape):
             x = x.squeeze(-1)
         elif x.ndim == spec.ndim - 1 and self._tk_inputs[i].shape[-1] == 1:
-            x = x.unsqueeze(-1)
+            x = x[..., None]
         problem = None if self._tk_any_length or spec.accepts(x.shape) else spec.problem(x)
         if problem:
             raise ValueError(f"The input {spec.name!r} of the model {self.name!r} is incompatible with it: {problem}. "

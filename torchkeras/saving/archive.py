@@ -78,6 +78,16 @@ def read_json(archive: zipfile.ZipFile, name: str, label: str) -> dict[str, Any]
     return parse_json(text, name, label)
 
 
+def read_text(archive: zipfile.ZipFile, name: str, label: str) -> str:
+    """A member as text.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    with _explained(name, label):
+        return archive.read(name).decode("utf-8")
+
+
 def check_config_size(size: int, label: str) -> None:
     """Refuse a config larger than any model's.
 

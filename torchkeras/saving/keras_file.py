@@ -11,8 +11,9 @@ from typing import Any, BinaryIO
 
 from ..configurable import deserialize_keras_object, loading, serialize_keras_object
 from ..layers.layer import Layer
+from ..layers.preprocessing.lookup import VOCABULARY_FILE, Lookup
 from . import weights
-from .archive import CONFIG, METADATA, WEIGHTS, open_archive, open_weights, read_json
+from .archive import CONFIG, METADATA, WEIGHTS, open_archive, open_weights, read_json, read_text
 from .target import replacing
 
 KERAS_VERSION = "3.15.1"  # whose layout is written; real Keras refuses files that name no version
@@ -35,6 +36,9 @@ def save(model: Any, target: Path) -> None:
                 for name, text in texts.items():
                     archive.writestr(name, text)
                 archive.write(stored, WEIGHTS)
+                for path, owner in weights.walk(model):
+                    if isinstance(owner, Lookup) and owner.adapted:
+                        archive.writestr(f"assets/{path}/{VOCABULARY_FILE}", owner.vocabulary_text())
         finally:
             stored.unlink(missing_ok=True)
 
@@ -44,7 +48,18 @@ def load(path: Path, custom_objects: Mapping[str, Any] | None, compile: bool, sa
     with open_archive(path) as archive:
         config = read_json(archive, CONFIG, path.name)
         with open_weights(archive, path.name) as stored:
-            return make(config, stored, path.name, custom_objects, compile, safe_mode)
+            model = make(config, stored, path.name, custom_objects, compile, safe_mode)
+        _read_vocabularies(model, archive, path.name)
+        return model
+
+
+def _read_vocabularies(model: Any, archive: zipfile.ZipFile, label: str) -> None:
+    """Give the vocabularies that Keras keeps beside the config to the layers that have learned them."""
+    held = set(archive.namelist())
+    for path, owner in weights.walk(model):
+        name = f"assets/{path}/{VOCABULARY_FILE}"
+        if isinstance(owner, Lookup) and not owner.adapted and name in held:
+            owner.take_vocabulary(read_text(archive, name, label))
 
 
 def load_weights(model: Any, path: Path, skip_mismatch: bool, skipped: Sequence[Any] = ()) -> None:

@@ -23,9 +23,7 @@ def check_mode(mode: Any, known: Sequence[str], sparse: Any = False) -> str:
     if mode not in known:
         raise ValueError(f"`output_mode` must be one of {', '.join(map(repr, known))}. Received: output_mode={mode!r}")
     if sparse:
-        raise ValueError(
-            "`sparse` must be False: torch's layers take dense tensors. Received: sparse=True. Call `.to_sparse()` on them."
-        )
+        raise ValueError("`sparse` must be False: torch's layers take dense tensors. Received: sparse=True. Call `.to_sparse()` on them.")
     return str(mode)
 
 
@@ -125,3 +123,16 @@ class CategoryEncoding(Layer):
         config = super().get_config()
         config.pop("sparse")
         return config
+
+
+def named_dtype(kwargs: dict[str, Any]) -> str | None:
+    """The name of `dtype` among the arguments of a constructor, whether it is a name or a config."""
+    given = kwargs.get("dtype")
+    given = given.get("config", {}).get("name") if isinstance(given, dict) else given
+    return given if isinstance(given, str) else None
+
+
+def vector_dtype(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments for `Layer`: a `dtype` of whole numbers or of strings, which Keras's configs hold, is none of vectors."""
+    name = named_dtype(kwargs)
+    return {k: v for k, v in kwargs.items() if k != "dtype"} if name and (name == "string" or "int" in name) else kwargs
