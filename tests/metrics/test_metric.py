@@ -362,15 +362,23 @@ def test_logits_are_welcome_where_asked_for() -> None:
     assert metrics.BinaryAccuracy(threshold=0.0)(y_true, y_pred) == 1
 
 
-@pytest.mark.parametrize(("label", "cure"), [(5, 5), (-1, -1)])
-def test_label_out_of_range(label: int, cure: int) -> None:
-    """Keras drops such labels silently."""
-    metric = metrics.MeanIoU(3)
-    metric.update_state(torch.tensor([0, label]), torch.tensor([0, 1]))
-    with pytest.raises(
-        ValueError, match=rf"must hold labels from 0 to 2. Received: label {label}. Raise `num_classes`, or pass `ignore_class`"
-    ):
-        metric.result()
+@pytest.mark.parametrize("labels", [([0, 1, 5, 1], [0, 1, 1, 0]), ([0, 1, 1, 1], [0, 1, -1, 0])])
+def test_labels_out_of_range_do_not_count(labels: tuple) -> None:
+    """As in Keras, which is silent about them."""
+    metric, theirs = metrics.MeanIoU(3), keras.metrics.MeanIoU(3)
+    for m in (metric, theirs):
+        m.update_state(*labels)
+    outside = 5 if 5 in labels[0] else -1
+    message = rf"must hold labels from 0 to 2; others do not count. Received: label {outside}. Raise `num_classes`, or pass `ignore_class`"
+    with pytest.warns(UserWarning, match=message):
+        assert float(metric.result()) == pytest.approx(float(theirs.result()))
+    assert float(metric.result()) == pytest.approx(float(theirs.result()))  # one warning
+
+
+def test_boolean_one_hot_labels_of_an_iou() -> None:
+    y_true, y_pred = np.eye(3)[[0, 2, 1]], np.eye(3)[[0, 1, 1]] * 0.5
+    expected = keras.metrics.OneHotMeanIoU(3)(y_true, y_pred)
+    assert float(metrics.OneHotMeanIoU(3)(y_true > 0, y_pred)) == pytest.approx(float(expected))
 
 
 @pytest.mark.parametrize(

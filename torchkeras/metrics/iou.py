@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,11 @@ from .metric import Metric
 def _flat_labels(labels: Tensor) -> Tensor:
     labels = labels if labels.ndim == 1 else labels.reshape(-1)
     return labels if labels.dtype is torch.int64 else labels.to(torch.int64)
+
+
+def _places(scores: Tensor, axis: int) -> Tensor:
+    """Where scores or one-hot labels, Boolean ones included, are largest."""
+    return (scores.byte() if scores.dtype is torch.bool else scores).argmax(axis)
 
 
 class _IoUBase(Metric):
@@ -70,8 +76,8 @@ class _IoUBase(Metric):
         y_pred = convert_to_tensor(y_pred)
         y_true = convert_to_tensor(y_true, device=y_pred.device)
         y_true = y_true if y_true.device == y_pred.device else y_true.to(y_pred.device)
-        y_true = y_true if self.sparse_y_true else y_true.argmax(self.axis)
-        y_pred = y_pred if self.sparse_y_pred else y_pred.argmax(self.axis)
+        y_true = y_true if self.sparse_y_true else _places(y_true, self.axis)
+        y_pred = y_pred if self.sparse_y_pred else _places(y_pred, self.axis)
         if y_true.shape != y_pred.shape and y_true.numel() != y_pred.numel():
             raise ValueError(
                 "`y_true` and `y_pred` must hold the same number of labels. "
@@ -97,8 +103,9 @@ class _IoUBase(Metric):
             low, high = torch.aminmax(torch.stack([y_true, y_pred]))
             self._lowest.clamp_(max=low)
             self._highest.clamp_(min=high)
-        cells = torch.add(y_pred, y_true, alpha=self.num_classes).clamp_(0, self.num_classes**2 - 1)  # `check` rejects what this moves
-        weight = torch.ones_like(y_true, dtype=matrix.dtype) if weight is None else weight.to(matrix.dtype)
+        known = (y_true >= 0) & (y_true < self.num_classes) & (y_pred >= 0) & (y_pred < self.num_classes)  # `check` tells of others
+        cells = torch.add(y_pred, y_true, alpha=self.num_classes).clamp_(0, self.num_classes**2 - 1)
+        weight = known.to(matrix.dtype) if weight is None else weight.to(matrix.dtype) * known
         if matrix.is_floating_point():  # the sum of the batch first: small numbers are lost in large ones
             counts = torch.zeros_like(matrix.detach()).view(-1).index_add_(0, cells, weight)
             matrix.add_(counts.view(matrix.shape))
@@ -108,10 +115,13 @@ class _IoUBase(Metric):
     def check(self) -> None:
         low, high = int(self._lowest), int(self._highest)
         if low < 0 or high >= self.num_classes:
-            raise ValueError(
-                f"`y_true` and `y_pred` of the metric {self.name} must hold labels from 0 to {self.num_classes - 1}. "
-                f"Received: label {low if low < 0 else high}. Raise `num_classes`, or pass `ignore_class`."
+            warnings.warn(
+                f"`y_true` and `y_pred` of the metric {self.name} must hold labels from 0 to {self.num_classes - 1}; others do not count. "
+                f"Received: label {low if low < 0 else high}. Raise `num_classes`, or pass `ignore_class`.",
+                stacklevel=3,
             )
+            self._lowest.fill_(0)
+            self._highest.fill_(self.num_classes - 1)
 
     def _ious(self) -> tuple[Tensor, Tensor]:
         """The intersection over union of each class, and whether the class came up at all."""
