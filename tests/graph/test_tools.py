@@ -36,6 +36,11 @@ def attention():
     return keras.Model(x, layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 4)(x, x))), (torch.randn(3, 5, 8),)
 
 
+def recurrent():
+    parts = [layers.Bidirectional(layers.LSTM(3, return_sequences=True)), layers.GRU(4), layers.BatchNormalization(), layers.Dense(2)]
+    return keras.Sequential([keras.Input((5, 4)), *parts]), (torch.randn(3, 5, 4),)
+
+
 class Sub(keras.Model):
     def __init__(self):
         super().__init__()
@@ -57,7 +62,7 @@ def dense():
     return layer, (x,)
 
 
-MODELS = {f.__name__: f for f in (functional, two_inputs, convolutions, attention, subclassed, dense)}
+MODELS = {f.__name__: f for f in (functional, two_inputs, convolutions, recurrent, attention, subclassed, dense)}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -98,6 +103,57 @@ def test_functional_call_and_stacked_models(name):
     torch.testing.assert_close(together, torch.stack([c(*args) for c in copies]), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("name", MODELS)
+def test_jit_trace(name):
+    model, args = MODELS[name]()
+    more = torch.utils._pytree.tree_map(lambda t: torch.randn(9, *t.shape[1:]), args)
+    torch.testing.assert_close(torch.jit.trace(model, args)(*more), model(*more))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dynamo", [False, True])
+@pytest.mark.parametrize("name", ["two_inputs", "subclassed", "dense"])
+def test_onnx(name, dynamo, tmp_path):
+    import onnxruntime
+
+    model, args = MODELS[name]()
+    torch.onnx.export(model, args, tmp_path / "model.onnx", dynamo=dynamo)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    given = {i.name: t.numpy() for i, t in zip(session.get_inputs(), torch.utils._pytree.tree_leaves(args), strict=True)}
+    torch.testing.assert_close(torch.from_numpy(session.run(None, given)[0]), model(*args).detach(), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("bias", [True, False])
+def test_fuse_modules(bias):
+    from torch.ao.quantization import fuse_modules
+
+    parts = [layers.Conv2D(4, 3, use_bias=bias), layers.BatchNormalization(), layers.Flatten()]
+    model = keras.Sequential([keras.Input((8, 8, 3)), *parts, layers.Dense(2), layers.BatchNormalization()])
+    x = torch.randn(5, 8, 8, 3)
+    model(x, training=True)
+    groups = [["conv2d.conv", "batch_normalization.norm"], ["dense.linear", "batch_normalization_1.norm"]]
+    fused = fuse_modules(copy.deepcopy(model), groups)
+    assert not any(isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d)) for m in fused.modules())
+    torch.testing.assert_close(fused(x), model(x))
+
+
+@pytest.mark.interop
+@pytest.mark.filterwarnings("ignore")
+def test_export_quantization():
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+    from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
+
+    model, (x,) = convolutions()
+    quantizer = x86.X86InductorQuantizer().set_global(x86.get_default_x86_inductor_quantization_config())
+    prepared = prepare_pt2e(torch.export.export(model, (x,)).module(), quantizer)
+    prepared(x)
+    quantized = convert_pt2e(prepared)
+    assert sum("quantize_per" in str(node.target) for node in quantized.graph.nodes) >= 4
+    torch.testing.assert_close(quantized(x), model(x), atol=0.1, rtol=0.1)
+
+
 def count(models):
     torch._dynamo.reset()
     counter = CompileCounter()
@@ -136,6 +192,16 @@ def test_a_ninth_model_compiles(models):
     assert count(models) >= 9
 
 
+def mixed():
+    x = keras.Input((8,))
+    return keras.Model(x, layers.Dense(2)(torch.tanh(layers.Dense(8)(x) + x))), (torch.randn(3, 8),)
+
+
+@pytest.mark.parametrize("make", [mixed, convolutions, recurrent, attention])
+def test_equal_models_compile_once(make):
+    assert count([(model, x) for model, (x,) in (make() for _ in range(5))]) == 1
+
+
 def test_what_happens_to_one_model_does_not_recompile_another():
     torch._dynamo.reset()
     counter = CompileCounter()
@@ -159,3 +225,39 @@ def test_the_plan_goes_straight_to_the_call_of_layers():
     layer.register_forward_hook(lambda *args: called.append(1))
     model(x)
     assert called == [1]
+
+
+@pytest.mark.filterwarnings("ignore:While compiling, we found certain side effects")  # the context of a call, which ends with it
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", [n for n in MODELS if n != "two_inputs"])
+def test_export_in_both_modes(name, training, strict):
+    model, (x,) = MODELS[name]()
+    model.train(training)
+    for layer in model.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
+    reference = copy.deepcopy(model)
+    exported = torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},), strict=strict).module()
+    more = torch.randn(7, *x.shape[1:])
+    torch.testing.assert_close(exported(more), reference(more))  # of another batch size
+    state, expected = exported.state_dict(), reference.state_dict()
+    assert len(state) >= len(list(model.parameters()))
+    torch.testing.assert_close(state, {k: expected[k] for k in state})  # statistics as well
+    copy.deepcopy(model)(x)  # and no export leaves tensors without values behind
+
+
+@pytest.mark.parametrize("build", [nn.BatchNorm1d, nn.BatchNorm2d])
+def test_training_export_of_batch_normalization_is_torchs(build):
+    shape = (8, 4) if build is nn.BatchNorm1d else (8, 4, 3, 3)
+    x = torch.randn(shape)
+    layer, module = layers.BatchNormalization(axis=1, momentum=0.9, epsilon=1e-5), build(4, momentum=0.1)
+    layer(x)
+    exported = [torch.export.export(m.train(), (x,)).module() for m in (layer, module)]
+    torch.testing.assert_close(exported[0](x), exported[1](x))
+    mine, torchs = (dict(m.named_buffers()) for m in exported)
+    assert [n.rsplit(".", 1)[-1] for n in mine] == list(torchs)
+    count = x.numel() // 4
+    torch.testing.assert_close(mine["norm.running_mean"], torchs["running_mean"])
+    torch.testing.assert_close((mine["norm.running_var"] - 0.9) * count / (count - 1), torchs["running_var"] - 0.9)  # Keras: biased
+    assert mine["norm.num_batches_tracked"] == torchs["num_batches_tracked"] == 1

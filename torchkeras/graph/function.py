@@ -249,7 +249,7 @@ class Plan:
                         and x.__class__ is torch.Tensor
                         and (x.dtype is cast or not (cast and (fn._tk_float_input or x.dtype.is_floating_point)))
                         and getattr(x, "_keras_mask", None) is None
-                        and (probe is None or probe[0].get(probe[1], x).dtype is d["_tk_weight_type"])
+                        and (probe is None or probe.parameters.get(probe.name, x).dtype is d["_tk_weight_type"])
                         and not (d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"])
                     ):
                         values[step.target] = fn.call(x) if way == 1 else fn.call(x, training=fn.training)

@@ -97,8 +97,8 @@ class Entry:
         self.call, self.forward, self.takes_training = cls.call, cls.forward, d["_tk_straight"] == 2
         self.casts_integers = layer._tk_float_input
         self.cast, self.spec, self.dtype = d["_tk_cast"], d["input_spec"], d["_tk_weight_type"]
-        place: tuple[dict[str, Any], str] = d["_tk_probe"] or ({}, "")
-        self.table, self.key = place
+        probe = d["_tk_probe"]
+        self.table, self.key = ({}, "") if probe is None else (probe.parameters, probe.name)
         self.shape: Any = None  # that it last accepted
 
     def admits(self, cls: type, x: Any) -> bool:

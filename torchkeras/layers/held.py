@@ -49,6 +49,20 @@ class Mirrored:
                 setattr(module, there, value if convert is None else convert(value))
 
 
+class Tables:
+    """The tables in which a module keeps its tensors, found once because torch's attribute lookup is slow.
+
+    An object of its own, because an export puts tensors without values into every nest that it finds on a module, and leaves them there.
+
+    Args:
+        module: The module.
+        name: One of its parameters.
+    """
+
+    def __init__(self, module: nn.Module, name: str = "") -> None:
+        self.parameters, self.buffers, self.name = module._parameters, module._buffers, name
+
+
 LED = "_led"  # on a module: the layer that holds it sees to its mode, call by call
 
 

@@ -23,6 +23,7 @@ from ..graph.operation import infer_spec
 from . import masks
 from .building import input_shape_argument, map_shapes, parameter_names, shapes_of
 from .call import Entry, Filed, Takes, begin, context, file_loss, forget_losses, in_mode, rehearsing, scope, watched
+from .held import Tables
 from .input_spec import InputSpec, check_inputs
 from .nodes import NodeViews
 from .remat import Rematerialized, current_mode
@@ -78,7 +79,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
     _tk_short: Any = None  # the `call` of the class when plain tensors may go straight to it from `forward`; see `_tk_refresh`
     _tk_straight = 0  # and from a graph: 0 no, 1 yes, 2 with `training=`
     _tk_entry: Entry | None = None  # for plain tensors that go straight there from `__call__`
-    _tk_probe: tuple[dict[str, Any], str] | None = None  # where one of its weights lies, whose type tells whether they were cast
+    _tk_probe: Tables | None = None  # where one of its weights lies, whose type tells whether they were cast
     _tk_weight_type: torch.dtype | None = None  # of `variable_dtype`, once it is built
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -151,12 +152,12 @@ class Layer(Rematerialized, NodeViews, Stateless):
         put("_tk_straight", 0 if replaced or self._compiled_call_impl is not None else way)
         put("_tk_entry", Entry(self) if d["_tk_straight"] else None)
 
-    def _tk_find_probe(self) -> tuple[dict[str, Any], str] | None:
+    def _tk_find_probe(self) -> Tables | None:
         for module in (self, *self._modules.values()):
             if module is self or not (module is None or isinstance(module, Layer)):
                 for name, weight in module._parameters.items():
                     if weight is not None and weight.dtype is self._tk_weight_type:
-                        return module._parameters, name
+                        return Tables(module, name)
         return None
 
     def _tk_follow_weights(self) -> None:
@@ -215,7 +216,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
         d = self.__dict__
         probe = d.get("_tk_probe")
         if probe is not None:
-            weight = probe[0].get(probe[1])
+            weight = probe.parameters.get(probe.name)
             if weight is not None and weight.dtype is not d["_tk_weight_type"]:
                 self._tk_follow_weights()
         if d.get("_tk_short") is not None and d["_tk_short"] is type(self).call:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from ... import activations, dtypes, random
 from ...distribution import rank
 from ...variable import SAME, TRANSPOSED
+from ..held import Tables
 from ..layer import Layer
 from ..weights import with_memory
 
@@ -123,7 +124,7 @@ class RecurrentCell(StepCell):
 
     _layouts: ClassVar[tuple[Any, Any]] = (TRANSPOSED, SAME)
     _two_biases: bool = False
-    _tables: tuple[dict[str, Any], dict[str, Any]]
+    _tables: Tables
     bias_initializer: Any
 
     def _set(
@@ -153,10 +154,10 @@ class RecurrentCell(StepCell):
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name == "rnn":  # the compiler refuses to look at a recurrent module, but not at its tables of weights
-            object.__setattr__(self, "_tables", (value._parameters, value._buffers))
+            object.__setattr__(self, "_tables", Tables(value))
 
     def _stored(self, name: str) -> torch.Tensor:
-        parameters, buffers = self._tables
+        parameters, buffers = self._tables.parameters, self._tables.buffers
         if name in parameters:
             return parameters[name]
         return buffers[name] if name in buffers else getattr(self.rnn, name)  # of a parametrization, or of a module around the module
