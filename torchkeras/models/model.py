@@ -527,7 +527,7 @@ def _forward_for(nodes: Sequence[Node], keys: dict[int, str]) -> Callable:
     structure = tuple(
         (
             type(node.operation),
-            keys.get(id(node.operation)) or node.operation._plain_function() or node.operation.name,
+            keys.get(id(node.operation)) or node.operation._tk_plain_function() or node.operation.name,
             tuple(number.get(id(t)) for t in node.input_tensors),
             tuple((t.shape, t.dtype) for t in node.output_tensors),
         )
