@@ -14,6 +14,7 @@ from .generators import Sequence as Sequence
 from .sharding import batch_rows as batch_rows
 from .sharding import shard_bounds as shard_bounds
 from .source import Source as Source
+from .strings import Strings as Strings
 from .strings import as_strings as as_strings
 from .validation import check_integer_labels as check_integer_labels
 from .validation import class_weight_to_sample_weight as class_weight_to_sample_weight

@@ -344,7 +344,8 @@ def train_validation_split(arrays: Any, validation_split: float) -> tuple[Any, A
         if not is_array_nest(leaf):
             kind = type(leaf).__name__
             raise ValueError(f"`validation_split` needs arrays or tensors. Received a {kind}: pass `validation_data` instead.")
-    tensors = to_tensors(arrays, "arrays")
+    packed = type(arrays) is tuple
+    tensors = tuple([to_tensors(a, name) for a, name in zip(arrays, _PARTS)]) if packed else to_tensors(arrays, "x")
     samples = check_counts(**dict(zip(_PARTS, tensors)) if type(tensors) is tuple else {"x": tensors})
     cut = int(samples * (1 - validation_split))
     if cut in (0, samples):

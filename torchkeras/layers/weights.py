@@ -266,7 +266,7 @@ class Weighted(call.FollowsCall, Owner):
             self._modules[f"{name}_"] = value.contents  # a name of its own: torch looks modules up by `getattr`
             object.__setattr__(self, name, value)
             return
-        if callable(getattr(type(value), "update_state", None)) and name[:1] != "_":
+        if callable(getattr(type(value), "update_state", None)) and name[:1] != "_" and not isinstance(value, Weighted):  # it adapts
             self._tk_metrics.append(value)
         if isinstance(value, nn.Module):
             if isinstance(getattr(type(self), name, None), property):  # torch would register it beside the property

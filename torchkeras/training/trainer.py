@@ -12,7 +12,7 @@ import torch
 from .. import config, data, dtype_policies, losses, metrics, optimizers, random, tree
 from ..callbacks.callback import CallbackList
 from ..configurable import deserialize_keras_object, serialize_keras_object
-from ..data import make_batches, unpack_x_y_sample_weight
+from ..data import Strings, make_batches, unpack_x_y_sample_weight
 from ..distribution import rank
 from ..layers.call import context, losses_pending
 from . import ddp, step
@@ -559,7 +559,7 @@ class Trainer:
         if self.built and all(layer.built for layer in self._flatten_layers()):
             return
         if not self.built and hasattr(self, "_tk_chain"):
-            leaf = next(t for t in tree.flatten(x) if isinstance(t, torch.Tensor))
+            leaf = next(t for t in tree.flatten(x) if isinstance(t, (torch.Tensor, Strings)))
             self.build((None, *leaf.shape[1:]))
             if self._tk_is_graph():
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import zipfile
 from typing import Any
 
@@ -174,6 +175,48 @@ def test_a_model_on_raw_texts_learns_is_saved_and_loaded(mode: str, tmp_path: An
     model.save(tmp_path / "m.keras")
     loaded = torchkeras.models.load_model(tmp_path / "m.keras")
     np.testing.assert_allclose(loaded.predict(TEXTS, verbose=0), expected, rtol=1e-6)
+
+
+class _Subclassed(torchkeras.Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.vectorize = layers.TextVectorization(output_mode="count")
+        self.vectorize.adapt(TEXTS)
+        self.dense = layers.Dense(1)
+
+    def call(self, inputs: Any) -> Any:
+        return self.dense(self.vectorize(inputs))
+
+
+def _sequential(*first: Any) -> Any:
+    vectorize = layers.TextVectorization(output_mode="count")
+    vectorize.adapt(TEXTS)
+    return torchkeras.Sequential([*first, vectorize, layers.Dense(1)])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [_Subclassed, _sequential, *(lambda s=s: _sequential(layers.Input(s, dtype="string")) for s in ((1,), ()))],
+)
+def test_every_kind_of_model_takes_texts(make: Any) -> None:
+    model = make()
+    model.compile("adam", "mse")
+    model.fit(TEXTS, LIKED, batch_size=2, validation_split=0.34, verbose=0)
+    assert model.predict(TEXTS, verbose=0).shape == (6, 1)
+    assert np.isfinite(float(model.train_on_batch(TEXTS, LIKED)))
+
+
+def test_texts_beside_numbers_in_a_dict() -> None:
+    vectorize = layers.TextVectorization(output_mode="count")
+    vectorize.adapt(TEXTS)
+    text, number = torchkeras.Input((1,), dtype="string"), torchkeras.Input((2,))
+    model = torchkeras.Model({"t": text, "n": number}, layers.Dense(1)(layers.Concatenate()([vectorize(text), number])))
+    model.compile("adam", "mse")
+    data = {"t": TEXTS, "n": np.ones((6, 2), "float32")}
+    model.fit(data, LIKED, verbose=0)
+    expected = model.predict(data, verbose=0)
+    np.testing.assert_allclose(pickle.loads(pickle.dumps(model)).predict(data, verbose=0), expected)
+    assert torchkeras.models.clone_model(model).predict(data, verbose=0).shape == (6, 1)
 
 
 def test_the_vocabulary_that_keras_keeps_beside_the_config_is_read(tmp_path: Any) -> None:

@@ -52,6 +52,7 @@ class Hashing(Layer):
     """
 
     _tk_takes_strings = True
+    _input_dtype = "string"  # of an Input that a Sequential model makes
 
     def __init__(
         self,

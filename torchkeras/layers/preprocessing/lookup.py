@@ -65,6 +65,7 @@ class Lookup(Adapts):
             raise ValueError("`pad_to_max_tokens` needs `max_tokens` and an `output_mode` of vectors.")
         self.max_tokens, self.num_oov_indices, self.pad_to_max_tokens = max_tokens, num_oov_indices, pad_to_max_tokens
         self.mask_token, self.oov_token, self.invert, self.salt = mask_token, oov_token, invert, salt
+        self._input_dtype = "int64" if invert or self._kind == "numbers" else "string"  # of an Input that a Sequential model makes
         self._terms: list[Any] | None = None  # the vocabulary without special tokens
         self._index: dict[Any, int] = {}
         self._idf: np.ndarray | None = None  # of each index
