@@ -169,6 +169,7 @@ def data(model: Any, count: int = 16) -> tuple[Any, Any]:
             return [nest(v) for v in structure]
         return values(structure)
 
-    if hasattr(model, "_tk_inputs_struct"):
-        return nest(model._tk_inputs_struct), nest(model._tk_outputs_struct)
+    for prefix in ("_tk_", "_"):  # ours, Keras's
+        if hasattr(model, f"{prefix}inputs_struct"):
+            return nest(getattr(model, f"{prefix}inputs_struct")), nest(getattr(model, f"{prefix}outputs_struct"))
     return values(model.inputs[0]), values(model.outputs[0])

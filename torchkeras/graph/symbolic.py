@@ -49,6 +49,7 @@ class KerasTensor:
         self.record_history = record_history
         self.name = name or registry.unique_name("keras_tensor")
         self._keras_history: Any = None  # a KerasHistory, once an operation has made it
+        self._keras_mask: KerasTensor | None = None  # stands for the mask that tensors in its place will carry
 
     def _stand_in(self) -> Any:
         """The tensor that stands for this one in the call of a plain module that the caller is in; `None` outside one."""

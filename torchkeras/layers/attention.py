@@ -571,8 +571,8 @@ class Attention(Layer):
 
     _masks_from_inputs = True
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        return self._checked_masks(previous_mask)[0]
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self._checked_masks(mask)[0]
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         return (*input_shape[0][:-1], input_shape[1][-1])

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .. import activations, dtypes
-from ..graph import KerasTensor, Node, standardize_shape
+from ..graph import KerasTensor, Node, convert_to_tensor, standardize_shape
 from ..variable import TRANSPOSED
 from .call import through
 from .input_spec import InputSpec
@@ -158,8 +158,8 @@ class Embedding(LoRA, Layer):
             outputs = outputs + (nn.functional.embedding(inputs, a) @ b).to(outputs.dtype) * self._lora_scale()
         return outputs if outputs.dtype is self._tk_compute else outputs.to(self._tk_compute)
 
-    def compute_mask(self, inputs: torch.Tensor, previous_mask: Any = None) -> Any:
-        return inputs != 0 if self.mask_zero else None
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return convert_to_tensor(inputs) != 0 if self.mask_zero else None
 
     def _tk_makes_mask(self) -> bool:
         return self.mask_zero
@@ -212,8 +212,8 @@ class Masking(Layer):
     def _tk_makes_mask(self) -> bool:
         return True
 
-    def compute_mask(self, inputs: torch.Tensor, previous_mask: Any = None) -> torch.Tensor:
-        return (inputs != self.mask_value).any(-1)
+    def compute_mask(self, inputs: Any, mask: Any = None) -> torch.Tensor:
+        return torch.any(convert_to_tensor(inputs) != self.mask_value, -1)
 
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         mask = self.compute_mask(inputs)

@@ -422,7 +422,18 @@ class Layer(Rematerialized, NodeViews, Stateless):
         first = args[0] if args else arguments.get(info.first)
         if self.input_spec is not None and first is not None:
             check_inputs(self.input_spec, first, self.name)
-        return super().symbolic_call(*args, **kwargs)
+        outputs = super().symbolic_call(*args, **kwargs)
+        if isinstance(next(iter(tree.flatten(outputs)), None), KerasTensor):
+            self._tk_give_symbols(first, outputs, kwargs.get("mask"))
+        return outputs
+
+    def _tk_give_symbols(self, inputs: Any, outputs: Any, mask: Any) -> None:
+        """Note the masks that the outputs will carry; a `compute_mask` that takes nothing but tensors leaves them unknown until then."""
+        mask = masks.mask_of(inputs) if mask is None else mask
+        overridden = type(self).compute_mask is not Layer.compute_mask
+        if overridden or (self.supports_masking and mask is not None):
+            with contextlib.suppress(AttributeError, IndexError, RuntimeError, TypeError, ValueError):
+                masks.give_symbols(outputs, self.compute_mask(inputs, mask))
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The shape of the outputs for inputs of these shapes. Override it where running `call` without values will not do."""
@@ -437,6 +448,10 @@ class Layer(Rematerialized, NodeViews, Stateless):
             info = self._tk_call_info()
             if info.has_training and kwargs.get("training") is None:
                 kwargs = {**kwargs, "training": False}
+            if info.mask_arguments:
+                given = dict(zip(info.positional, args), **kwargs)
+                found = {m: masks.mask_of(given[a]) for a, m in info.mask_arguments if given.get(a) is not None and given.get(m) is None}
+                kwargs = {**kwargs, **{m: mask for m, mask in found.items() if mask is not None}}
             return infer_spec(self._tk_call_for_shape, args, kwargs, f"the layer {self.name!r} ({type(self).__name__})")
         info = self._tk_call_info()
         arguments = dict(zip(info.positional, args), **kwargs)

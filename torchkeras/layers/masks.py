@@ -8,11 +8,12 @@ from typing import Any
 import torch
 
 from .. import tree
+from ..graph import KerasTensor
 
 
 def mask_of(value: Any) -> Any:
     """The mask that a tensor carries, or the nest of masks of a nest of tensors; `None` where there is none."""
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, (torch.Tensor, KerasTensor)):
         return getattr(value, "_keras_mask", None)
     if isinstance(value, (list, tuple, dict)):
         masks = tree.map_structure(lambda t: getattr(t, "_keras_mask", None), value)
@@ -23,6 +24,14 @@ def mask_of(value: Any) -> Any:
 def one_holds_tensors(values: Iterable[Any]) -> bool:
     """Whether at most one argument is a tensor or a nest of them: Keras fills `mask` only then (it cannot tell whose mask it would be)."""
     return sum(any(isinstance(t, torch.Tensor) for t in tree.flatten(v)) for v in values if v is not None) <= 1
+
+
+def give_symbols(outputs: Any, masks: Any) -> None:
+    """Note on symbolic outputs what stands for the masks that tensors in their places will carry."""
+    flat = tree.flatten(masks) if isinstance(masks, (list, tuple, dict)) else [masks]
+    for output, mask in zip(tree.flatten(outputs), flat):
+        if isinstance(output, KerasTensor) and isinstance(mask, KerasTensor):
+            output._keras_mask = mask
 
 
 def with_mask(x: torch.Tensor, mask: Any) -> torch.Tensor:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from ..graph import convert_to_tensor
 from ..ops.nn.normalization import normalize
 from .layer import Layer
 
@@ -68,13 +69,13 @@ class _Merge(Layer):
 
     _masks_from_inputs = True
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        if not isinstance(previous_mask, (list, tuple)) or any(m is None for m in previous_mask):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        if not isinstance(mask, (list, tuple)) or any(m is None for m in mask):
             return None
-        mask = previous_mask[0]
-        for other in previous_mask[1:]:
-            mask = mask | other
-        return mask
+        joined = mask[0]
+        for other in mask[1:]:
+            joined = joined | other
+        return joined
 
 
 def _expanded(x: torch.Tensor, rank: int) -> torch.Tensor:
@@ -207,17 +208,14 @@ class Concatenate(_Merge):
 
     _masks_from_inputs = True
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        if not isinstance(previous_mask, (list, tuple)) or all(m is None for m in previous_mask):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        if not isinstance(mask, (list, tuple)) or all(m is None for m in mask):
             return None
         parts = []
-        for x, mask in zip(inputs, previous_mask):
-            if mask is None:
-                mask = torch.ones((1,) * x.dim(), dtype=torch.bool, device=x.device)
-            elif mask.dim() < x.dim():
-                mask = mask.unsqueeze(-1)
-            parts.append(mask.expand(x.shape))
-        return torch.cat(parts, self.axis).any(-1)
+        for x, own in zip(inputs, mask):
+            everywhere = torch.ones_like(convert_to_tensor(x), dtype=torch.bool)
+            parts.append(everywhere if own is None else everywhere & (own.unsqueeze(-1) if own.ndim < x.ndim else own))
+        return torch.any(torch.cat(parts, self.axis), -1)
 
 
 class Dot(_Merge):
@@ -280,7 +278,7 @@ class Dot(_Merge):
 
     _masks_from_inputs = True
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         return None
 
 

@@ -235,7 +235,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
 
     _masks_from_inputs = True
 
-    def compute_mask(self, inputs: torch.Tensor, previous_mask: Any = None) -> None:
+    def compute_mask(self, inputs: torch.Tensor, mask: Any = None) -> None:
         return None
 
 

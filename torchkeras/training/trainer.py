@@ -138,7 +138,7 @@ class Trainer:
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile with what `get_compile_config` returned, and make the optimizer's state."""
         self.compile(**{k: deserialize_keras_object(v) for k, v in config.items()})
-        if self.built and hasattr(self.optimizer, "build"):
+        if self.built and hasattr(self.optimizer, "build") and self.trainable_variables:
             self.optimizer.build(self.trainable_variables)
 
     def _tk_check_compiled(self, method: str) -> None:

@@ -165,8 +165,8 @@ class RNN(Layer):
 
     _masks_from_inputs = True
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         output_mask = mask if self.return_sequences else None
         return [output_mask, *(None for _ in self.state_size)] if self.return_state else output_mask
 

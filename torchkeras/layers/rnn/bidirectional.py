@@ -124,8 +124,8 @@ class Bidirectional(Layer):
 
     _masks_from_inputs = True
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         if not self.return_sequences:
             mask = None
         return mask if self.merge_mode is not None else (mask, mask)
