@@ -44,7 +44,7 @@ def standardize_dtype(dtype: Any) -> str:
     if isinstance(dtype, torch.dtype):
         name = KERAS_NAMES.get(dtype)
     elif isinstance(dtype, str):
-        name = dtype
+        name = dtype.removeprefix("torch.")
     elif isinstance(dtype, type) and dtype in _NAMES:  # not a NumPy dtype, which equals the Python type
         name = _NAMES[dtype] if dtype is not float else config.floatx()
     else:

@@ -40,6 +40,8 @@ def convert_to_tensor(x: Any, dtype: Any = None, device: torch.device | None = N
     if isinstance(x, (list, tuple)) and any(isinstance(v, (torch.Tensor, KerasTensor)) for v in x):
         parts = [convert_to_tensor(v, dtype, device) for v in x]
         return torch.stack([p if isinstance(p, torch.Tensor) else torch.as_tensor(p) for p in parts])
+    if not isinstance(x, (np.ndarray, np.generic)) and hasattr(x, "__array__"):
+        x = np.asarray(x)
     if target is None:
         if isinstance(x, bool):
             target = torch.bool
@@ -203,7 +205,9 @@ def _kinds(value: Any) -> list[Any]:
         if any(isinstance(v, (torch.Tensor, np.ndarray)) or hasattr(v, "value") for v in value):
             return [k for v in value for k in _kinds(v)]
         return [_python_dtype(value)]
-    return [_UNSIGNED.get(value.dtype.name, value.dtype) if isinstance(value, np.ndarray) else value.dtype]
+    if isinstance(value, np.ndarray):
+        return [_UNSIGNED.get(value.dtype.name, value.dtype)]
+    return [value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype]
 
 
 def _device_of(values: Any) -> torch.device | None:

@@ -71,6 +71,7 @@ class Built(Weighted):
         shapes = {**dict(zip(names, args)), **kwargs}
         object.__setattr__(self, "_tk_build_shapes", {k: map_shapes(tuple, v) for k, v in shapes.items()})
         object.__setattr__(self, "built", True)
+        object.__setattr__(self, "_tk_fresh", False)
         object.__setattr__(self, "_path", "/".join([*call.scopes(), self.name]))
         if not self._trainable:
             self.trainable = False

@@ -17,9 +17,11 @@ from torch._C._dynamo.eval_frame import _FrameAction, _FrameExecStrategy, set_co
 from torch.fx import Proxy
 
 from .. import dtype_policies, dtypes, registry, regularizers, tree
+from ..configurable import is_builtin
 from ..distribution import rank
 from ..graph import KerasTensor, Operation, any_symbolic, convert_to_tensor, infer
 from ..graph.operation import infer_spec
+from ..variable import Variable
 from . import masks
 from .building import input_shape_argument, map_shapes, parameter_names, shapes_of
 from .call import Entry, Filed, Takes, begin, context, file_loss, forget_losses, in_mode, rehearsing, scope, watched
@@ -73,6 +75,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
     _tk_config_unless_none: ClassVar[tuple[str, ...]] = ("activity_regularizer", "lora_rank", "lora_alpha")
     _tk_takes: ClassVar[Takes | None] = None
     _tk_float_input: ClassVar[bool] = False
+    _tk_fresh = False  # whether it has no weights, so that it is built, and has not seen an input yet
     _tk_keeps_type: ClassVar[bool] = False
     _tk_compute: torch.dtype  # of `compute_dtype`
     _tk_cast: torch.dtype | None = None  # what floating inputs are cast to
@@ -113,6 +116,9 @@ class Layer(Rematerialized, NodeViews, Stateless):
         self._trainable = bool(trainable)
         self._tk_input_shape_arg = input_shape_argument(kwargs)
         self._tk_initial_weights = kwargs.get("weights")
+        cls = type(self)
+        if cls is not Layer and cls.build is Layer.build and is_builtin(cls):  # nothing to make
+            self.__dict__.update(built=True, _tk_fresh=True)
 
     def _tk_call_info(self) -> Takes:
         """What `call` takes: that of the class, or one set on this layer."""
@@ -136,6 +142,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
         put("_tk_probe", self._tk_find_probe() if self.built else None)
         plain = (
             self.built
+            and not self._tk_fresh
             and self.activity_regularizer is None
             and (self.compute_dtype == self.variable_dtype or not self.autocast)
             and (spec is None or (isinstance(spec, InputSpec) and spec.dtype is None))
@@ -283,7 +290,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
         args, kwargs = self._tk_convert_arguments(args, kwargs)
         arguments = dict(zip(info.positional, args), **kwargs)
         scopes: Any = contextlib.nullcontext()
-        if not self.built:
+        if not self.built or self._tk_fresh:
             self._tk_build_for(arguments)
             scopes = scope(self.name)  # of what is built inside as this first input reaches it
         first = args[0] if args else arguments.get(info.first)
@@ -387,6 +394,8 @@ class Layer(Rematerialized, NodeViews, Stateless):
         compute = dtypes.TORCH_DTYPES[self.compute_dtype] if self.autocast else None
 
         def convert(x: Any) -> Any:
+            if not isinstance(x, (torch.Tensor, np.ndarray, np.generic, KerasTensor, Variable)) and hasattr(x, "__array__"):
+                x = np.asarray(x)
             if isinstance(x, (np.ndarray, np.generic)):
                 if x.dtype.kind in "OSUM":
                     return self._tk_checked_strings(x)
@@ -417,7 +426,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
             kwargs = {k: v for k, v in kwargs.items() if k != "training"}
         elif kwargs.get("training", 0) is None:
             kwargs = {k: v for k, v in kwargs.items() if k != "training"}
-        if not self.built:
+        if not self.built or self._tk_fresh:
             self._tk_build_for(arguments)
         first = args[0] if args else arguments.get(info.first)
         if self.input_spec is not None and first is not None:

@@ -279,7 +279,7 @@ class Weighted(call.FollowsCall, Owner):
         if isinstance(value, nn.Parameter):
             for place in self._tk_places_at(name):
                 place.now  # noqa: B018  # in the place of a Variable it becomes one
-        if name in call.SHORT_WAY and self.__dict__["built"]:
+        if name in call.SHORT_WAY and self.__dict__["built"] and not self.__dict__.get("_tk_fresh"):
             self._tk_refresh()
 
     def __delattr__(self, name: str) -> None:
@@ -370,6 +370,13 @@ class Weighted(call.FollowsCall, Owner):
         now = dtypes.standardize_dtype(fn(torch.empty(0, dtype=dtypes.to_torch_dtype(policy.variable_dtype))).dtype)
         if now != policy.variable_dtype:
             self.dtype_policy = now
+
+    supports_jit = True  # Keras's models ask their layers
+
+    @property
+    def quantization_mode(self) -> str | None:
+        """How the policy quantizes the layer: `"int8"` and the like, or `None`."""
+        return self._dtype_policy.quantization_mode
 
     @property
     def variables(self) -> list[Any]:

@@ -437,6 +437,64 @@ class Model(Trainer, Layer):
         """
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
+    # -- state -----------------------------------------------------------------------------------------------------------------------
+
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+        """The values of all variables, as dicts in dicts along the parts of their paths.
+
+        Args:
+            value_format: `"backend_tensor"` for tensors, `"numpy_array"` for arrays.
+
+        Returns:
+            `trainable_variables`, `non_trainable_variables`, `optimizer_variables` and `metrics_variables`.
+
+        Raises:
+            ValueError: If `value_format` is another, or two variables have one path.
+        """
+        if value_format not in ("backend_tensor", "numpy_array"):
+            raise ValueError(f"`value_format` must be 'backend_tensor' or 'numpy_array'. Received: value_format={value_format!r}")
+        state: dict[str, Any] = {}
+        for group, variables in self._tk_state_groups().items():
+            state[group] = {}
+            for variable in variables:
+                *parents, name = variable.path.split("/")
+                place = state[group]
+                for parent in parents:
+                    place = place.setdefault(parent, {})
+                if name in place:
+                    raise ValueError(f"Two variables of the model {self.name!r} have the path {variable.path!r}. Name their layers.")
+                place[name] = variable.numpy() if value_format == "numpy_array" else variable.value
+        return state
+
+    def set_state_tree(self, state_tree: dict[str, Any]) -> None:
+        """Give the variables the values of a tree as `get_state_tree` returns it; what is not in it stays.
+
+        Args:
+            state_tree: Any of the groups, each with values along the parts of the variables' paths.
+
+        Raises:
+            ValueError: If there is a group that models do not have.
+        """
+        groups = self._tk_state_groups()
+        for group, values in state_tree.items():
+            if group not in groups:
+                raise ValueError(f"`state_tree` may have the keys {', '.join(groups)}. Received: {group!r}")
+            for variable in groups[group]:
+                value = values
+                for part in variable.path.split("/"):
+                    value = value.get(part) if isinstance(value, dict) else None
+                if value is not None:
+                    variable.assign(value)
+
+    def _tk_state_groups(self) -> dict[str, list[Any]]:
+        optimizer = self.__dict__.get("optimizer")
+        return {
+            "trainable_variables": self.trainable_variables,
+            "non_trainable_variables": self.non_trainable_weights,
+            "optimizer_variables": list(getattr(optimizer, "variables", ())),
+            "metrics_variables": self.metrics_variables,
+        }
+
     # -- configs ---------------------------------------------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
