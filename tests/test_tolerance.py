@@ -18,7 +18,8 @@ from torchkeras.models.model import Functional
 _SHARED = {
     "_clear_losses", "_dtype", "_dtype_policy", "_flatten_layers", "_fn_kwargs", "_from_logits", "_get_variable_index", "_inbound_nodes",
     "_iterations",
-    "_learning_rate", "_loss_tracker", "_model", "_opt_called", "_path", "_trainable", "_trainable_variables", "_use_weight_decay",
+    "_learning_rate",
+    "_loss_tracker", "_model", "_opt_called", "_path", "_seed_generators", "_trainable", "_trainable_variables", "_use_weight_decay",
 }  # fmt: skip
 _TORCH = {*dir(torch.nn.Module), *vars(torch.nn.Module()), *dir(torch.optim.Optimizer)}
 _TORCH |= set(vars(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])))

@@ -57,7 +57,7 @@ class Stateless(Built):
             Outputs, then the new values of `non_trainable_variables`, then the losses if asked for.
         """
         self._tk_check_built()
-        trained, held, seeds = self.trainable_variables, self.non_trainable_weights, self._seed_states()
+        trained, held, seeds = self.trainable_variables, self.non_trainable_weights, self._tk_seed_states()
         for what, count, values in (
             ("trainable_variables", len(trained), trainable_variables),
             ("non_trainable_variables", len(held) + len(seeds), non_trainable_variables),

@@ -381,9 +381,9 @@ class Weighted(call.FollowsCall, Owner):
     @property
     def variables(self) -> list[Any]:
         """Weights, then the states of seed generators."""
-        return self.weights + self._seed_states()
+        return self.weights + self._tk_seed_states()
 
-    def _seed_states(self) -> list[Any]:
+    def _tk_seed_states(self) -> list[Any]:
         found = {id(seeds): seeds.state for layer in self._flatten_layers() for seeds in layer._seed_generators}
         return list(found.values())
 
@@ -395,7 +395,7 @@ class Weighted(call.FollowsCall, Owner):
     @property
     def non_trainable_variables(self) -> list[Any]:
         """The weights that no optimizer changes, then the states of seed generators."""
-        return self.non_trainable_weights + self._seed_states()
+        return self.non_trainable_weights + self._tk_seed_states()
 
     @property
     def metrics(self) -> list[Any]:
