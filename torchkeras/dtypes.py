@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -187,8 +188,17 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
     tensor = tensor.detach()
     if hasattr(tensor, "full_tensor"):
         tensor = tensor.full_tensor()
-    own = (vars(cls) for cls in type(tensor).__mro__[: type(tensor).__mro__.index(torch.Tensor)])
-    return tensor.dequantize() if tensor.is_quantized or any("dequantize" in names for names in own) else tensor
+    return tensor.dequantize() if quantized(tensor) else tensor
+
+
+def quantized(tensor: torch.Tensor) -> bool:
+    """Whether a tensor stores its numbers in few bits and gives them by `dequantize()`: torch's own kind, or torchao's subclasses."""
+    return tensor.is_quantized or _dequantizes(type(tensor))
+
+
+@functools.lru_cache(1024)
+def _dequantizes(kind: type) -> bool:
+    return any("dequantize" in vars(cls) for cls in kind.__mro__[: kind.__mro__.index(torch.Tensor)])
 
 
 _CONSTANTS = {str(c): c for c in (*TORCH_DTYPES.values(), torch.strided, torch.contiguous_format, torch.channels_last)}

@@ -11,7 +11,7 @@ from torchao.utils import TorchAOBaseTensor
 import torchkeras as keras
 from torchkeras import layers
 
-from .models import INPUTS, LABELS, X, Y, accuracy, functional, sequential, subclassed, twins
+from .models import INPUTS, LABELS, X, Y, accuracy, functional, plain, sequential, subclassed, twins
 
 BUILDERS = pytest.mark.parametrize("build", [functional, sequential, subclassed], ids=lambda f: f.__name__)
 CONFIGS = pytest.mark.parametrize("config", [Int8WeightOnlyConfig, Int8DynamicActivationInt8WeightConfig], ids=lambda c: c.__name__)
@@ -72,3 +72,25 @@ def test_projections_of_attention_are_quantized():
     quantize_(model, Int8WeightOnlyConfig())
     error = (model(x) - before).abs().max()
     assert 0 < error < 0.05 * before.abs().max()
+
+
+@pytest.mark.parametrize("form", [".keras", ".weights.h5", ".safetensors"])
+def test_weights_of_a_quantized_model_are_seen_saved_and_guarded(tmp_path, form):
+    model, theirs, fresh = sequential(), plain(), sequential()
+    kernel = torch.from_numpy(model.get_layer("first").kernel.numpy())
+    quantize_(model, Int8WeightOnlyConfig())
+    seen = model.get_layer("first").kernel
+    assert tuple(seen.shape) == (4, 16) and len(model.get_weights()) == len(theirs.state_dict()) - 1
+    torch.testing.assert_close(torch.from_numpy(seen.numpy()), kernel, atol=0.01, rtol=0)
+    path = tmp_path / f"m{form}"
+    if form == ".keras":
+        model.save(path)
+        fresh = keras.models.load_model(path)
+    else:
+        model.save_weights(path)
+        fresh.load_weights(path)
+    torch.testing.assert_close(fresh.eval()(INPUTS), model.eval()(INPUTS), atol=1e-4, rtol=1e-4)
+    others = model.get_weights()[1:]
+    for write in (seen.assign, lambda value: setattr(seen, "data", value), lambda value: model.set_weights([value, *others])):
+        with pytest.raises(ValueError, match="first/kernel' is quantized"):
+            write(kernel)

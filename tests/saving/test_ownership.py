@@ -274,3 +274,12 @@ def test_saving_while_another_thread_trains(tmp_path):
         thread.join()
     assert not errors
     saving.load_model(tmp_path / "m.keras").fit(x, torch.zeros(64, 2), verbose=0)
+
+
+def test_a_replaced_part_is_saved_by_its_present_values(tmp_path):
+    model = presently(lambda dense: setattr(dense, "linear", nn.Linear(4, 4)))
+    x = torch.randn(3, 4)
+    model.save_weights(tmp_path / "m.weights.h5")
+    plain = presently(lambda dense: None)
+    plain.load_weights(tmp_path / "m.weights.h5")
+    torch.testing.assert_close(plain(x), model(x))

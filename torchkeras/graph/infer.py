@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
+from torch.nn.parameter import is_lazy
 
 from .. import tree
 
@@ -121,7 +122,7 @@ def _sizes_of(*nests: Any) -> set[int]:
             if value.__class__ is int:
                 found.add(value)
             elif isinstance(value, torch.Tensor):
-                found.update(value.shape)
+                found.update(() if is_lazy(value) else value.shape)
             elif isinstance(value, (list, tuple)):
                 add(value)
                 if len(value) < 9:  # a shape: what flattening makes of it

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import torch
+
 from .. import dtypes, registry, tree
 from ..configurable import Configurable
 from ..distribution import rank
@@ -120,10 +122,10 @@ def _unpack(tensors: list[KerasTensor]) -> Any:
     return tensors[0] if len(tensors) == 1 else tensors
 
 
-def infer_spec(fn: Callable, args: tuple, kwargs: dict[str, Any], name: str) -> Any:
-    """The outputs of `fn` as KerasTensors, found by running it on fake tensors (see `infer`)."""
+def infer_spec(fn: Callable, args: tuple, kwargs: dict[str, Any], name: str, device: torch.device | None = None) -> Any:
+    """The outputs of `fn` as KerasTensors, found by running it on fake tensors on `device`, or that of new weights (see `infer`)."""
     shapes_in = lambda t: (t.shape, dtypes.to_torch_dtype(t.dtype)) if isinstance(t, KerasTensor) else None  # noqa: E731
-    outputs = infer.output_spec(fn, args, kwargs, shapes_in, name, rank.default_device())
+    outputs = infer.output_spec(fn, args, kwargs, shapes_in, name, device or rank.default_device())
 
     def symbol(value: Any) -> Any:
         return KerasTensor(value.shape, dtypes.standardize_dtype(value.dtype)) if isinstance(value, infer.Spec) else value

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch._C._dynamo.eval_frame import _FrameAction, _FrameExecStrategy, set_code_exec_strategy
 
-from .. import tree
+from .. import dtypes, tree
 from ..configurable import is_builtin
+from ..distribution import rank
 from ..graph import infer, standardize_shape
 from . import call
+from .unbuilt import KEY, UnbuiltWeights, strictly
 from .weights import Weighted
 
 
@@ -22,39 +26,32 @@ def finishing(build: Callable) -> Callable:
 
     @functools.wraps(build)
     def wrapper(self: Built, *args: Any, **kwargs: Any) -> None:
-        if self._tk_building:  # super().build() inside build()
-            return build(self, *args, **kwargs)
-        before = {k: dict(getattr(self, k)) for k in ("_parameters", "_buffers", "_modules")}
-        lists = {k: list(getattr(self, k)) for k in ("_tk_own_trainable", "_tk_own_non_trainable", "_tk_hidden")}
-        object.__setattr__(self, "_tk_building", True)
-        try:
-            with infer.outside(), torch.inference_mode(False), call.scope(self.name):
+        was_built = self.built
+        with _one_at_a_time:
+            if self._tk_building:  # super().build() inside build()
                 build(self, *args, **kwargs)
-        except BaseException:
-            for k, saved in before.items():
-                getattr(self, k).clear()
-                getattr(self, k).update(saved)
-            for k, kept in lists.items():
-                object.__setattr__(self, k, kept)
-            raise
-        finally:
-            object.__setattr__(self, "_tk_building", False)
-        self._tk_finish_build(args, kwargs)
-        return None
+            elif was_built or not self.built:  # else another thread has just built it
+                self._tk_build_whole(build, args, kwargs)
 
     wrapper._is_build = True  # type: ignore[attr-defined]
     return wrapper
+
+
+_one_at_a_time = threading.RLock()  # two threads may call the same layer, or models that share it, for the first time
 
 
 class Built(Weighted):
     """The part of a layer that builds it."""
 
     _tk_takes_strings: ClassVar[bool] = False  # whether a layer of this library takes what no tensor holds
+    _tk_makes_weights: ClassVar[bool] = False  # whether `build` may make weights: where a class writes one and does not say otherwise
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "build" in vars(cls) and not hasattr(cls.build, "_is_build"):
-            cls.build = finishing(cls.build)  # type: ignore[method-assign]
+        if "build" in vars(cls):
+            cls._tk_makes_weights = vars(cls).get("_tk_makes_weights", True)
+            if not hasattr(cls.build, "_is_build"):
+                cls.build = finishing(cls.build)  # type: ignore[method-assign]
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for inputs of this shape. Override it; the base makes none.
@@ -65,6 +62,99 @@ class Built(Weighted):
         """
 
     build = finishing(build)
+
+    def _tk_build_whole(self, build: Callable, args: tuple, kwargs: dict[str, Any]) -> None:
+        """Build, and leave the layer as it was if anything fails."""
+        before = {k: dict(getattr(self, k)) for k in ("_parameters", "_buffers", "_modules")}
+        lists = {k: list(getattr(self, k)) for k in ("_tk_own_trainable", "_tk_own_non_trainable", "_tk_hidden")}
+        was_built = self.built
+        waiting = self._parameters.pop(KEY, None)
+        object.__setattr__(self, "_tk_building", True)
+        try:
+            with infer.outside(), torch.inference_mode(False), call.scope(self.name):
+                build(self, *args, **kwargs)
+            object.__setattr__(self, "_tk_building", False)
+            self._tk_finish_build(args, kwargs)
+            if waiting is not None:
+                self._tk_replay(waiting)
+        except BaseException:
+            for k, saved in before.items():
+                getattr(self, k).clear()
+                getattr(self, k).update(saved)
+            for k, kept in lists.items():
+                object.__setattr__(self, k, kept)
+            object.__setattr__(self, "built", was_built)
+            raise
+        finally:
+            object.__setattr__(self, "_tk_building", False)
+
+    # -- before that -----------------------------------------------------------------------------------------------------------------
+
+    def _tk_wait(self) -> None:
+        """Put the parameter in place that stands for the weights until they are made."""
+        if self._tk_makes_weights and not self.built:
+            dtype = dtypes.to_torch_dtype(self.variable_dtype)
+            self._parameters[KEY] = UnbuiltWeights(self._trainable, rank.default_device(), dtype, self.name)
+
+    def _tk_replay(self, waiting: Any) -> None:
+        """Do what a program asked of the weights before they were made."""
+        with infer.outside(), torch.inference_mode(False):
+            waiting.replay(self, self._trainable)
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> Built:
+        waiting = self._parameters.pop(KEY, None)
+        super()._apply(fn, recurse)
+        if waiting is not None:
+            self._parameters[KEY] = waiting.applied(fn)  # type: ignore[attr-defined]
+        return self
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        waiting: Any = self._parameters.pop(KEY, None)
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if waiting is not None:
+            self._parameters[KEY] = waiting
+            destination.update({prefix + k: v for k, v in (waiting.state or {}).items()})
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Copy values into parameters and buffers, into those of layers that are not built yet as soon as they are.
+
+        Args:
+            state_dict: What `state_dict()` returned.
+            strict: Whether its keys must be exactly those of this module. Of layers that are not built, this is told when they are.
+            assign: Whether its tensors take the place of the module's, instead of being copied into them.
+
+        Raises:
+            RuntimeError: If keys differ where `strict` is true, or shapes do.
+        """
+        with strictly(strict):
+            return super().load_state_dict(state_dict, strict=strict, assign=assign)
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        waiting: Any = self._parameters.pop(KEY, None)
+        if waiting is None:
+            super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+            return
+        known = (*self._parameters, *self._buffers, *self._modules)
+        later: list[str] = []
+        missing: list[str] = []
+        try:
+            super()._load_from_state_dict(state_dict, prefix, local_metadata, True, missing, later, error_msgs)
+        finally:
+            self._parameters[KEY] = waiting
+        missing_keys += missing
+        assign = local_metadata.get("assign_to_params_buffers", False)
+        waiting.remember({k[len(prefix) :]: state_dict[k] for k in later}, assign, known)
+
+    # -- the end of it ---------------------------------------------------------------------------------------------------------------
 
     def _tk_finish_build(self, args: tuple, kwargs: dict[str, Any]) -> None:
         names = parameters_of(type(self).build)
@@ -138,6 +228,10 @@ class Built(Weighted):
     def _tk_check_built(self) -> None:
         if not self.built:
             raise ValueError(f"The layer {self.name!r} is not built. Call it on data or call `build(input_shape)` first.")
+
+
+# Dynamo leaves this frame alone, and all that it calls: there is nothing to compile, and weights that are not made cannot be traced.
+set_code_exec_strategy(Built._tk_build_whole.__code__, _FrameExecStrategy(_FrameAction.SKIP, _FrameAction.SKIP))
 
 
 @functools.lru_cache(1024)

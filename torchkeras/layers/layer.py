@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch._C._dynamo.eval_frame import _FrameAction, _FrameExecStrategy, set_code_exec_strategy
 from torch.fx import Proxy
+from torch.nn.parameter import is_lazy
 
 from .. import dtype_policies, dtypes, registry, regularizers, tree
 from ..configurable import is_builtin
@@ -30,6 +31,7 @@ from .input_spec import InputSpec, check_inputs
 from .nodes import NodeViews
 from .remat import Rematerialized, current_mode
 from .stateless import Stateless
+from .unbuilt import KEY
 
 _LEGACY_ARGUMENTS = ("input_shape", "batch_shape", "batch_input_shape", "input_dim", "batch_size", "input_length", "weights", "input_dtype")
 
@@ -119,6 +121,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
         cls = type(self)
         if cls is not Layer and cls.build is Layer.build and is_builtin(cls):  # nothing to make
             self.__dict__.update(built=True, _tk_fresh=True)
+        self._tk_wait()
 
     def _tk_call_info(self) -> Takes:
         """What `call` takes: that of the class, or one set on this layer."""
@@ -136,6 +139,8 @@ class Layer(Rematerialized, NodeViews, Stateless):
     def _tk_refresh(self) -> None:
         """Find the short way again; called whenever something is set on which it depends (see `call.SHORT_WAY`)."""
         d, cls, spec, put = self.__dict__, type(self), self.input_spec, functools.partial(object.__setattr__, self)
+        if self.built and not self._tk_building and KEY in self._parameters:  # `self.built = True` in a constructor
+            self._tk_replay(self._parameters.pop(KEY))
         put("_tk_compute", dtypes.TORCH_DTYPES.get(self.compute_dtype))
         put("_tk_weight_type", dtypes.TORCH_DTYPES.get(self.variable_dtype))
         put("_tk_cast", self._tk_compute if self.autocast else None)
@@ -170,7 +175,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
     def _tk_follow_weights(self) -> None:
         """Take the type that the weights have been cast to (`p.data = p.data.bfloat16()`, a cast of the torch module inside, FSDP)."""
         for layer in self._flatten_layers():
-            types = [p.dtype for p in layer.parameters() if p.is_floating_point()]
+            types = [p.dtype for p in layer.parameters() if not is_lazy(p) and p.is_floating_point()]
             if types and layer._tk_weight_type not in (None, *types) and layer._dtype_policy.quantization_mode is None:
                 for module, name in layer._tk_hidden:  # constants that torch's modules hold beside their weights
                     if name in module._buffers and module._buffers[name].dtype is layer._tk_weight_type:
@@ -415,8 +420,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
         return tree.map_structure(convert, args, none_is_leaf=True), {k: tree.map_structure(convert, v) for k, v in kwargs.items()}
 
     def _tk_device(self) -> torch.device:
-        stored = next(self.parameters(), None)
-        return stored.device if stored is not None else rank.default_device()
+        return next((p.device for p in self.parameters() if not is_lazy(p) or getattr(p, "moved", False)), rank.default_device())
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Build, record a node and return symbolic outputs."""
@@ -461,7 +465,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
                 given = dict(zip(info.positional, args), **kwargs)
                 found = {m: masks.mask_of(given[a]) for a, m in info.mask_arguments if given.get(a) is not None and given.get(m) is None}
                 kwargs = {**kwargs, **{m: mask for m, mask in found.items() if mask is not None}}
-            return infer_spec(self._tk_call_for_shape, args, kwargs, f"the layer {self.name!r} ({type(self).__name__})")
+            return infer_spec(self._tk_call_for_shape, args, kwargs, f"the layer {self.name!r} ({type(self).__name__})", self._tk_device())
         info = self._tk_call_info()
         arguments = dict(zip(info.positional, args), **kwargs)
         names = list(inspect.signature(self.compute_output_shape).parameters)

@@ -32,6 +32,8 @@ class _Merge(Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
+    _tk_makes_weights = False
+
     def build(self, input_shape: Sequence[Any]) -> None:
         self.compute_output_shape(input_shape)
 

@@ -14,6 +14,7 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from ..graph import Operation
 from ..variable import SAME, ParameterVariable, Variable, WeightView, behind
 from .tracking import Contents
+from .unbuilt import KEY
 
 _UNINITIALIZED = (UninitializedBuffer, UninitializedParameter)
 _tables = attrgetter("_parameters", "_buffers", "_modules")
@@ -240,6 +241,9 @@ class Owner(nn.Module, Operation):
         trained, others = self._tk_own_weights()
         for weight in trained:
             weight.trainable = value
+        waiting = self._parameters.get(KEY)
+        if waiting is not None:
+            waiting.requires_grad_(value)
         known = {id(p) for w in (*trained, *others) for p in w.parameters}
         for child in self._modules.values():
             _set_trainable(child, value, known)

@@ -64,6 +64,8 @@ class _Pooling(Mirrored, Spatial):
         """The general case, in the layer's data format."""
         raise NotImplementedError
 
+    _tk_makes_weights = False
+
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.compute_output_shape(input_shape)
 

@@ -33,6 +33,8 @@ class Wrapper(Layer):
         super().__init__(**kwargs)
         self.layer = layer if isinstance(layer, Layer) else TorchModuleWrapper(layer)
 
+    _tk_makes_weights = False
+
     def build(self, input_shape: Any = None) -> None:
         if not self.layer.built:
             self.layer.build(input_shape)
@@ -61,6 +63,8 @@ class TimeDistributed(Wrapper):
                 f"Received: input_shape={input_shape}"
             )
         return (input_shape[0], *input_shape[2:])
+
+    _tk_makes_weights = False
 
     def build(self, input_shape: Any = None) -> None:
         super().build(self._step_shape(input_shape))

@@ -391,6 +391,8 @@ class Model(Trainer, Layer):
             return Layer.compute_output_shape(self, input_shape)
         return run_symbolically(self._tk_inputs, self._tk_outputs_struct, self._tk_nodes, input_shape)
 
+    _tk_makes_weights = False
+
     def build(self, input_shape: Any = None) -> None:
         """Make the weights: runs `call` on symbolic inputs of this shape (batch size included, it may be `None`)."""
         if self._tk_plan is not None or input_shape is None:
@@ -414,7 +416,7 @@ class Model(Trainer, Layer):
         """The outputs as KerasTensors, by running `call` on fake tensors, which builds the layers on the way."""
         if self._tk_call_info().has_training and kwargs.get("training") is None:
             kwargs = {**kwargs, "training": False}
-        return infer_spec(self._tk_call_for_shape, args, kwargs, f"the model {self.name!r} ({type(self).__name__})")
+        return infer_spec(self._tk_call_for_shape, args, kwargs, f"the model {self.name!r} ({type(self).__name__})", self._tk_device())
 
     def summary(
         self,

@@ -112,6 +112,8 @@ class Sequential(Model):
         elif len(chain) > 1 and isinstance(chain[0], Model) and chain[0]._tk_plan is not None and len(chain[0]._tk_inputs) == 1:
             self.build(chain[0]._tk_inputs[0].shape)
 
+    _tk_makes_weights = False
+
     def build(self, input_shape: Any = None) -> None:
         """Make the graph and the weights for inputs of this shape, batch size (or `None`) included."""
         if input_shape is None or self._tk_plan is not None:

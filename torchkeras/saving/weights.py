@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import h5py
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from ..layers.saved import ModuleState, Saved
 from .h5 import H5Reader, ReadStore, UnsafeFileError, WriteStore
@@ -85,7 +86,7 @@ def read(
 
 def read_from(model: Any, reader: Any, label: str, skip_mismatch: bool, fresh: bool, skipped: Sequence[Any] = ()) -> None:
     """`read`, from an open reader."""
-    before = [] if fresh else [(t, t.detach().to("cpu", copy=True)) for t in (*model.parameters(), *model.buffers())]
+    before = [] if fresh else [(t, t.detach().to("cpu", copy=True)) for t in (*model.parameters(), *model.buffers()) if not is_lazy(t)]
     try:
         _read_all(model, reader, label, skip_mismatch, skipped)
     except BaseException:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from .. import optimizers, tree
@@ -83,7 +84,7 @@ class CapturedStep:
         if run is None or run is not self._tk_run:
             self._tk_run = run
             optimizer = model.optimizer
-            parameters = tuple([(id(p), p.data_ptr(), p.requires_grad) for p in model.parameters()])
+            parameters = tuple([(id(p), p.data_ptr(), p.requires_grad) for p in model.parameters() if not is_lazy(p)])
             self._facts = (id(optimizer), optimizer.settings(), parameters)
         return self._facts
 
@@ -150,7 +151,7 @@ def _trace(model: Runnable, batch: Any, leaves: list[torch.Tensor]) -> torch.fx.
 def _state(model: Runnable) -> list[torch.Tensor]:
     """Every tensor that a step may change."""
     metrics = [v for m in model.metrics for v in m.state]
-    return [*model.parameters(), *model.buffers(), *model.optimizer.state_tensors(), *metrics]
+    return [*(p for p in model.parameters() if not is_lazy(p)), *model.buffers(), *model.optimizer.state_tensors(), *metrics]
 
 
 @contextlib.contextmanager

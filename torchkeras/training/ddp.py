@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
+from torch.nn.parameter import is_lazy
 
 from ..distribution import rank, reduce
 from ..distribution.shard import Shard
@@ -68,7 +69,7 @@ class Reducer:
 
     def watch(self, parameters: Iterable[torch.Tensor]) -> None:
         """Join the gradients of these from now on, and of no others."""
-        wanted = [p for p in parameters if p.requires_grad]
+        wanted = [p for p in parameters if p.requires_grad and not is_lazy(p)]
         if len(wanted) == len(self.parameters) and all(a is b for a, b in zip(wanted, self.parameters)):
             return
         self.stop()
@@ -181,7 +182,7 @@ def any_of(flag: bool) -> bool:
 
 def same_state(module: Stateful) -> None:
     """Give every process the weights and buffers of rank 0, as before training."""
-    broadcast_tensors([*module.parameters(), *module.buffers()])
+    broadcast_tensors([t for t in (*module.parameters(), *module.buffers()) if not is_lazy(t)])
 
 
 def mean_statistics(module: Stateful) -> None:

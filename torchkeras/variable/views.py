@@ -115,11 +115,11 @@ class WeightView(Handle):
 
     @property
     def _shares_memory(self) -> bool:  # type: ignore[override]
-        return getattr(self.layout, "is_view", False) and not self.derived
+        return getattr(self.layout, "is_view", False) and not self.derived and not any(map(dtypes.quantized, self.parameters))
 
     @property
     def value(self) -> torch.Tensor:
-        value = self.layout.to_keras(*self.parameters)
+        value = self.layout.to_keras(*map(_numbers, self.parameters))
         if not torch.compiler.is_compiling() and not any(value is p for p in self.parameters):
             grad = self.grad
             if grad is not None:  # `loss.backward()` leaves gradients in the storage; loops written for Keras look here
@@ -148,14 +148,38 @@ class WeightView(Handle):
             if stored.is_floating_point() or stored.is_complex():
                 stored.requires_grad_(bool(value))
 
+    @property
+    def data(self) -> Any:
+        """The weight outside autograd; setting it gives the storage other memory, as with a Parameter."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: torch.Tensor) -> None:
+        self._check_writable()
+        Handle.data.fset(self, value)  # type: ignore[attr-defined]  # a property's setter
+
+    def _check_writable(self) -> None:
+        for stored in self.parameters:
+            if dtypes.quantized(stored):
+                raise ValueError(
+                    f"The weight '{self.path}' is quantized ({type(stored).__name__}) and cannot be changed. Set it before the model is "
+                    "quantized, or load it into a model that is not."
+                )
+
     def _store(self, parts: tuple[torch.Tensor, ...]) -> None:
         module = self.module
+        self._check_writable()
         for name, part in zip(self.attributes, parts):
             if name in module._parameters or name in module._buffers:
                 stored = getattr(module, name)
                 stored.copy_(dtypes.like(part, stored))
             else:
                 _store_original(module, name, part, self.path)
+
+
+def _numbers(stored: torch.Tensor) -> torch.Tensor:
+    """What a layout can arrange: a quantized tensor's numbers, any other as it is."""
+    return stored.dequantize() if dtypes.quantized(stored) else stored
 
 
 def originals(module: nn.Module, name: str) -> list[tuple[nn.Module, str]]:

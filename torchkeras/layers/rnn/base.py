@@ -50,6 +50,8 @@ class StackedRNNCells(Layer):
                 states.append(zeros)
         return states
 
+    _tk_makes_weights = False
+
     def build(self, input_shape: Shape) -> None:
         for cell in self.cells:
             if isinstance(cell, Layer) and not cell.built:
@@ -111,6 +113,8 @@ class RNN(Layer):
         self.state_size = [sizes] if isinstance(sizes, int) else list(sizes)
 
     # -- building and state ----------------------------------------------------------------------------------------------------------
+
+    _tk_makes_weights = False
 
     def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
         if isinstance(self.cell, Layer) and not self.cell.built:

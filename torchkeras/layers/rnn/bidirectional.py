@@ -75,6 +75,8 @@ class Bidirectional(Layer):
                     f"backward_layer.{name}={getattr(backward, name)}"
                 )
 
+    _tk_makes_weights = False
+
     def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
         for layer in (self.forward_layer, self.backward_layer):
             if not layer.built:
