@@ -111,7 +111,8 @@ def test_weights_of_a_constructor_need_no_build():
 
 @pytest.mark.parametrize("change", [
     lambda m: m.to(torch.float64), lambda m: m.double(), lambda m: m.bfloat16(), lambda m: m.to("meta"),
-    lambda m: m.to("meta", torch.float64), lambda m: m.requires_grad_(False), lambda m: m.double().requires_grad_(False), lambda m: m.requires_grad_(False).requires_grad_(True),
+    lambda m: m.to("meta", torch.float64), lambda m: m.requires_grad_(False), lambda m: m.double().requires_grad_(False),
+    lambda m: m.requires_grad_(False).requires_grad_(True),
     lambda m: [setattr(p, "requires_grad", False) for p in m.parameters()], lambda m: m.eval(), lambda m: m.zero_grad(),
 ], ids=["to64", "double", "bfloat16", "meta", "meta64", "freeze", "double_freeze", "free", "freeze_each", "eval", "zero_grad"])  # fmt: skip
 @MODELS

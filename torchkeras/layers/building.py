@@ -94,7 +94,8 @@ class Built(Weighted):
         """Put the parameter in place that stands for the weights until they are made."""
         if self._tk_makes_weights and not self.built:
             dtype = dtypes.to_torch_dtype(self.variable_dtype)
-            self._parameters[KEY] = UnbuiltWeights(self._trainable, rank.default_device(), dtype, self.name)
+            waiting: Any = UnbuiltWeights(self._trainable, rank.default_device(), dtype, self.name)
+            self._parameters[KEY] = waiting
 
     def _tk_replay(self, waiting: Any) -> None:
         """Do what a program asked of the weights before they were made."""

@@ -351,7 +351,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
     def _tk_call_traced(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """`call` on the proxies of `torch.fx`; where it looks at sizes or types, which these lack, the layer is a module of the graph."""
         self._tk_check_built()
-        tracer = next(a for a in tree.flatten(args) if isinstance(a, Proxy)).tracer
+        tracer: Any = next(a for a in tree.flatten(args) if isinstance(a, Proxy)).tracer
         known = len(tracer.graph.nodes)
         given = kwargs
         if self._tk_call_info().has_training and kwargs.get("training") is None:

@@ -11,9 +11,13 @@ from typing import Any, SupportsIndex
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.nn.parameter import UninitializedParameter
 
 KEY = "unbuilt"  # its name among the layer's parameters
+
+
+_ALLOWED = UninitializedParameter._allowed_methods  # type: ignore[attr-defined]  # of a mixin that torch's stubs leave out
 
 
 class _Asked(threading.local):
@@ -58,7 +62,8 @@ class UnbuiltWeights(UninitializedParameter):
     known: frozenset[str]  # what the layer had when it was given `state`
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None, layer: str = "") -> UnbuiltWeights:
-        self = torch.Tensor._make_subclass(cls, torch.empty(0, device=device, dtype=dtype), requires_grad)  # type: ignore[attr-defined]
+        with unset_fake_temporarily():  # it has no numbers to leave out, and a fake tensor cannot be of this class
+            self = torch.Tensor._make_subclass(cls, torch.empty(0, device=device, dtype=dtype), requires_grad)
         self.layer, self.moved, self.cast, self.shared = layer, False, False, False
         self.state, self.strict, self.assign, self.known = None, None, False, frozenset()
         return self
@@ -119,14 +124,14 @@ class UnbuiltWeights(UninitializedParameter):
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         if getattr(func, "__self__", None) is not torch.Tensor.is_leaf:  # which optimizers ask of each parameter
-            if func is torch.Tensor.requires_grad_ or func in cls._allowed_methods or func.__class__.__name__ == "method-wrapper":
+            if func is torch.Tensor.requires_grad_ or func in _ALLOWED or func.__class__.__name__ == "method-wrapper":
                 with torch._C.DisableTorchFunctionSubclass():
                     return func(*args, **(kwargs or {}))
         layer = next((a.layer for a in args if isinstance(a, UnbuiltWeights)), "")
         raise ValueError(_message(layer))
 
     @property
-    def shape(self) -> Any:
+    def shape(self) -> Any:  # type: ignore[override]  # torch's own is an attribute
         raise ValueError(_message(self.layer))
 
     def __repr__(self) -> str:  # type: ignore[override]

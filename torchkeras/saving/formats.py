@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import folder, keras_file, safetensors_file, shards, weights
+from .gathering import gathered
 from .target import by_one
 
 
@@ -91,7 +92,8 @@ def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool = T
         row = _find(path, "save_model", "save")
     assert row.save_model is not None
     save = row.save_model
-    by_one(path, overwrite, lambda target: save(model, target))
+    with gathered(model):
+        by_one(path, overwrite, lambda target: save(model, target))
 
 
 def _take_old_arguments(kwargs: dict[str, Any]) -> None:
@@ -162,7 +164,8 @@ def save_weights(
         )
     assert row.save_weights is not None
     save, more = row.save_weights, (max_shard_size,) if sharded else ()
-    by_one(path, overwrite, lambda target: save(model, target, skipped, *more))
+    with gathered(model):
+        by_one(path, overwrite, lambda target: save(model, target, skipped, *more))
 
 
 def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bool = False, **kwargs: Any) -> None:

@@ -117,12 +117,12 @@ class Variable:
     def assign_add(self, value: Any) -> torch.Tensor:
         """Add `value` in place."""
         with torch.no_grad():
-            return self.assign(self.value + torch.as_tensor(unwrap(value), device=self.parameters[0].device))
+            return self.assign(dtypes.whole(self.value) + torch.as_tensor(unwrap(value), device=self.parameters[0].device))
 
     def assign_sub(self, value: Any) -> torch.Tensor:
         """Subtract `value` in place."""
         with torch.no_grad():
-            return self.assign(self.value - torch.as_tensor(unwrap(value), device=self.parameters[0].device))
+            return self.assign(dtypes.whole(self.value) - torch.as_tensor(unwrap(value), device=self.parameters[0].device))
 
     def numpy(self) -> np.ndarray:
         """A copy of the weight as a NumPy array, bfloat16 as float32, a sharded or quantized one whole and in floats."""

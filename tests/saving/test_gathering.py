@@ -1,0 +1,63 @@
+"""Files of models whose weights are sharded over processes, against those of the whole model."""
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+from torch.distributed.fsdp import fully_shard
+
+import torchkeras
+from torchkeras import layers, saving
+
+X = torch.randn(8, 6, generator=torch.Generator().manual_seed(0))
+
+
+def model():
+    torchkeras.utils.set_random_seed(3)
+    return torchkeras.Sequential([torchkeras.Input((6,)), layers.Dense(5, "relu"), layers.Dense(3)])
+
+
+def linears(model):
+    return [m for m in model.modules() if isinstance(m, nn.Linear)]
+
+
+def _shard(rank, world, folder):
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=world)
+    sharded, plain = model(), model()
+    mesh = dist.init_device_mesh("cpu", (world,))
+    for module in linears(sharded):
+        fully_shard(module, mesh=mesh)
+    ours = [torchkeras.optimizers.Adam(0.1) for _ in range(2)]
+    for optimizer, m in zip(ours, (sharded, plain)):
+        optimizer.build(m.trainable_variables)
+        for _ in range(2):
+            optimizer.zero_grad()
+            m(X).square().mean().backward()  # the same rows everywhere, so that the mean over processes is that of one
+            optimizer.step()
+    assert all(hasattr(p, "full_tensor") for module in linears(sharded) for p in module.parameters())
+    expected = plain.get_weights()
+    for a, b in zip(sharded.get_weights(), expected):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    for form in ("m.weights.h5", "m.safetensors"):
+        sharded.save_weights(f"{folder}/{form}")
+        again = model()
+        again.load_weights(f"{folder}/{form}")
+        for a, b in zip(again.get_weights(), expected):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+    sharded.save(f"{folder}/m.keras")
+    for a, b in zip(saving.load_model(f"{folder}/m.keras").get_weights(), expected):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    assert all(hasattr(p, "full_tensor") for module in linears(sharded) for p in module.parameters())
+    sharded.set_weights([np.full_like(w, 2) for w in expected])
+    sharded.layers[0].kernel.assign(torch.ones(6, 5))
+    sharded.layers[0].bias.assign_add(torch.ones(5))
+    assert [float(w.mean()) for w in sharded.get_weights()] == [1, 3, 2, 2]
+    sharded.load_weights(f"{folder}/m.weights.h5")
+    for a, b in zip(sharded.get_weights(), expected):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    dist.destroy_process_group()
+
+
+def test_sharded_weights_are_written_whole(tmp_path):
+    mp.spawn(_shard, (2, tmp_path), nprocs=2)
