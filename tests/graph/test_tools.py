@@ -113,7 +113,7 @@ def test_jit_trace(name):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("dynamo", [False, True])
-@pytest.mark.parametrize("name", ["two_inputs", "subclassed", "dense"])
+@pytest.mark.parametrize("name", MODELS)
 def test_onnx(name, dynamo, tmp_path):
     import onnxruntime
 
@@ -122,6 +122,28 @@ def test_onnx(name, dynamo, tmp_path):
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     given = {i.name: t.numpy() for i, t in zip(session.get_inputs(), torch.utils._pytree.tree_leaves(args), strict=True)}
     torch.testing.assert_close(torch.from_numpy(session.run(None, given)[0]), model(*args).detach(), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "tool",
+    [
+        lambda m, x: torch.export.export(m, (x,)),
+        lambda m, x: torch.export.export(m, (x,), strict=True),
+        lambda m, x: torch.fx.symbolic_trace(m),
+        lambda m, x: torch.jit.trace(m, x),
+        lambda m, x: torch.onnx.export(m, (x,), dynamo=True, verbose=False),
+        lambda m, x: torch.compile(m, backend="eager")(x),
+        lambda m, x: torch.func.functional_call(m, dict(m.state_dict()), (x,)),
+    ],
+    ids=["export", "strict", "fx", "jit", "onnx", "compile", "functional_call"],
+)
+def test_tools_leave_a_model_in_inference_that_was_never_put_in_a_mode(tool):
+    model, (x,) = convolutions()
+    expected = model(x)
+    tool(model, x)
+    assert not any(m.training for m in model.modules())
+    torch.testing.assert_close(model(x), expected)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

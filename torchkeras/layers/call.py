@@ -280,9 +280,15 @@ def follow(module: Any, mode: bool) -> None:
             follow(child, mode)
 
 
+# Whose modules are put around a model for a while, and are no parents: `torch.export`, `torch.onnx`, `torch.fx` and what they are made of.
+_PASSING = ("torch._", "torch.export", "torch.fx", "torch.jit", "torch.onnx")
+
+
 def _on_registration(parent: nn.Module, name: str, child: nn.Module | None) -> None:
     """A layer becomes the child of a torch module."""
     if child is None or not _follows(child) or context.flag is not None:  # a run keeps the modes that it found
+        return
+    if type(parent).__module__.startswith(_PASSING):
         return
     if isinstance(getattr(type(parent), "training", None), property):  # a layer; `torch.compile(layer)`, whose mode is the layer's
         return
