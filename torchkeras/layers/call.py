@@ -98,7 +98,8 @@ class Entry:
         self.casts_integers = layer._tk_float_input
         self.cast, self.spec, self.dtype = d["_tk_cast"], d["input_spec"], d["_tk_weight_type"]
         probe = d["_tk_probe"]
-        self.table, self.key = ({}, "") if probe is None else (probe.parameters, probe.name)
+        self.table: dict[str, Any] = {} if probe is None else probe.parameters
+        self.key: str = "" if probe is None else probe.name
         self.shape: Any = None  # that it last accepted
 
     def admits(self, cls: type, x: Any) -> bool:

@@ -478,8 +478,8 @@ class Layer(Rematerialized, NodeViews, Stateless):
             shapes = self.compute_output_shape(**matched)
         dtype = self.compute_dtype
         if self._tk_keeps_type:
-            given = [t.dtype for t in tree.flatten((args, kwargs)) if isinstance(t, KerasTensor)]
-            dtype = next((d for d in given if not dtypes.is_float(d)), dtype)
+            types = [t.dtype for t in tree.flatten((args, kwargs)) if isinstance(t, KerasTensor)]
+            dtype = next((d for d in types if not dtypes.is_float(d)), dtype)
         return map_shapes(lambda s: KerasTensor(s, dtype=dtype), shapes)
 
     def _tk_call_for_shape(self, *args: Any, **kwargs: Any) -> Any:

@@ -157,10 +157,11 @@ class RecurrentCell(StepCell):
             object.__setattr__(self, "_tables", Tables(value))
 
     def _stored(self, name: str) -> torch.Tensor:
-        parameters, buffers = self._tables.parameters, self._tables.buffers
-        if name in parameters:
-            return parameters[name]
-        return buffers[name] if name in buffers else getattr(self.rnn, name)  # of a parametrization, or of a module around the module
+        for table in (self._tables.parameters, self._tables.buffers):
+            stored = table.get(name)
+            if stored is not None:
+                return stored
+        return getattr(self.rnn, name)  # of a parametrization, or of a module around the module
 
     def _tk_device(self) -> torch.device:
         return self._stored("weight_ih_l0").device if self.built else rank.default_device()
