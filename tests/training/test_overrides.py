@@ -105,6 +105,14 @@ def own_metrics(k):
     return M
 
 
+def compute_loss_without_training(k):
+    class M(k.Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+            return 3 * super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+
+    return M
+
+
 def own_compute_loss(k):
     class M(k.Model):
         def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -162,8 +170,8 @@ def function_around(k):
 
 
 STYLES = [
-    only_super, more_logs, documented, own_metrics, own_compute_loss, own_compute_metrics, own_metrics_result, own_evaluate,
-    own_train_function, function_around,
+    only_super, more_logs, documented, own_metrics, own_compute_loss, compute_loss_without_training, own_compute_metrics,
+    own_metrics_result, own_evaluate, own_train_function, function_around,
 ]  # fmt: skip
 
 

@@ -68,7 +68,15 @@ def forward_loss(model: Trainable, x: Any, y: Any, sample_weight: Any, training:
         training: Whether the loss is trained on.
     """
     y_pred = model(x) if context.flag is training else model(x, training=training)  # a run has set the flag
-    return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training), y_pred
+    own = model._tk_overrides("compute_loss")
+    flag = {} if own and not _takes_training(type(model).compute_loss) else {"training": training}  # as older Keras 3 programs write it
+    return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **flag), y_pred
+
+
+@functools.lru_cache(256)
+def _takes_training(compute_loss: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(compute_loss).parameters
+    return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def backward(model: Trainable, loss: torch.Tensor, into: Sequence[torch.Tensor] | None = None) -> Sequence[torch.Tensor | None] | None:
