@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -193,12 +192,7 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
 
 def quantized(tensor: torch.Tensor) -> bool:
     """Whether a tensor stores its numbers in few bits and gives them by `dequantize()`: torch's own kind, or torchao's subclasses."""
-    return tensor.is_quantized or _dequantizes(type(tensor))
-
-
-@functools.lru_cache(1024)
-def _dequantizes(kind: type) -> bool:
-    return any("dequantize" in vars(cls) for cls in kind.__mro__[: kind.__mro__.index(torch.Tensor)])
+    return tensor.is_quantized or type(tensor).dequantize is not torch.Tensor.dequantize
 
 
 _CONSTANTS = {str(c): c for c in (*TORCH_DTYPES.values(), torch.strided, torch.contiguous_format, torch.channels_last)}

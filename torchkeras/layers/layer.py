@@ -15,7 +15,6 @@ import torch
 from torch import nn
 from torch._C._dynamo.eval_frame import _FrameAction, _FrameExecStrategy, set_code_exec_strategy
 from torch.fx import Proxy
-from torch.nn.parameter import is_lazy
 
 from .. import dtype_policies, dtypes, registry, regularizers, tree
 from ..configurable import is_builtin
@@ -175,7 +174,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
     def _tk_follow_weights(self) -> None:
         """Take the type that the weights have been cast to (`p.data = p.data.bfloat16()`, a cast of the torch module inside, FSDP)."""
         for layer in self._flatten_layers():
-            types = [p.dtype for p in layer.parameters() if not is_lazy(p) and p.is_floating_point()]
+            types = [p.dtype for p in layer.parameters() if not isinstance(p, nn.UninitializedParameter) and p.is_floating_point()]
             if types and layer._tk_weight_type not in (None, *types) and layer._dtype_policy.quantization_mode is None:
                 for module, name in layer._tk_hidden:  # constants that torch's modules hold beside their weights
                     if name in module._buffers and module._buffers[name].dtype is layer._tk_weight_type:
@@ -420,7 +419,10 @@ class Layer(Rematerialized, NodeViews, Stateless):
         return tree.map_structure(convert, args, none_is_leaf=True), {k: tree.map_structure(convert, v) for k, v in kwargs.items()}
 
     def _tk_device(self) -> torch.device:
-        return next((p.device for p in self.parameters() if not is_lazy(p) or getattr(p, "moved", False)), rank.default_device())
+        for p in self.parameters():
+            if not isinstance(p, nn.UninitializedParameter) or getattr(p, "moved", False):
+                return p.device
+        return rank.default_device()
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Build, record a node and return symbolic outputs."""
