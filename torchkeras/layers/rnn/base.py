@@ -344,7 +344,7 @@ def _columns(valid: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 def _call_cell(cell: Any, inputs: torch.Tensor, states: Any, training: bool, kwargs: dict[str, Any]) -> Any:
     if isinstance(cell, Layer):
-        if cell._tk_call_info().has_training:
+        if cell._tk_call_info().has_training and cell.training is not training:  # else it fills in the same flag by itself
             kwargs = {**kwargs, "training": training}
         return cell(inputs, tuple(states), **kwargs)
     return (cell if callable(cell) else cell.call)(inputs, tuple(states), **kwargs)
