@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
 
+import torchkeras as keras
 from torchkeras import layers, random, recompute
 
 reentrant = pytest.mark.parametrize("reentrant", [True, False])
@@ -239,3 +240,31 @@ def test_seeded_draws_under_transforms(name):
     assert gradient.shape == one.shape and gradient.abs().sum() > 0
     per_sample = torch.func.vmap(torch.func.grad(lambda x: part(x).square().sum()), randomness="different")(many)
     assert not torch.equal(per_sample[0], per_sample[1])
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_the_flag_of_the_call_comes_again(reentrant):
+    class Net(keras.Model):
+        def __init__(self, kept):
+            super().__init__()
+            self.dense, self.dropout, self.norm = layers.Dense(8), layers.Dropout(0.5), layers.BatchNormalization()
+            self.kept = kept
+
+        def part(self, x):
+            return self.norm(self.dropout(self.dense(x)))
+
+        def call(self, x):
+            return self.part(x) if self.kept else checkpoint(self.part, x, use_reentrant=reentrant)
+
+    x = torch.randn(16, 4, requires_grad=True)
+    plain, saving = Net(True), Net(False)
+    plain(x), saving(x)
+    saving.set_weights(plain.get_weights())
+    gradients = []
+    for model in (plain, saving):
+        torch.manual_seed(0)
+        loss = model(x, training=True).pow(2).sum() + model(x, training=False).sum()
+        loss.backward()  # after the call, whose flag is gone
+        gradients.append([p.grad for p in model.parameters()])
+    torch.testing.assert_close(gradients[1], gradients[0])
+    torch.testing.assert_close(saving.norm.moving_variance.value, plain.norm.moving_variance.value)

@@ -14,6 +14,7 @@ _Value = TypeVar("_Value")
 # But its frames stand on the Python stack, of a first run and of a recomputation both, with the object that belongs to that one region.
 _FILE = torch.utils.checkpoint.__file__
 _LOG = "_torchkeras_log"  # on a region: what was recorded in its first run, and how far each recomputation has read
+_NOTES = "_torchkeras_notes"  # on a region: what held for all of its first run
 
 
 def recomputing() -> bool:
@@ -46,6 +47,27 @@ def recorded(owner: object, make: Callable[[], _Value]) -> _Value:
     for region in first:
         _log(region)[0].setdefault(id(owner), []).append((owner, value))  # the owner too, so that its id stays its own
     return value
+
+
+def note(name: str, value: Any) -> None:
+    """Keep, with the checkpointed regions whose first run is in progress, what holds for all that is called in them; the first note counts.
+
+    Args:
+        name: What it is.
+        value: Its value.
+    """
+    if torch.is_grad_enabled() and torch._C._autograd._top_saved_tensors_default_hooks(True) is None:
+        return
+    for region in _regions()[1]:
+        if not hasattr(region, _NOTES):
+            setattr(region, _NOTES, {})
+        getattr(region, _NOTES).setdefault(name, value)
+
+
+def noted(name: str, default: Any) -> Any:
+    """What `note` kept in the first run of the region that is being recomputed; `default` where there is none."""
+    region = _regions()[0]
+    return getattr(region, _NOTES, {}).get(name, default)
 
 
 def _log(region: Any) -> tuple[dict[int, list[Any]], dict[tuple[int, int], int]]:

@@ -226,15 +226,28 @@ def scopes() -> list[str]:
 # -- modes --------------------------------------------------------------------------------------------------------------------------------
 
 
+def flag_or(mode: bool) -> bool:
+    """The training flag of the call in progress in this thread, else `mode`.
+
+    The backward pass that runs a checkpointed region again comes after the call, on a GPU in another thread: there the flag is that of the
+    region's first run.
+    """
+    flag = context.flag
+    if flag is mode or is_dynamo_compiling():
+        return mode if flag is None else flag
+    if flag is None:
+        return recompute.noted("flag", mode) if recompute.recomputing() else mode
+    recompute.note("flag", flag)
+    return flag
+
+
 def training_flag(module: Any) -> bool:
     """Whether `module` is to train: the flag of the call in progress in this thread, else its own mode."""
-    flag = context.flag
-    return module.training if flag is None else flag
+    return module.training if _follows(module) else flag_or(module.training)
 
 
 def _get_training(module: Any) -> bool:
-    flag = context.flag
-    return module._tk_mode if flag is None else flag
+    return flag_or(module._tk_mode)
 
 
 def _set_training(module: Any, mode: bool) -> None:

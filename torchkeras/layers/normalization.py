@@ -17,7 +17,7 @@ from ..distribution import rank
 from ..dtypes import TORCH_DTYPES
 from ..ops.nn.normalization import moments, normalize
 from ..variable import ParameterVariable, WeightView
-from .call import context
+from .call import flag_or
 from .held import Mirrored, led, twin
 from .input_spec import InputSpec
 from .layer import Layer
@@ -176,7 +176,7 @@ class BatchNormalization(_Affine):
         if not isinstance(norm, _BatchNorm):  # replaced, by fusing for example
             return self._through(norm, inputs)
         # Without a flag the torch module's own mode holds: programs freeze statistics with `.eval()` on it.
-        trains = (norm.training if context.flag is None else context.flag) and self._trainable
+        trains = flag_or(norm.training) and self._trainable
         variance = norm._buffers.get("running_var")
         if not trains or variance is None:
             return self._through(norm if norm.training is trains else _in_mode(norm, trains), inputs)
