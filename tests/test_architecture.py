@@ -179,12 +179,7 @@ def test_public_functions_and_classes_have_docstrings():
 
 
 def test_importing_torchkeras_loads_nothing_heavy():
-    script = (
-        "import sys, json, torch\n"
-        "before = set(sys.modules)\n"
-        "import torchkeras\n"
-        "print(json.dumps(sorted(set(sys.modules) - before)))"
-    )
+    script = "import sys, json, torch\nbefore = set(sys.modules)\nimport torchkeras\nprint(json.dumps(sorted(set(sys.modules) - before)))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT.parent, check=True)
     added = json.loads(run.stdout.splitlines()[-1])
     assert [name for name in added if any(name == heavy or name.startswith(heavy + ".") for heavy in HEAVY)] == []

@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
 import torchkeras as keras
+from tests import processes
 from torchkeras import layers
 
 X = torch.from_numpy(np.random.default_rng(0).normal(size=(8, 4)).astype("float32"))
@@ -227,8 +228,7 @@ def _worker(rank, model):
     _add_one(model)
 
 
-def _shard(rank, world, path):
-    dist.init_process_group("gloo", init_method=f"file://{path}", rank=rank, world_size=world)
+def _shard(rank, world):
     mesh = dist.init_device_mesh("cpu", (world,))
     torch.manual_seed(0)
     model, plain = functional(), functional()
@@ -253,9 +253,8 @@ def _shard(rank, world, path):
     assert low(rows).dtype is torch.bfloat16
     low(rows).float().sum().backward()
     assert all(p.grad is not None and p.dtype is torch.float32 for p in low.parameters())
-    dist.destroy_process_group()
 
 
 @pytest.mark.parametrize("world", [1, 2])
-def test_fsdp2(world, tmp_path):
-    mp.spawn(_shard, (world, tmp_path / "store"), nprocs=world)
+def test_fsdp2(world):
+    processes.run(_shard, world, world)

@@ -64,9 +64,7 @@ def set_dtype_policy(policy: Any) -> None:
         policy: A `DTypePolicy` or its name, such as `"mixed_bfloat16"`.
     """
     if not isinstance(policy, str) and not hasattr(policy, "compute_dtype"):
-        raise ValueError(
-            f"`policy` must be a DTypePolicy or the name of one. Received: policy={policy!r} of type {type(policy).__name__}"
-        )
+        raise ValueError(f"`policy` must be a DTypePolicy or the name of one. Received: policy={policy!r} of type {type(policy).__name__}")
     _settings.dtype_policy = _settings.policy_reader(policy)
 
 

@@ -163,8 +163,6 @@ def test_a_failed_build_leaves_the_layer_as_it_was():
     assert layer(torch.ones(1, 4, 4, 5)).shape == (1, 2, 2, 4)
 
 
-
-
 class Doubled(layers.Conv2D):
     def convolution_op(self, inputs, kernel):
         return super().convolution_op(inputs, 2 * kernel)

@@ -199,6 +199,7 @@ def calls_of_forward(layer, fn):
     """How often the `forward` of the class ran while `fn` did: 0 when a graph goes straight to `call`."""
     count, original = [0], type(layer).forward
     code = original.__code__
+
     def profile(frame, event, arg):
         if event == "call" and frame.f_code is code and frame.f_locals.get("self") is layer:
             count[0] += 1

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
 from torch import nn
 
+from tests import processes
 from tests.oracle import keras
 from torchkeras import layers
 
@@ -180,42 +178,29 @@ def test_rms_scaling_is_deprecated_and_works():
     assert layer.beta is None
 
 
-def _synchronized(rank: int, port: int, batches: list[torch.Tensor], queue) -> None:
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE="2")
-    torch.distributed.init_process_group("gloo")
+def _synchronized(rank: int, batches: list[torch.Tensor], folder: str) -> None:
     layer = layers.BatchNormalization(synchronized=True, momentum=0.5)
     x = batches[rank].requires_grad_()
     y = layer(x, training=True)
     (y * torch.arange(3.0)).square().sum().backward()
-    queue.put((rank, y.detach().numpy(), x.grad.numpy(), layer.get_weights()))
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
+    np.savez(f"{folder}/{rank}.npz", y.detach().numpy(), x.grad.numpy(), *layer.get_weights())
 
 
 @pytest.mark.slow
-def test_synchronized_statistics_are_those_of_all_processes():
+def test_synchronized_statistics_are_those_of_all_processes(tmp_path):
     torch.manual_seed(0)
     whole = torch.randn(7, 3)
     batches = [whole[:4].clone(), whole[4:].clone()]  # uneven
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    context = mp.get_context("spawn")
-    queue = context.Queue()
-    workers = [context.Process(target=_synchronized, args=(r, port, batches, queue)) for r in range(2)]
-    for w in workers:
-        w.start()
-    results = sorted(queue.get(timeout=120) for _ in workers)
-    for w in workers:
-        w.join()
+    processes.run(_synchronized, 2, batches, str(tmp_path))
+    results = [list(np.load(tmp_path / f"{rank}.npz").values()) for rank in range(2)]
     layer = layers.BatchNormalization(momentum=0.5)
     x = whole.clone().requires_grad_()
     y = layer(x, training=True)
     (y * torch.arange(3.0)).square().sum().backward()
-    np.testing.assert_allclose(np.concatenate([r[1] for r in results]), y.detach().numpy(), atol=1e-5)
-    np.testing.assert_allclose(np.concatenate([r[2] for r in results]), x.grad.numpy(), atol=1e-4)
+    np.testing.assert_allclose(np.concatenate([r[0] for r in results]), y.detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(np.concatenate([r[1] for r in results]), x.grad.numpy(), atol=1e-4)
     for r in results:
-        for mine, one in zip(r[3], layer.get_weights(), strict=True):
+        for mine, one in zip(r[2:], layer.get_weights(), strict=True):
             np.testing.assert_allclose(mine, one, atol=1e-5)
 
 

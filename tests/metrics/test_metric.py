@@ -1,16 +1,15 @@
 """The base of metrics: state, moves, reductions over processes, names, adapters, tracing and errors."""
 
 import os
-import socket
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
 import torchmetrics
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from tests import processes
 from tests.oracle import keras
 from torchkeras import losses, metrics
 from torchkeras.distribution import reduce
@@ -204,9 +203,7 @@ def test_adapter_takes_only_such_objects() -> None:
 # -- processes ------------------------------------------------------------------------------------------------------------------------
 
 
-def _worker(rank: int, port: int, folder: str) -> None:
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
+def _worker(rank: int, folder: str) -> None:
     torch.manual_seed(0)
     labels, scores = torch.randint(0, 3, (7,)), torch.rand(7, 3)
     part = slice(0, 4) if rank == 0 else slice(4, 7)
@@ -228,7 +225,6 @@ def _worker(rank: int, port: int, folder: str) -> None:
     reduce.all_reduce_(mixed, ["sum", "max", "mean", "none"])
     assert [float(t) for t in mixed] == [3.0, 1.0, 1.0, 5.0 + rank]
     torch.save(found, os.path.join(folder, f"{rank}.pt"))
-    torch.distributed.destroy_process_group()
 
 
 _SHARED = [
@@ -239,10 +235,7 @@ _SHARED = [
 
 
 def test_two_processes_equal_one(tmp_path: Any) -> None:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    mp.spawn(_worker, args=(port, str(tmp_path)), nprocs=2)
+    processes.run(_worker, 2, str(tmp_path))
     torch.manual_seed(0)
     labels, scores = torch.randint(0, 3, (7,)), torch.rand(7, 3)
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))

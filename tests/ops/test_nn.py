@@ -1,9 +1,6 @@
 """`keras.ops.nn` against real Keras, and what torchkeras does where Keras's torch backend fails."""
 
 import itertools
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import processes
 from tests.oracle import keras
 from torchkeras import Variable, ops
 from torchkeras.ops.nn.spatial import conv_transpose_geometry, same_padding, to_channels_first, to_channels_last
@@ -301,29 +299,18 @@ def test_labels_out_of_range_do_not_stop_a_device():
     assert loss.isnan().tolist() == [False, True]
 
 
-_TWO_PROCESSES = """
-import torch
-import torch.distributed as dist
-from torchkeras import ops
-
-dist.init_process_group("gloo")
-torch.manual_seed(0)
-whole = torch.randn(5, 4, 3, dtype=torch.float64)
-mine = (whole[:3] if dist.get_rank() == 0 else whole[3:]).clone().requires_grad_()
-mean, variance = ops.moments(mine, [0, 1], synchronized=True)
-torch.testing.assert_close(mean, whole.mean((0, 1)))
-torch.testing.assert_close(variance, whole.var((0, 1), correction=0))
-(variance.sum() / 2).backward()  # each process adds its own loss
-expected = (2 * (whole - whole.mean((0, 1))) / 20)
-torch.testing.assert_close(mine.grad, expected[:3] if dist.get_rank() == 0 else expected[3:])
-dist.destroy_process_group()
-"""
+def _moments(rank):
+    torch.manual_seed(0)
+    whole = torch.randn(5, 4, 3, dtype=torch.float64)
+    mine = (whole[:3] if rank == 0 else whole[3:]).clone().requires_grad_()
+    mean, variance = ops.moments(mine, [0, 1], synchronized=True)
+    torch.testing.assert_close(mean, whole.mean((0, 1)))
+    torch.testing.assert_close(variance, whole.var((0, 1), correction=0))
+    (variance.sum() / 2).backward()  # each process adds its own loss
+    expected = 2 * (whole - whole.mean((0, 1))) / 20
+    torch.testing.assert_close(mine.grad, expected[:3] if rank == 0 else expected[3:])
 
 
 @pytest.mark.slow
-def test_moments_of_all_processes(tmp_path):
-    script = tmp_path / "two.py"
-    script.write_text(_TWO_PROCESSES)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
-    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
-    subprocess.run(command, check=True, timeout=120, env=environment, capture_output=True)
+def test_moments_of_all_processes():
+    processes.run(_moments, 2)

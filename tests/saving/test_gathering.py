@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import nn
 from torch.distributed.fsdp import fully_shard
 
 import torchkeras
+from tests import processes
 from torchkeras import layers, saving
 
 X = torch.randn(8, 6, generator=torch.Generator().manual_seed(0))
@@ -23,7 +23,6 @@ def linears(model):
 
 
 def _shard(rank, world, folder):
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=world)
     sharded, plain = model(), model()
     mesh = dist.init_device_mesh("cpu", (world,))
     for module in linears(sharded):
@@ -56,8 +55,7 @@ def _shard(rank, world, folder):
     sharded.load_weights(f"{folder}/m.weights.h5")
     for a, b in zip(sharded.get_weights(), expected):
         np.testing.assert_allclose(a, b, atol=1e-5)
-    dist.destroy_process_group()
 
 
 def test_sharded_weights_are_written_whole(tmp_path):
-    mp.spawn(_shard, (2, tmp_path), nprocs=2)
+    processes.run(_shard, 2, 2, tmp_path)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import nn
 
 import torchkeras
+from tests import processes
 from torchkeras import layers, saving
 from torchkeras.saving import weights
 
@@ -218,9 +218,7 @@ def test_loading_a_new_model_keeps_no_second_copy(tmp_path, monkeypatch):
     assert not copies
 
 
-def _process(rank, folder, port):
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank))
-    dist.init_process_group("gloo", rank=rank, world_size=2)
+def _process(rank, folder):
     torch.manual_seed(rank)
     net = model()
     for i in range(3):
@@ -238,14 +236,10 @@ def _process(rank, folder, port):
     else:
         raise AssertionError("no error")
     dist.barrier()
-    dist.destroy_process_group()
 
 
 def test_one_process_writes_and_all_find_the_file(tmp_path):
-    with __import__("socket").socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    mp.spawn(_process, (str(tmp_path), port), nprocs=2)
+    processes.run(_process, 2, str(tmp_path))
     assert len(os.listdir(tmp_path)) == 7
 
 

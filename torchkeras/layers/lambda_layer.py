@@ -85,9 +85,7 @@ class Lambda(Layer):
         return config
 
     @classmethod
-    def from_config(
-        cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None, safe_mode: bool | None = None
-    ) -> Lambda:
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None, safe_mode: bool | None = None) -> Lambda:
         """The layer that `get_config` described.
 
         Args:

@@ -51,9 +51,7 @@ class RematScope:
         ValueError: If the mode is another one.
     """
 
-    def __init__(
-        self, mode: str | None = "full", output_size_threshold: int = 1024, layer_names: Sequence[str] | None = None
-    ) -> None:
+    def __init__(self, mode: str | None = "full", output_size_threshold: int = 1024, layer_names: Sequence[str] | None = None) -> None:
         if mode not in _MODES:
             raise ValueError(f"`mode` must be one of {', '.join(map(repr, _MODES))}. Received: mode={mode!r}")
         self.mode = mode

@@ -46,9 +46,7 @@ class ReversibleEmbedding(Embedding):
         **kwargs: Any,
     ) -> None:
         self.tie_weights = tie_weights  # before a table that is given builds the layer
-        super().__init__(
-            input_dim, output_dim, embeddings_initializer, embeddings_regularizer, embeddings_constraint, mask_zero, **kwargs
-        )
+        super().__init__(input_dim, output_dim, embeddings_initializer, embeddings_regularizer, embeddings_constraint, mask_zero, **kwargs)
         self.reverse_dtype = None if reverse_dtype is None else dtypes.standardize_dtype(reverse_dtype)
         self.logit_soft_cap = logit_soft_cap
 

@@ -55,9 +55,7 @@ def _tracked(value: Any) -> Any:
 def holds_modules(value: Any) -> bool:
     """Whether a list, tuple or dict holds a layer, a module or a weight at any depth."""
     values = value.values() if isinstance(value, dict) else value
-    return any(
-        isinstance(v, (nn.Module, Variable)) or (isinstance(v, (list, tuple, dict)) and holds_modules(v)) for v in values
-    )
+    return any(isinstance(v, (nn.Module, Variable)) or (isinstance(v, (list, tuple, dict)) and holds_modules(v)) for v in values)
 
 
 def track(value: Any) -> Any:

@@ -186,9 +186,7 @@ class FunctionLoss(LossFunctionWrapper):
     function: ClassVar[Callable]
     _config_unless_default: ClassVar[tuple[str, ...]] = ()  # settings that Keras's configs leave out: written where they differ
 
-    def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None, **settings: Any
-    ) -> None:
+    def __init__(self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None, **settings: Any) -> None:
         super().__init__(type(self).function, reduction=reduction, name=name, dtype=dtype, **settings)
         self.__dict__.update(settings)
 

@@ -77,9 +77,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         **kwargs: Any,
     ) -> None:
         learning_rate = legacy_arguments(type(self), learning_rate, kwargs)
-        check_arguments(
-            clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, gradient_accumulation_steps
-        )
+        check_arguments(clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, gradient_accumulation_steps)
         self.name = name or auto_name(type(self))
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm

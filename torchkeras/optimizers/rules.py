@@ -523,5 +523,3 @@ class Lion(Optimizer):
         torch._foreach_sign_(direction)
         kernels.add_scaled_(batch.params, direction, -lr)
         torch._foreach_lerp_(mean, grads, 1.0 - self.beta_2)
-
-

@@ -168,9 +168,7 @@ class Lookup(Adapts):
         try:
             lines = path.read_text(encoding=getattr(self, "encoding", "utf-8")).split("\n")
         except OSError as error:
-            raise ValueError(
-                f"`vocabulary` must be tokens or the path of a text file. Received: {str(path)!r}, {error.strerror}"
-            ) from None
+            raise ValueError(f"`vocabulary` must be tokens or the path of a text file. Received: {str(path)!r}, {error.strerror}") from None
         return lines[:-1] if lines[-1] == "" else lines
 
     def _as_terms(self, vocabulary: Any) -> list[Any]:

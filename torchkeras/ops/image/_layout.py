@@ -17,9 +17,7 @@ def check_images(images: torch.Tensor, name: str = "images") -> None:
         ValueError: Neither three axes nor four.
     """
     if images.dim() not in (3, 4):
-        raise ValueError(
-            f"`{name}` must be one image (three axes) or a batch (four axes). Received: {name}.shape={tuple(images.shape)}"
-        )
+        raise ValueError(f"`{name}` must be one image (three axes) or a batch (four axes). Received: {name}.shape={tuple(images.shape)}")
 
 
 def channels_first(images: torch.Tensor, data_format: str | None) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:

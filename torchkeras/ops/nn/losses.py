@@ -68,8 +68,7 @@ def multi_hot(
 def _check_same_shape(target: torch.Tensor, output: torch.Tensor) -> None:
     if target.shape != output.shape:
         raise ValueError(
-            "`target` and `output` must have one shape. "
-            f"Received: target.shape={tuple(target.shape)}, output.shape={tuple(output.shape)}"
+            f"`target` and `output` must have one shape. Received: target.shape={tuple(target.shape)}, output.shape={tuple(output.shape)}"
         )
 
 

@@ -157,9 +157,7 @@ def normalize(x: TensorLike, axis: int | Sequence[int] = -1, order: int = 2, eps
 
 
 @op(promote="float")
-def moments(
-    x: TensorLike, axes: int | Sequence[int], keepdims: bool = False, synchronized: bool = False
-) -> tuple[TensorLike, TensorLike]:
+def moments(x: TensorLike, axes: int | Sequence[int], keepdims: bool = False, synchronized: bool = False) -> tuple[TensorLike, TensorLike]:
     """The mean and the variance over axes; of half-precision tensors computed in float32.
 
     Args:
