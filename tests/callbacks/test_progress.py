@@ -9,9 +9,10 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from torchkeras import config
+from torchkeras import Input, Sequential, callbacks, config, console, layers
 from torchkeras.callbacks import progress
 from torchkeras.callbacks.progress import Progbar, ProgbarLogger
 
@@ -22,7 +23,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 @pytest.fixture
 def terminal(monkeypatch):
     """Standard output that may be written over, 80 columns wide."""
-    monkeypatch.setattr(progress, "_stdout_moves", lambda: True)
+    monkeypatch.setattr(console, "moves", lambda: True)
     monkeypatch.setenv("COLUMNS", "80")
 
 
@@ -61,10 +62,12 @@ def test_a_terminal_shows_steps_bar_rate_and_values(terminal, capsys):
     assert rest == ""
 
 
-def test_a_long_line_is_cut_while_it_moves_and_whole_in_the_end(terminal, capsys):
-    drive(ProgbarLogger(), steps=3, logs={f"a_rather_long_metric_{i}": 1.0 for i in range(6)})
+def test_values_that_do_not_fit_are_left_out_whole_while_it_moves(terminal, capsys):
+    drive(ProgbarLogger(), steps=3, logs={"loss": 1.0, **{f"a_rather_long_metric_{i}": 1.0 for i in range(6)}})
     *moving, last = capsys.readouterr().out.rstrip("\n").split("\r")
     assert all(len(text) < 80 for text in moving)
+    assert any(text.rstrip().endswith("step - loss: 1.0000") for text in moving)
+    assert not any("metric" in text for text in moving)
     assert all(f"metric_{i}: 1.0000" in last for i in range(6)) and "val_loss" in last
 
 
@@ -119,6 +122,113 @@ def test_validation_within_training_opens_no_bar(capsys):
     logger.on_epoch_end(0, {"loss": 1.0})
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("1/1 - 0s") and line.endswith(" - loss: 1.0000")
+
+
+def small_model():
+    model = Sequential([Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    return model
+
+
+def screen(text, columns=80):
+    """What a terminal shows: carriage returns, lines up and new lines carried out."""
+    lines, row = [""], 0
+    for part in re.findall(r"\x1b\[A|\r|\n|[^\x1b\r\n]+", text):
+        if part == "\x1b[A":
+            row -= 1
+        elif part == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif part == "\r":
+            lines[row] = "\r" + lines[row]  # what follows is written over it
+        else:
+            old = lines[row].split("\r")[-1]
+            lines[row] = part + old[len(part) :] if "\r" in lines[row] else old + part
+    return [line.split("\r")[-1].rstrip() for line in lines]
+
+
+def test_the_bar_is_full_while_validation_has_a_line_of_its_own(terminal, capsys):
+    seen = []
+
+    class Look(callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            seen.append(capsys.readouterr().out)
+
+    x, y = np.ones((100, 2), "float32"), np.ones((100, 1), "float32")
+    small_model().fit(
+        x, y, batch_size=10, epochs=1, validation_data=(x[:60], y[:60]), validation_batch_size=20, callbacks=[ProgbarLogger(), Look()]
+    )
+    done, validating = screen(seen[0])[-2:]
+    assert re.fullmatch(r"10/10 \|[█#]{20}\| \ds \S+/step - loss: \S+ - mae: \S+", done)
+    assert re.fullmatch(r"1/3 \|\S+ +\| \ds \S+/validation step - loss: \S+ - mae: \S+", validating)
+    lines = screen("".join(seen) + capsys.readouterr().out)
+    assert lines[1:] == [""]
+    assert re.fullmatch(r"10/10 \|[█#]{20}\| \ds \S+/step - loss: \S+ - mae: \S+ - val_loss: \S+ - val_mae: \S+", lines[0])
+
+
+def test_a_notebook_tells_the_steps_of_validation_in_the_same_line(terminal, monkeypatch, capsys):
+    monkeypatch.setattr(console, "in_notebook", lambda: True)
+    x = np.ones((6, 2), "float32")
+    small_model().fit(x, x[:, :1], validation_data=(x, x[:, :1]), validation_batch_size=2)
+    out = capsys.readouterr().out
+    assert " - validation: 1/3" in out and "\x1b[A" not in out
+    assert out.endswith("\n") and "val_loss" in out.rsplit("\r", 1)[-1]
+
+
+def test_what_callbacks_print_stands_on_lines_of_its_own(terminal, capsys):
+    class Prints(callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            print("batch", batch)
+            print("at", "once", file=sys.stdout)
+
+        def on_epoch_end(self, epoch, logs=None):
+            print("no line end", end="")
+
+    x = np.ones((4, 2), "float32")
+    before = sys.stdout
+    small_model().fit(x, x[:, :1], batch_size=2, callbacks=[Prints()])
+    assert sys.stdout is before
+    lines = screen(capsys.readouterr().out)
+    assert lines[:4] == ["batch 0", "at once", "batch 1", "at once"]
+    assert lines[4].startswith("2/2 |") and lines[5] == "no line end"
+
+
+def test_a_stream_that_somebody_kept_goes_on_when_the_bar_is_gone(terminal, capsys):
+    kept = []
+
+    class Keeps(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            kept.append(sys.stdout)
+
+    x = np.ones((4, 2), "float32")
+    small_model().fit(x, x[:, :1], callbacks=[Keeps()])
+    capsys.readouterr()
+    assert kept[0] is not sys.stdout
+    kept[0].write("half a line")
+    assert capsys.readouterr().out == "half a line"
+
+
+@pytest.mark.parametrize("hook", ["on_train_batch_end", "on_test_batch_end", "on_epoch_end"])
+def test_an_interrupted_run_leaves_the_cursor_on_a_fresh_line(terminal, capsys, hook):
+    class Interrupts(callbacks.Callback):
+        pass
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    setattr(Interrupts, hook, interrupt)
+    x, before = np.ones((4, 2), "float32"), sys.stdout
+    with pytest.raises(KeyboardInterrupt):
+        small_model().fit(x, x[:, :1], batch_size=2, validation_data=(x, x[:, :1]), callbacks=[ProgbarLogger(), Interrupts()])
+    assert sys.stdout is before
+    bar, *rest = screen(capsys.readouterr().out)
+    assert "/2 |" in bar and rest and not any(rest)
+
+
+def test_notebooks_without_widgets_hear_no_warning():
+    script = "import sys, torchkeras; print([m for m in ('tqdm.auto', 'tqdm.notebook', 'IPython') if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-W", "error", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
 
 
 def test_evaluation_and_prediction_leave_a_line_each(capsys):
@@ -189,6 +299,16 @@ def test_progbar_averages_over_steps(capsys, options, shown):
     assert re.fullmatch(rf"4/4 - 0s - \d+us/sample - {shown}\n", capsys.readouterr().out)
 
 
+def test_progbar_takes_one_list_of_names_only():
+    with pytest.raises(ValueError, match="one of `stateful_metrics` and `stateless_metrics`"):
+        Progbar(4, stateful_metrics=["a"], stateless_metrics=["b"])
+
+
+def test_progbar_shows_the_mean_of_several_numbers(capsys):
+    Progbar(1, verbose=2).update(1, [("recalls", np.array([0.25, 0.75])), ("note", "text")])
+    assert capsys.readouterr().out.endswith(" - recalls: 0.5000 - note: text\n")
+
+
 def test_progbar_of_unknown_length_ends_when_told(capsys):
     bar = Progbar(None, verbose=1)
     bar.update(3, [("loss", 1.0)])
@@ -203,6 +323,6 @@ def test_progbar_is_silent_with_verbose_0(capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0s"), (59.9, "59s"), (61, "1:01"), (3725, "1:02:05")])
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0s"), (59.4, "59s"), (59.9, "1:00"), (61, "1:01"), (3725, "1:02:05")])
 def test_clock(seconds, text):
     assert progress._clock(seconds) == text

@@ -125,6 +125,7 @@ class CallbackList(Callback):
         if add_progbar and not any(isinstance(c, _extras["progbar"]) for c in self.callbacks):
             self.callbacks.append(_extras["progbar"]())
         self._history = next((c for c in self.callbacks if isinstance(c, _extras["history"])), None)
+        self._progbar = next((c for c in self.callbacks if isinstance(c, _extras["progbar"])), None)
         if add_history and self._history is None:
             self._history = _extras["history"]()
             self.callbacks.append(self._history)
@@ -149,6 +150,21 @@ class CallbackList(Callback):
         """The epoch that training goes on with, where a callback has restored an interrupted run."""
         found = [getattr(callback, "initial_epoch", None) for callback in self.callbacks]
         return next((epoch for epoch in found if epoch is not None), None)
+
+    def validates(self, logs: dict[str, Any], steps: int | None) -> None:
+        """Tell the progress bar that the validation of an epoch begins.
+
+        Args:
+            logs: What the training of the epoch came to.
+            steps: The steps of the validation, `None` when that is not known.
+        """
+        if self._progbar is not None:
+            self._progbar.validates(logs, steps)
+
+    def leave(self) -> None:
+        """Tell the progress bar that the run was interrupted, so that what is printed next begins a line."""
+        if self._progbar is not None:
+            self._progbar.leave()
 
     def set_model(self, model: Any) -> None:
         super().set_model(model)
@@ -180,7 +196,7 @@ class History(Callback):
         self.model.history = self
 
 
-_extras: dict[str, type] = {"history": History, "progbar": History}
+_extras: dict[str, Any] = {"history": History}
 
 
 def use_as_progbar(cls: type[Callback]) -> type[Callback]:

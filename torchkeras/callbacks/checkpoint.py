@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..console import say
 from ..distribution import rank
 from .monitor import MonitorCallback
-from .progress import say
 
 
 class ModelCheckpoint(MonitorCallback):

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..console import say
 from ..distribution import rank
 from .callback import Callback
 from .monitor import MonitorCallback
-from .progress import say
 
 
 def learning_rate_of(optimizer: Any) -> float:

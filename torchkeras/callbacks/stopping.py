@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..console import say
 from ..distribution import rank
 from .callback import Callback
 from .monitor import MonitorCallback
-from .progress import say
 
 
 class EarlyStopping(MonitorCallback):

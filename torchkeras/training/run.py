@@ -144,6 +144,9 @@ class Run:
         try:
             with shard.use(self.shard), run_mode(self.model, self.kind.training), grad:
                 yield self
+        except BaseException:
+            self.callbacks.leave()
+            raise
         finally:
             Run._current.run = before
             if self._reducer is not None:

@@ -399,6 +399,7 @@ class Trainer:
                 if distributed:
                     ddp.mean_statistics(self)
                 if validation is not None and _validates(epoch, validation_freq):
+                    callbacks.validates(logs, validation.batches.steps)
                     values = self.evaluate(**validation.arguments, callbacks=callbacks, return_dict=True)
                     logs.update({f"val_{k}": v for k, v in values.items()})
                 logs = dict(sorted(logs.items()))
