@@ -221,16 +221,27 @@ def _serialize_instance(obj: Any) -> dict[str, Any]:
     registered: str | None = registry.get_registered_name(cls)
     if is_builtin(cls):
         registered = None
-    data = {"module": config_module(cls), "class_name": config_name(cls), "config": obj.get_config(), "registered_name": registered}
+    written = obj.get_config()
+    config = written if is_builtin(cls) else _plain(written)
+    data = {"module": config_module(cls), "class_name": config_name(cls), "config": config, "registered_name": registered}
     if getattr(obj, "_tk_named", False) and _is_automatic(obj):
         data["named"] = True  # its name reads like a numbered one; Keras passes over what it does not know here
     build_config = getattr(obj, "get_build_config", None)
     if build_config is not None and (built := build_config()) is not None:
-        data["build_config"] = built
+        data["build_config"] = _plain(built)
     compile_config = getattr(obj, "get_compile_config", None)
     if compile_config is not None and (compiled := compile_config()):
-        data["compile_config"] = compiled
+        data["compile_config"] = _plain(compiled)
     return data
+
+
+def _plain(config: Any) -> Any:
+    """What a user's `get_config` gave, which may hold layers and functions as they are; tuples stay tuples, as in Keras."""
+    if isinstance(config, dict):
+        return {name: _plain(value) for name, value in config.items()}
+    if type(config) in (list, tuple):
+        return type(config)(_plain(value) for value in config)
+    return serialize_keras_object(config)
 
 
 def _is_automatic(obj: Any) -> bool:

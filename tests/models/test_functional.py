@@ -256,3 +256,15 @@ def test_the_clone_with_other_layers_and_inputs():
     assert on_input.input is x or on_input.inputs[0] is x
     with pytest.raises(ValueError, match="`call_function` goes with functional"):
         keras.models.clone_model(keras.Sequential([layers.Dense(1)]), call_function=lambda layer, *a: layer(*a))
+
+
+def test_what_was_computed_from_weights_before_the_model_is_a_constant():
+    positions = layers.Embedding(4, 3)
+    x = keras.Input((4, 3))
+    with pytest.warns(UserWarning, match="computed from weights outside of the model 'sum'.*constant.*not trained"):
+        model = keras.Model(x, layers.Dense(1)(x + positions(torch.arange(4))), name="sum")
+    before = positions.get_weights()[0]
+    model.compile("sgd", "mse")
+    losses = model.fit(np.ones((8, 4, 3)), np.zeros((8, 4, 1)), epochs=2, batch_size=2, verbose=0).history["loss"]
+    assert losses[1] < losses[0] and len(model.weights) == 2
+    np.testing.assert_array_equal(positions.get_weights()[0], before)

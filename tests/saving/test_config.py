@@ -153,3 +153,38 @@ def test_values_come_back(value):
 def test_text_that_is_no_json_is_refused(text):
     with pytest.raises(ValueError, match="`json_string`"):
         model_from_json(text)
+
+
+def _doubled(x):
+    return 2 * x
+
+
+class Wrapping(layers.Layer):
+    """Puts a layer and a function into its config as they are."""
+
+    def __init__(self, inner, function, sizes=(1, 2), **kwargs):
+        super().__init__(**kwargs)
+        self.inner, self.function, self.sizes = inner, function, sizes
+
+    def call(self, x):
+        return self.function(self.inner(x))
+
+    def get_config(self):
+        return {**super().get_config(), "inner": self.inner, "function": self.function, "sizes": self.sizes}
+
+    @classmethod
+    def from_config(cls, config):
+        made = {name: saving.deserialize_keras_object(config.pop(name)) for name in ("inner", "function")}
+        return cls(**made, **config)
+
+
+def test_a_config_of_ones_own_may_hold_layers_and_functions(tmp_path):
+    x = torchkeras.Input((3,))
+    model = torchkeras.Model(x, Wrapping(layers.Dense(2), _doubled)(x))
+    written = saving.serialize_keras_object(model.layers[1])["config"]
+    assert written["inner"]["class_name"] == "Dense" and written["function"]["config"] == "_doubled" and written["sizes"] == (1, 2)
+    model.save(tmp_path / "model.keras")
+    with saving.custom_object_scope({"_doubled": _doubled}):
+        loaded = torchkeras.models.load_model(tmp_path / "model.keras")
+    values = torch.randn(4, 3)
+    torch.testing.assert_close(loaded(values), model(values))

@@ -247,3 +247,27 @@ def test_the_walk_visits_everything_once():
     net = model(extra=True)
     paths = [path for path, _ in weights.walk(net)]
     assert len(paths) == len(set(paths)) and "layers/dense_1" in paths
+
+
+class Offset(layers.Layer):
+    """Files its number under a name of its own."""
+
+    def build(self, shape):
+        self.offset = self.add_weight(shape=shape[-1:], name="offset", initializer="random_normal")
+
+    def call(self, x):
+        return x + self.offset
+
+    def save_own_variables(self, store):
+        store["offset"] = self.offset.numpy()
+
+    def load_own_variables(self, store):
+        assert len(store["offset"]) == len(self.offset)
+        self.offset.assign(store["offset"])
+
+
+def test_what_a_layer_filed_itself_is_assigned_as_it_is(tmp_path):
+    net, other = (torchkeras.Sequential([torchkeras.Input((4,)), Offset()]) for _ in range(2))
+    net.save_weights(tmp_path / "m.weights.h5")
+    other.load_weights(tmp_path / "m.weights.h5")
+    np.testing.assert_array_equal(other.layers[0].offset.numpy(), net.layers[0].offset.numpy())

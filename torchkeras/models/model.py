@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
+import warnings
 import weakref
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
@@ -145,7 +146,8 @@ class Model(Trainer, Layer):
         """Make tensors among the arguments of calls the model's own; returns where each is found, by its id.
 
         A parameter that no layer of the model has becomes the model's parameter, any other tensor a buffer that is not saved: it is part
-        of the graph, as in Keras, but goes where the model goes.
+        of the graph, as in Keras, but goes where the model goes. What was computed from weights before the model was made is such a
+        constant too: its own graph is gone after the first backward pass.
         """
         paths = {id(t): path for path, t in (*self.named_parameters(), *self.named_buffers())}
         held: dict[int, str] = {}
@@ -155,16 +157,25 @@ class Model(Trainer, Layer):
                     name = self._tk_free_name(leaf.name)
                     setattr(self, name, leaf.module)
                     paths.update({id(t): f"{name}.{path}" for path, t in leaf.module.named_parameters()})
-            elif isinstance(leaf, torch.Tensor) and (leaf.is_leaf or id(leaf) in paths):
+            elif isinstance(leaf, torch.Tensor):
                 if id(leaf) not in paths:
                     trained = isinstance(leaf, nn.Parameter)
                     paths[id(leaf)] = name = self._tk_free_name(str(getattr(leaf, "name", None) or "parameter") if trained else "constant")
                     if trained:
                         setattr(self, name, leaf)
                     else:
-                        self.register_buffer(name, leaf, persistent=False)
+                        self.register_buffer(name, self._tk_constant(leaf), persistent=False)
                 held[id(leaf)] = paths[id(leaf)]
         return held
+
+    def _tk_constant(self, tensor: torch.Tensor) -> torch.Tensor:
+        if not tensor.is_leaf:
+            message = (
+                f"A tensor of shape {tuple(tensor.shape)} that was computed from weights outside of the model {self.name!r} is a constant "
+                "of it: those weights are not trained. Compute it inside the `call` of a layer, or call the layer on a symbolic tensor."
+            )
+            warnings.warn(message, UserWarning, stacklevel=6)
+        return tensor.detach()
 
     def _tk_free_name(self, name: str) -> str:
         name = name.replace(".", "_").replace("/", "_")

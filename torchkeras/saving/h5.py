@@ -181,6 +181,9 @@ class StoredArray:
         value = np.asarray(value)
         return value if dtype is None else value.astype(dtype)
 
+    def __len__(self) -> int:
+        return len(self.__array__())
+
     def __getitem__(self, index: Any) -> Any:
         return self.__array__()[index]
 

@@ -101,6 +101,8 @@ class Variable:
         value = unwrap(value)
         if isinstance(value, torch.Tensor):
             value = dtypes.whole(value)
+        elif hasattr(value, "__array__"):
+            value = np.asarray(value)
         value = torch.as_tensor(value, dtype=first.dtype, device=first.device)
         if tuple(value.shape) != tuple(self.shape):
             raise ValueError(
