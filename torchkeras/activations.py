@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,6 +35,7 @@ from .ops.nn import tanh_shrink as tanh_shrink
 from .ops.nn import threshold as threshold
 from .ops.numpy import exp, tanh
 from .registry import Family
+from .reporting import warn
 
 
 def relu(
@@ -55,7 +55,7 @@ def relu(
         alpha: The name of `negative_slope` in Keras 2.
     """
     if alpha is not None:
-        warnings.warn("`alpha` is the old name of `negative_slope`.", DeprecationWarning, stacklevel=2)
+        warn("`alpha` is the old name of `negative_slope`.", DeprecationWarning)
         negative_slope = alpha
     if negative_slope == 0.0 and max_value is None and threshold == 0.0:
         return torch.relu(x) if _plain(x) else nn.relu(x)

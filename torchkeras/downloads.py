@@ -11,7 +11,6 @@ import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
-import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from . import config
+from .reporting import warn
 
 _CHUNK = 1 << 20
 _TIMEOUT = 60.0  # seconds without a byte
@@ -135,7 +135,7 @@ def _is_good(path: Path, file_hash: str | None, hash_algorithm: str) -> bool:
         return True
     if file_digest(path, _algorithm(file_hash, hash_algorithm)) == file_hash.lower():
         return True
-    warnings.warn(f"{path} is incomplete or out of date: its hash is not {file_hash}. It is downloaded again.", stacklevel=3)
+    warn(f"{path} is incomplete or out of date: its hash is not {file_hash}. It is downloaded again.")
     return False
 
 

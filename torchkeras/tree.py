@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+from .reporting import warn
 
 # One definition of "nested" serves the whole library. Tensors, KerasTensors, arrays, strings, None and a user's own classes are leaves.
 _NESTED = (list, tuple, dict, deque)
@@ -209,10 +210,9 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
         ValueError: They differ; the message tells where.
     """
     if check_types is not None:
-        warnings.warn(
+        warn(
             "`check_types` has no effect any more: types are compared. Use `assert_same_paths` to let lists and tuples match.",
             DeprecationWarning,
-            stacklevel=2,
         )
     _map_many(_check_leaf, a, (b,), (), True)
 

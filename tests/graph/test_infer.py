@@ -78,7 +78,7 @@ def test_when_nothing_runs_the_error_names_the_method_to_write():
     def never(x):
         raise RuntimeError("never runs")
 
-    with pytest.raises(ValueError, match=r"layer 'calls\w*' .*RuntimeError: never runs\. Write its `compute_output_shape"):
+    with pytest.raises(RuntimeError, match=r"layer 'calls\w*' .*: never runs \(None was 96\)\. If .* write its `compute_output_shape"):
         Calls(never)(keras.Input((4,)))
 
 

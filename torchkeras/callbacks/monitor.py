@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..reporting import warn
 from .callback import Callback
 
 _HIGHER = ("acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "r2", "correlation", "true_", "sensitivity", "specificity")
@@ -60,10 +60,9 @@ class MonitorCallback(Callback):
         """The watched value, or `None` with a warning that names what there is."""
         logs = logs or {}
         if self.monitor not in logs:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} watches {self.monitor!r}, which is not among the logs: {', '.join(logs)}. Pass another `monitor=`"
-                + (" or `validation_data` to `fit`." if self.monitor.startswith("val_") else "."),
-                stacklevel=4,
+                + (" or `validation_data` to `fit`." if self.monitor.startswith("val_") else ".")
             )
             return None
         return float(logs[self.monitor])

@@ -6,10 +6,10 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-import warnings
 from typing import Any
 
 from ..distribution import rank
+from ..reporting import warn
 from .callback import Callback
 
 _SECONDS = 30.0
@@ -56,4 +56,4 @@ class RemoteMonitor(Callback):
         except urllib.error.HTTPError as answer:  # it was reached, which is all that is asked
             answer.close()
         except OSError as error:
-            warnings.warn(f"RemoteMonitor could not reach the server at {self.root}: {error}", stacklevel=2)
+            warn(f"RemoteMonitor could not reach the server at {self.root}: {error}")

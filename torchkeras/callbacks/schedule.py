@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 
 from ..console import say
 from ..distribution import rank
+from ..reporting import warn
 from .callback import Callback
 from .monitor import MonitorCallback
 
@@ -90,7 +90,7 @@ class ReduceLROnPlateau(MonitorCallback):
         **kwargs: Any,
     ) -> None:
         if "epsilon" in kwargs:
-            warnings.warn("`epsilon` of ReduceLROnPlateau is now called `min_delta`.", DeprecationWarning, stacklevel=2)
+            warn("`epsilon` of ReduceLROnPlateau is now called `min_delta`.", DeprecationWarning)
             min_delta = kwargs.pop("epsilon")
         if kwargs:
             raise TypeError(f"ReduceLROnPlateau() got unexpected arguments: {', '.join(kwargs)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
 from .. import config
 from ..random import draw_seed
+from ..reporting import warn
 from .arrays import ArraySource, is_array_nest
 from .generators import GeneratorSource, PyDatasetSource, is_py_dataset
 from .loaders import DatasetSource, IterableSource
@@ -115,10 +115,9 @@ class Batches:
         self.source.on_epoch_end()
 
     def _warn(self) -> None:
-        warnings.warn(
+        warn(
             "Your input ran out of data before the epoch's steps were done. Make sure that your data set can yield at least "
-            "`steps_per_epoch * epochs` batches, or leave `steps_per_epoch` out.",
-            stacklevel=3,
+            "`steps_per_epoch * epochs` batches, or leave `steps_per_epoch` out."
         )
 
 
@@ -186,15 +185,13 @@ def make_batches(
         TypeError: `x` is nothing to train on.
     """
     if batch_size is not None and batch_size == 0 and not isinstance(batch_size, bool):
-        warnings.warn("`batch_size` must be a positive integer; 0 means 32, as in Keras. Received: batch_size=0", stacklevel=4)
+        warn("`batch_size` must be a positive integer; 0 means 32, as in Keras. Received: batch_size=0")
         batch_size = None
     _check_positive(batch_size=batch_size, steps=steps)
     batch_size, steps = (None if number is None else int(number) for number in (batch_size, steps))
     if shuffle != "batch":
         if isinstance(shuffle, str):
-            warnings.warn(
-                f"`shuffle` must be True, False or 'batch'; any other text means True. Received: shuffle={shuffle!r}", stacklevel=4
-            )
+            warn(f"`shuffle` must be True, False or 'batch'; any other text means True. Received: shuffle={shuffle!r}")
         shuffle = bool(shuffle)
     place: dict[str, Any] = {"device": torch.empty(0, device=device).device, "rank": rank, "world_size": world_size}
     order: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, "initial_epoch": initial_epoch}
@@ -225,10 +222,7 @@ def _batched_source(x: Any, batch_size: int | None, shuffle: bool | str, place: 
     if isinstance(x, Dataset):
         return DatasetSource(x, batch_size=batch_size or 32, shuffle=shuffle, **place, **order)
     if batch_size is not None:
-        warnings.warn(
-            f"`batch_size` has no effect when `x` is a {type(x).__name__}, which yields batches of its own. Received: {batch_size}",
-            stacklevel=5,
-        )
+        warn(f"`batch_size` has no effect when `x` is a {type(x).__name__}, which yields batches of its own. Received: {batch_size}")
     if is_py_dataset(x):
         return PyDatasetSource(x, shuffle=shuffle, **place, **order)
     if hasattr(x, "__next__"):

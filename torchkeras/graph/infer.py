@@ -17,6 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.nn.parameter import is_lazy
 
 from .. import tree
+from ..reporting import plain, rewrite
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def output_spec(fn: Callable, args: tuple, kwargs: dict[str, Any], describe: Cal
         device: The device on which stand-ins are, or pretend to be.
 
     Raises:
-        ValueError: If `fn` failed on all of them; the message names the method to write.
+        Exception: If `fn` failed on all of them: what it raised on the first, with the method to write; a ValueError where torch's own
+            tracing failed.
     """
     args, kwargs = tree.map_structure(cut, (args, kwargs))
     found = [d for d in map(describe, tree.flatten((args, kwargs))) if d is not None]
@@ -89,15 +91,27 @@ def output_spec(fn: Callable, args: tuple, kwargs: dict[str, Any], describe: Cal
     for pool, fake in attempts:
         try:
             return attempt(next(_pairs(pool, in_play)), fake)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - raised below, with more words
             failures.append(error)
             if len(failures) == len(attempts):
-                raise ValueError(
-                    f"Could not infer the output shape of {name} by running it on tensors without values, nor on small ones with values: "
-                    f"{type(failures[0]).__name__}: {str(failures[0]).rstrip('.')}. "
-                    "Write its `compute_output_shape(input_shape)` or `compute_output_spec(...)` method."
-                ) from error
+                raise _told(failures[0], name, next(_pairs(_SMALL, in_play))[0] if unknown else None) from None
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _told(error: Exception, name: str, size: int | None) -> Exception:
+    """What the first run raised, telling who asked, and the method to write; `size` stood for `None`."""
+
+    def tell(text: str) -> str:
+        return (
+            f"Could not infer the output shape of {name} by running it on tensors without values, nor on small ones with values: "
+            f"{text.rstrip('.')}{'' if size is None else f' (None was {size})'}. If it is right for inputs of these shapes, write its "
+            "`compute_output_shape(input_shape)` or `compute_output_spec(...)` method."
+        )
+
+    if not plain(error):
+        return ValueError(tell(f"{type(error).__name__}: {error}"))
+    rewrite(error, tell)
+    return error
 
 
 def cut(value: Any) -> Any:

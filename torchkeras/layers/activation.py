@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import nn
 
 from .. import activations
+from ..reporting import warn
 from .call import through
 from .held import Vector
 from .input_spec import InputSpec
@@ -157,7 +157,7 @@ class LeakyReLU(_Elementwise):
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
         if "alpha" in kwargs:
             negative_slope = kwargs.pop("alpha")
-            warnings.warn("`alpha` is the old name of `negative_slope`.", DeprecationWarning, stacklevel=2)
+            warn("`alpha` is the old name of `negative_slope`.", DeprecationWarning)
         super().__init__(**kwargs)
         _check_not_negative(negative_slope=negative_slope)
         self.negative_slope = negative_slope

@@ -7,13 +7,13 @@ import functools
 import inspect
 import itertools
 import types
-import warnings
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 from torch._C._dynamo.eval_frame import _FrameAction, _FrameExecStrategy, set_code_exec_strategy
+from torch.compiler import is_dynamo_compiling
 from torch.fx import Proxy
 
 from .. import dtype_policies, dtypes, registry, regularizers, tree
@@ -21,10 +21,12 @@ from ..configurable import is_builtin
 from ..distribution import rank
 from ..graph import KerasTensor, Operation, any_symbolic, convert_to_tensor, infer
 from ..graph.operation import infer_spec
+from ..reporting import hide_own_frames, warn
 from ..variable import Variable
 from . import masks
 from .building import input_shape_argument, map_shapes, parameter_names, shapes_of
 from .call import Entry, Filed, Takes, begin, context, file_loss, forget_losses, in_mode, rehearsing, scope, watched
+from .failures import is_named, name_the_layer
 from .held import Tables
 from .input_spec import InputSpec, check_inputs
 from .nodes import NodeViews
@@ -197,28 +199,31 @@ class Layer(Rematerialized, NodeViews, Stateless):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What torch does for every module, whose `__call__` runs where something watches or there are hooks; what is left without them."""
-        d = self.__dict__  # read directly: torch's attribute lookup costs more than what is looked up
-        if watched() or d.get("_compiled_call_impl") is not None:
+        if is_dynamo_compiling():
             return nn.Module.__call__(self, *args, **kwargs)
-        if d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"]:
-            # A hook is called with tensors, once a call. What it does to symbolic ones would be recorded beside the layer.
-            return self.forward(*args, **kwargs) if any_symbolic(args, kwargs) else nn.Module.__call__(self, *args, **kwargs)
-        entry = d.get("_tk_entry")
-        if entry is not None and len(args) == 1 and not kwargs:
-            x = args[0]
-            if x.__class__ is torch.Tensor and entry.admits(type(self), x):
-                outermost = context.root is None
-                if outermost:
-                    begin(self)
-                try:
-                    return self.call(x, training=self.training) if entry.takes_training else self.call(x)
-                except RuntimeError as error:
-                    self.explain(error, args)
-                    raise
-                finally:
+        try:
+            d = self.__dict__  # read directly: torch's attribute lookup costs more than what is looked up
+            if watched() or d.get("_compiled_call_impl") is not None:
+                return nn.Module.__call__(self, *args, **kwargs)
+            if d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"]:
+                # A hook is called with tensors, once a call. What it does to symbolic ones would be recorded beside the layer.
+                return self.forward(*args, **kwargs) if any_symbolic(args, kwargs) else nn.Module.__call__(self, *args, **kwargs)
+            entry = d.get("_tk_entry")
+            if entry is not None and len(args) == 1 and not kwargs:
+                x = args[0]
+                if x.__class__ is torch.Tensor and entry.admits(type(self), x):
+                    outermost = context.root is None
                     if outermost:
-                        context.root = None
-        return self.forward(*args, **kwargs)
+                        begin(self)
+                    try:
+                        return self.call(x, training=self.training) if entry.takes_training else self.call(x)
+                    finally:
+                        if outermost:
+                            context.root = None
+            return self.forward(*args, **kwargs)
+        except Exception as error:
+            self.explain(error, args)
+            raise
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What torch calls: builds on first use, casts and checks inputs, passes masks and the training flag, then runs `call`."""
@@ -246,11 +251,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
                 plain = spec is None and all(map(self._tk_takes_one, args))
             if plain and (not kwargs or (len(kwargs) == 1 and "training" in kwargs)):
                 return self._tk_call_plain(args, kwargs["training"] if kwargs else None)
-        try:
-            return self._tk_forward(args, kwargs)
-        except RuntimeError as error:
-            self.explain(error, args)
-            raise
+        return self._tk_forward(args, kwargs)
 
     def _tk_call_plain(self, args: tuple, training: bool | None) -> Any:
         """The short way: `call` on tensors that need no conversion, in the context of the call in progress."""
@@ -261,9 +262,6 @@ class Layer(Rematerialized, NodeViews, Stateless):
             if training is not None and context.flag is not training:
                 return in_mode(self, bool(training), self._tk_call_way, args)
             return self.call(*args) if self._tk_way == 1 else self.call(*args, training=self.training)
-        except RuntimeError as error:
-            self.explain(error, args)
-            raise
         finally:
             if outermost:
                 context.root = None
@@ -271,17 +269,26 @@ class Layer(Rematerialized, NodeViews, Stateless):
     def _tk_call_way(self, args: tuple) -> Any:
         return self.call(*args) if self._tk_way == 1 else self.call(*args, training=self.training)
 
-    def explain(self, error: RuntimeError, inputs: Any) -> None:
-        """Raise what torch reports of tensors on different devices as a ValueError that names the layer and the cure."""
-        given = {t.device for t in tree.flatten(inputs) if isinstance(t, torch.Tensor)}
-        own = {p.device for p in self.parameters()}
-        if "device" not in str(error) or len(given | own) < 2:
-            return
-        places = ", ".join(sorted(map(str, own))) or "none"
-        raise ValueError(
-            f"The layer {self.name!r} has weights on {places} and was called on inputs on {', '.join(sorted(map(str, given)))}. Move one "
-            "to the other: `layer.to(device)` or `inputs.to(device)`."
-        ) from error
+    def explain(self, error: Exception, inputs: Any) -> None:
+        """Let an error that leaves a call of this layer name the layer and show the caller's frames only.
+
+        What torch reports of tensors on different devices is told with the devices and the cure.
+
+        Args:
+            error: The error that is being handled; a bare `raise` sends it on.
+            inputs: What the layer was called with.
+        """
+        if isinstance(error, RuntimeError) and "device" in str(error) and not is_named(error):
+            given = {t.device for t in tree.flatten(inputs) if isinstance(t, torch.Tensor)}
+            own = {p.device for p in self.parameters()}
+            if len(given | own) > 1:
+                places, came = (", ".join(sorted(map(str, devices))) or "none" for devices in (own, given))
+                error.args = (
+                    f"The layer {self.name!r} has weights on {places} and was called on inputs on {came}. Move one to the other: "
+                    f"`layer.to(device)` or `inputs.to(device)`. ({error})",
+                )
+        name_the_layer(error, self)
+        hide_own_frames(error)
 
     def _tk_forward(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         if any(isinstance(a, Proxy) for a in tree.flatten(args)):
@@ -340,10 +347,9 @@ class Layer(Rematerialized, NodeViews, Stateless):
             explicit = arguments.get("mask")
             outputs = self._tk_attach_masks(first, outputs, explicit if explicit is not None else kwargs.get("mask", previous_mask))
         elif previous_mask is not None and not info.mask_arguments:
-            warnings.warn(
+            warn(
                 f"The layer {self.name!r} ({type(self).__name__}) does not support masking, but its input carries a mask, which is lost. "
-                "Set `self.supports_masking = True` in its constructor if the mask still applies to its output.",
-                stacklevel=4,
+                "Set `self.supports_masking = True` in its constructor if the mask still applies to its output."
             )
         return outputs
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from .. import config, initializers, recompute
 from ..distribution import rank
 from ..dtypes import TORCH_DTYPES
 from ..ops.nn.normalization import moments, normalize
+from ..reporting import warn
 from ..variable import ParameterVariable, WeightView
 from .call import flag_or
 from .held import Mirrored, led, twin
@@ -341,7 +341,7 @@ class LayerNormalization(_Affine):
         rms_scaling = kwargs.pop("rms_scaling", False)
         super().__init__(**kwargs)
         if rms_scaling:
-            warnings.warn("`rms_scaling` is deprecated: use `RMSNormalization`.", DeprecationWarning, stacklevel=2)
+            warn("`rms_scaling` is deprecated: use `RMSNormalization`.", DeprecationWarning)
         self.axis = _axes(axis)
         self.epsilon, self.rms_scaling = epsilon, rms_scaling
         self.set_weight_settings("beta", beta_initializer, beta_regularizer, beta_constraint)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, SupportsIndex
 
@@ -13,6 +12,8 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.nn.parameter import UninitializedParameter
+
+from ..reporting import warn
 
 KEY = "unbuilt"  # its name among the layer's parameters
 
@@ -119,7 +120,7 @@ class UnbuiltWeights(UninitializedParameter):
             )
             if self.strict:
                 raise RuntimeError(text)
-            warnings.warn(text, stacklevel=2)
+            warn(text)
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from .. import config, dtypes
 from ..graph import convert_to_tensor
 from ..losses.loss import align
+from ..reporting import warn
 from .metric import Metric
 
 
@@ -115,10 +115,9 @@ class _IoUBase(Metric):
     def check(self) -> None:
         low, high = int(self._lowest), int(self._highest)
         if low < 0 or high >= self.num_classes:
-            warnings.warn(
+            warn(
                 f"`y_true` and `y_pred` of the metric {self.name} must hold labels from 0 to {self.num_classes - 1}; others do not count. "
-                f"Received: label {low if low < 0 else high}. Raise `num_classes`, or pass `ignore_class`.",
-                stacklevel=3,
+                f"Received: label {low if low < 0 else high}. Raise `num_classes`, or pass `ignore_class`."
             )
             self._lowest.fill_(0)
             self._highest.fill_(self.num_classes - 1)

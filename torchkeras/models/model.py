@@ -272,9 +272,6 @@ class Model(Trainer, Layer):
         begin(self)
         try:
             return self._tk_plan.run(self._modules, args, owner=self)
-        except RuntimeError as error:
-            self.explain(error, args)
-            raise
         finally:
             context.root = None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from .. import config as settings
 from .. import dtypes
 from ..configurable import deserialize_in
 from ..registry import Family, near_matches, snake_case, unique_name
+from ..reporting import warn
 from .schedules import InverseTimeDecay
 
 
@@ -27,12 +27,10 @@ def legacy_arguments(cls: type, learning_rate: Any, kwargs: dict[str, Any]) -> A
     """Take Keras 1's `lr` and `decay` out of `kwargs`; refuse the rest."""
     if "lr" in kwargs:
         learning_rate = kwargs.pop("lr")
-        warnings.warn("`lr` is the old name of `learning_rate`.", DeprecationWarning, stacklevel=4)
+        warn("`lr` is the old name of `learning_rate`.", DeprecationWarning)
     decay = kwargs.pop("decay", None)
     if decay:
-        warnings.warn(
-            "`decay` is the old spelling of `learning_rate=schedules.InverseTimeDecay(rate, 1, decay)`.", DeprecationWarning, stacklevel=4
-        )
+        warn("`decay` is the old spelling of `learning_rate=schedules.InverseTimeDecay(rate, 1, decay)`.", DeprecationWarning)
         learning_rate = InverseTimeDecay(float(learning_rate), 1, float(decay))
     if kwargs:
         name = next(iter(kwargs))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from .. import dtypes
 from ..configurable import Configurable, deserialize_keras_object, is_builtin, serialize_keras_object
 from ..distribution import shard
+from ..reporting import warn
 from ..variable import Variable
 from .arguments import auto_name, check_arguments, check_scheduler, initial_value, legacy_arguments, wants_optimizer
 from .schedules import LearningRateSchedule
@@ -478,10 +478,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         """Read what `save_own_variables` wrote; a warning, and no change, when the counts differ."""
         variables = self.variables
         if len(store.keys()) != len(variables):
-            warnings.warn(
-                f"The optimizer '{self.name}' has {len(variables)} variables, the file {len(store.keys())}: its state is not loaded.",
-                stacklevel=2,
-            )
+            warn(f"The optimizer '{self.name}' has {len(variables)} variables, the file {len(store.keys())}: its state is not loaded.")
             return
         for i, variable in enumerate(variables):
             variable.assign(np.asarray(store[str(i)]))

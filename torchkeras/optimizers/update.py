@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import torch.optim.optimizer as _torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
+from ..reporting import warn
 from . import kernels
 from .schedules import LearningRateSchedule
 from .state import LearningRate, ScalarState, stored, to_keras, to_torch, variable_path
@@ -504,10 +504,7 @@ class Updater:
 
 def warn_missing(names: list[str]) -> None:
     """Warn of the variables that got no gradient."""
-    warnings.warn(
-        f"Gradients do not exist for variables {names}: they stay as they are. If you compiled the model, does the loss reach them?",
-        stacklevel=4,
-    )
+    warn(f"Gradients do not exist for variables {names}: they stay as they are. If you compiled the model, does the loss reach them?")
 
 
 def _dense(grad: Tensor | None) -> Tensor:

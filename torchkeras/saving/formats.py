@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..reporting import warn
 from . import folder, keras_file, safetensors_file, shards, weights
 from .gathering import gathered
 from .target import by_one
@@ -98,10 +98,9 @@ def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool = T
 
 def _take_old_arguments(kwargs: dict[str, Any]) -> None:
     if not kwargs.pop("include_optimizer", True):
-        warnings.warn(
+        warn(
             "`include_optimizer=False` has no effect, as in Keras 3: a compiled model is saved with its optimizer. Save the weights "
-            "alone with `save_weights`, or load with `compile=False`.",
-            stacklevel=4,
+            "alone with `save_weights`, or load with `compile=False`."
         )
     save_format = kwargs.pop("save_format", None)
     if save_format not in (None, "keras"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +13,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from ..layers.saved import ModuleState, Saved
+from ..reporting import warn
 from .h5 import H5Reader, ReadStore, UnsafeFileError, WriteStore
 from .target import replacing
 
@@ -119,7 +119,7 @@ def _read_all(model: Any, reader: Any, label: str, skip_mismatch: bool, skipped:
         except (ValueError, KeyError) as error:
             if not skip_mismatch:
                 raise ValueError(f"Cannot load weights from {label}: {error}") from error
-            warnings.warn(f"Skipped the weights of {_name(owner)!r}, which do not fit: {error}", stacklevel=5)
+            warn(f"Skipped the weights of {_name(owner)!r}, which do not fit: {error}")
     if not skip_mismatch and not skipped:
         for path in reader.groups_with_arrays():
             if path not in met and path.partition("/")[0] != "optimizer" and path.rpartition("/")[2] not in _STATE_OF_OTHERS:
@@ -151,10 +151,9 @@ def _read_optimizer(model: Any, optimizer: Any, store: ReadStore, label: str) ->
     what = f"{len(variables)} variables, the file {len(stored)}"
     if len(mine) == len(stored) and wrong in mine:
         what = f"{variables[int(wrong)].path!r} of shape {mine[wrong]}, the file {stored.get(wrong)}"
-    warnings.warn(
+    warn(
         f"The optimizer's state in {label} does not fit and is left out; training starts with a fresh one: the optimizer "
-        f"{optimizer.name!r} has {what}.",
-        stacklevel=7,
+        f"{optimizer.name!r} has {what}."
     )
 
 

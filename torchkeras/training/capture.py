@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 from .. import optimizers, tree
 from ..data import unpack_x_y_sample_weight
 from ..distribution import rank
+from ..reporting import warn
 from ..variable import Variable
 from .run import Run, Runnable, logs_of
 from .step import backward, forward_loss, record, rows_of, train, update
@@ -97,10 +98,9 @@ class CapturedStep:
         try:
             self.graphs[key] = self._compile(model, batch, leaves)
         except Exception as error:  # noqa: BLE001  # torch raises whatever its compilers raise
-            warnings.warn(
+            warn(
                 f"The step of the model {model.name!r} could not be captured and runs eagerly ({type(error).__name__}: {error}). "
-                "Recurrent layers cannot be compiled; pass `jit_compile=False` to `compile` to do without this attempt.",
-                stacklevel=6,
+                "Recurrent layers cannot be compiled; pass `jit_compile=False` to `compile` to do without this attempt."
             )
             self.failed = True
             model.optimizer.capturable = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 
 from .. import losses, metrics, registry, tree
 from ..distribution import reduce, shard
+from ..reporting import warn
 
 
 def match_outputs(nest: Any, y_pred: Any, names: Sequence[str], what: str) -> list[Any]:
@@ -77,7 +77,7 @@ class CompiledLoss:
         given = self.loss
         if isinstance(given, (list, tuple)) and len(given) < len(flat) and len(flat) > 1 and len(y_pred) == len(flat):
             without = ", ".join(repr(name) for name in names[len(given) :])
-            warnings.warn(f"`loss` has {len(given)} entries for {len(flat)} outputs: nothing is trained for {without}.", stacklevel=2)
+            warn(f"`loss` has {len(given)} entries for {len(flat)} outputs: nothing is trained for {without}.")
             given = [*given, *[None] * (len(flat) - len(given))]
         found = [losses.get(_loss_name(entry)) for entry in match_outputs(given, y_pred, names, "loss")]
         weights = match_outputs(self.loss_weights, y_pred, names, "loss_weights")

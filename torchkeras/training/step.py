@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ from .. import metrics, optimizers, tree
 from ..data import unpack_x_y_sample_weight
 from ..distribution import shard
 from ..layers.call import context
+from ..reporting import warn
 
 
 class Trainable(Protocol):
@@ -96,7 +96,7 @@ def backward(model: Trainable, loss: torch.Tensor, into: Sequence[torch.Tensor] 
     if scaled.requires_grad or model.trainable_variables:
         scaled.backward()
     else:
-        warnings.warn(f"The model {model.name!r} has no trainable weights: nothing is trained.", stacklevel=2)
+        warn(f"The model {model.name!r} has no trainable weights: nothing is trained.")
     return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..configurable import deserialize_keras_object, serialize_keras_object
 from ..data import Strings, make_batches, unpack_x_y_sample_weight
 from ..distribution import rank
 from ..layers.call import context, losses_pending
+from ..reporting import hides_own_frames, warn
 from . import ddp, step
 from .capture import CapturedStep
 from .compiled import CompiledLoss, CompiledMetrics
@@ -71,6 +71,7 @@ class Trainer:
 
     # -- compile ---------------------------------------------------------------------------------------------------------------------
 
+    @hides_own_frames
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -101,7 +102,7 @@ class Trainer:
         if jit_compile not in (True, False, "auto", None):
             raise ValueError(f"`jit_compile` must be True, False or 'auto'. Received: jit_compile={jit_compile!r}")
         if run_eagerly and jit_compile is True:
-            warnings.warn("`jit_compile=True` has no effect beside `run_eagerly=True`: steps run eagerly.", stacklevel=2)
+            warn("`jit_compile=True` has no effect beside `run_eagerly=True`: steps run eagerly.")
             jit_compile = False
         arguments = dict(
             optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics, weighted_metrics=weighted_metrics,
@@ -127,9 +128,7 @@ class Trainer:
             return None
         kept = {k: v for k, v in self._tk_compile_arguments.items() if k != "auto_scale_loss"}
         if not isinstance(kept["optimizer"], (str, dict, optimizers.Optimizer)):
-            warnings.warn(
-                "The optimizer of the model is torch's own and is not saved with it. Compile the loaded model again.", stacklevel=2
-            )
+            warn("The optimizer of the model is torch's own and is not saved with it. Compile the loaded model again.")
             return None
         if isinstance(kept["optimizer"], str):
             kept["optimizer"] = self.optimizer
@@ -281,10 +280,9 @@ class Trainer:
         if self.train_function is None or force:
             once: Callable = train_once
             if self.jit_compile and (self._tk_overrides("train_step") or self._tk_overrides("compute_metrics")):
-                warnings.warn(
+                warn(
                     f"The model {self.name!r} overrides `train_step` or `compute_metrics`, whose step runs eagerly: `jit_compile=True` "
-                    "captures the step that `fit` itself makes. Pass `jit_compile=False` to `compile`.",
-                    stacklevel=3,
+                    "captures the step that `fit` itself makes. Pass `jit_compile=False` to `compile`."
                 )
             elif self.jit_compile:
                 once = CapturedStep(self)
@@ -325,6 +323,7 @@ class Trainer:
 
     # -- loops -----------------------------------------------------------------------------------------------------------------------
 
+    @hides_own_frames
     def fit(
         self,
         x: Any = None,
@@ -413,6 +412,7 @@ class Trainer:
         callbacks.on_train_end(logs)
         return self.history
 
+    @hides_own_frames
     def evaluate(
         self,
         x: Any = None,
@@ -462,6 +462,7 @@ class Trainer:
         values = [logs[n] for n in (*own, *sorted(set(logs) - set(own)))]
         return values[0] if len(values) == 1 else values
 
+    @hides_own_frames
     def predict(
         self, x: Any, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None, callbacks: Any = None
     ) -> Any:
@@ -482,6 +483,7 @@ class Trainer:
         callbacks.on_predict_end({})
         return result
 
+    @hides_own_frames
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: dict[int, float] | None = None, return_dict: bool = False
     ) -> Any:
@@ -495,6 +497,7 @@ class Trainer:
             logs = {k: to_number(v) for k, v in sorted(self.train_function([batch]).items())}
         return logs if return_dict else self._tk_flat_values(logs)
 
+    @hides_own_frames
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and metrics of one batch."""
         self._tk_check_compiled("test_on_batch")
@@ -506,6 +509,7 @@ class Trainer:
             logs = {k: to_number(v) for k, v in sorted(self.test_function([batch]).items())}
         return logs if return_dict else self._tk_flat_values(logs)
 
+    @hides_own_frames
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
         batch, _ = data.single_batch(x, None, None, device=self._tk_device())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch.nn.functional as F
 from ... import config
 from ...distribution import rank
 from ...graph import Filed, TensorLike, op
+from ...reporting import warn
 
 
 @op(promote="float", filed=Filed("BatchNorm"))
@@ -106,7 +106,7 @@ def layer_normalization(
     if kwargs:
         raise TypeError(f"layer_normalization() got unexpected arguments: {', '.join(kwargs)}")
     if rms_scaling:
-        warnings.warn("`rms_scaling` is deprecated: call `ops.rms_normalization`.", DeprecationWarning, stacklevel=2)
+        warn("`rms_scaling` is deprecated: call `ops.rms_normalization`.", DeprecationWarning)
         weights = {"gamma": gamma}
         return _over_last_axes(x, axis, weights, lambda v, shape, g: _divide_by_deviation(v, len(shape), g, eps))
     return _over_last_axes(x, axis, {"gamma": gamma, "beta": beta}, lambda v, shape, g, b: F.layer_norm(v, shape, g, b, eps))
