@@ -36,6 +36,7 @@ from .layers.scopes import device as device
 from .layers.scopes import name_scope as name_scope
 from .losses import Loss as Loss
 from .metrics import Metric as Metric
+from .missing import answer_for as _answer_for
 from .models import Model as Model
 from .models import Sequential as Sequential
 from .optimizers import Optimizer as Optimizer
@@ -49,3 +50,6 @@ __version__ = "0.1.0"
 def version() -> str:
     """The version of torchkeras."""
     return __version__
+
+
+_answer_for(__name__)

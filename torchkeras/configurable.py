@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from . import config, dtypes, registry
+from .missing import missing_member
 from .registry import Family
 
 MAX_CONFIG_DEPTH = 200
@@ -416,7 +417,11 @@ def find_class(data: dict[str, Any]) -> Any:
         matches = [c for c in registry.known_classes("keras") if c.__name__ == class_name]
         if matches:
             return matches[0]
-    known = [c.__name__ for c in registry.known_classes()]
+    lacking = missing_member(module, class_name) if module is None or module.partition(".")[0] == "keras" else None
+    if lacking is not None:
+        raise ValueError(f"The config names a class that Keras has: {lacking} Pass one of your own by `custom_objects=` to load it.")
+    siblings = module is not None and registry.known_classes(module)  # of the same kind
+    known = [c.__name__ for c in siblings or registry.known_classes()]
     raise ValueError(
         f"Unknown class {class_name!r} (module {module!r}) in the config.{registry.near_matches(class_name, known)} "
         f"If it is yours, define or import it before loading, or pass it: `custom_objects={{{class_name!r}: {class_name}}}`."

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from .missing import missing_member
+
 _CLASSES: dict[tuple[str, str], type] = {}
 _FUNCTIONS: dict[tuple[str, str], Callable] = {}
 _CUSTOM: dict[str, Any] = {}
@@ -164,6 +166,9 @@ class Family:
         if member is None:
             member = self.table.get(name) or self.table.get(name.lower()) or self.table.get(snake_case(name))
         if member is None:
+            lacking = missing_member(self.module, name)
+            if lacking is not None:
+                raise ValueError(f"Unknown {self.kind}: {lacking} Received: {name!r}")
             raise ValueError(
                 f"Unknown {self.kind}: {name!r}.{near_matches(name, self.names)} "
                 f"Pass one of {', '.join(self.names)}, an object, or register your own with `custom_objects`."

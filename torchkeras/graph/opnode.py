@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from .. import registry, tree
+from ..missing import missing_member
 from .operation import Operation
 from .symbolic import KerasTensor, use_ops_for_operators, use_recorder
 from .torch_functions import torch_functions
@@ -85,7 +86,8 @@ def find_op(name: str) -> Callable:
     else:
         fn = torch_functions().get(name)
     if fn is None or not in_files(name):
-        near = registry.near_matches(name, [f"ops.{n}" for n in OPS])
+        lacking = missing_member("keras.ops", name[4:]) if name.startswith("ops.") else None
+        near = f" {lacking}" if lacking else registry.near_matches(name, [f"ops.{n}" for n in OPS])
         raise ValueError(f"The function {name!r} in the config is none that a graph may hold.{near}")
     return fn
 

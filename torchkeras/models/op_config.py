@@ -14,6 +14,7 @@ from ..configurable import deserialize_value, serialize_value
 from ..distribution import rank
 from ..graph import Filed, Node
 from ..graph.opnode import OPS, OpNode, find_op, in_files
+from ..missing import missing_member
 
 
 class _Spec:
@@ -162,7 +163,9 @@ def check_in_files(operation: OpNode) -> None:
 def _op_of_class(class_name: str) -> Callable:
     fn = _ops_by_class().get(class_name) or _ops_by_class().get(class_name.lower())
     if fn is None:
-        raise ValueError(f"Unknown op {class_name!r} in the config.{registry.near_matches(class_name, OPS)}")
+        lacking = missing_member("keras.ops", class_name)
+        near = f" {lacking}" if lacking else registry.near_matches(class_name, OPS)
+        raise ValueError(f"Unknown op {class_name!r} in the config.{near}")
     return fn
 
 
