@@ -21,6 +21,7 @@ from ..registry import get_custom_objects as get_custom_objects
 from ..registry import get_registered_name as get_registered_name
 from ..registry import get_registered_object as get_registered_object
 from ..registry import register_keras_serializable as register_keras_serializable
+from . import bounding_boxes as bounding_boxes
 from .arrays import normalize as normalize
 from .arrays import pad_sequences as pad_sequences
 from .arrays import to_categorical as to_categorical

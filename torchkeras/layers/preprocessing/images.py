@@ -1,4 +1,4 @@
-"""What layers on images share, and images of one size: Resizing and CenterCrop."""
+"""Images of one size: Resizing and CenterCrop."""
 
 from __future__ import annotations
 
@@ -6,115 +6,15 @@ from typing import Any
 
 import torch
 
-from ... import config, tree
 from ...ops.image import resize
-from ..layer import Layer
-
-Sizes = tuple[int, int]
-
-
-class ImageLayer(Layer):
-    """A layer on one image or a batch of them, alone or in a dict with labels and segmentation masks beside them.
-
-    A class is two methods. `sample(count, size, device)` draws the transformation of `count` images of this size: tensors whose first axis
-    is that of the batch, or `None` for no transformation. `transform(images, transformation)` makes it, on a floating batch
-    `(count, height, width, channels)`. `transform_masks` does the same to segmentation masks, whose numbers are names of classes.
-
-    Args:
-        data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
-        **kwargs: `name`, `dtype` and `trainable`.
-    """
-
-    _tk_config_base = (*Layer._tk_config_base, "data_format")
-    _trains_only = False  # whether it leaves images alone outside training
-
-    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = config.standardize_data_format(data_format)
-
-    def sample(self, count: int, size: Sizes, device: torch.device) -> Any:
-        """Draw what is done to a batch.
-
-        Args:
-            count: The number of images.
-            size: Their height and width.
-            device: Where they are.
-        """
-        return ()
-
-    def transform(self, images: torch.Tensor, transformation: Any) -> torch.Tensor:
-        """Transform a batch of images.
-
-        Args:
-            images: Floats `(count, height, width, channels)`.
-            transformation: What `sample` drew.
-        """
-        raise NotImplementedError
-
-    def transform_masks(self, masks: torch.Tensor, transformation: Any) -> torch.Tensor:
-        """Transform segmentation masks as the images; they stay as they are where only colours change.
-
-        Args:
-            masks: Floats `(count, height, width, channels)`.
-            transformation: What `sample` drew.
-        """
-        return masks
-
-    def call(self, inputs: Any, training: bool = True) -> Any:
-        if self._trains_only and not training:
-            return tree.map_structure(self._in_type, inputs) if not isinstance(inputs, dict) else inputs
-        if not isinstance(inputs, dict):
-            return self._transform(inputs, None, self.transform)[0]
-        unknown = [k for k in inputs if k not in _PARTS]
-        if "images" not in inputs or unknown:
-            raise ValueError(
-                f"A dict for the layer {self.name!r} must hold 'images', and may hold 'labels' and 'segmentation_masks'. "
-                f"Received: {', '.join(map(repr, inputs))}"
-            )
-        images, drawn = self._transform(inputs["images"], None, self.transform)
-        outputs = {**inputs, "images": images}
-        if "segmentation_masks" in inputs:
-            outputs["segmentation_masks"] = self._mask(inputs["segmentation_masks"], inputs["images"].dim(), drawn)
-        return outputs
-
-    def _mask(self, masks: torch.Tensor, dims: int, drawn: Any) -> torch.Tensor:
-        bare = masks.dim() == dims - 1  # without an axis of channels
-        axis = -1 if self.data_format == "channels_last" else -3
-        x = masks.unsqueeze(axis) if bare else masks
-        moved = self._transform(x, drawn, self.transform_masks)[0].to(masks.dtype)
-        return moved.squeeze(axis) if bare else moved
-
-    def _in_type(self, images: torch.Tensor) -> torch.Tensor:
-        return images if self._tk_keeps_type or images.dtype is self._tk_compute else images.to(self._tk_compute)
-
-    def _transform(self, images: torch.Tensor, drawn: Any, transform: Any) -> tuple[torch.Tensor, Any]:
-        """`transform` on a floating batch `(count, height, width, channels)` that views `images`; back in their layout and type."""
-        if images.dim() not in (3, 4):
-            raise ValueError(
-                f"Images of the layer {self.name!r} must be one image (three axes) or a batch (four axes). Received: {tuple(images.shape)}"
-            )
-        first, single = self.data_format == "channels_first", images.dim() == 3
-        x = images.unsqueeze(0) if single else images
-        x = x.permute(0, 2, 3, 1) if first else x
-        given = x.dtype
-        if not self._tk_keeps_type:
-            x = x.to(self._tk_compute)
-        if drawn is None:
-            drawn = self.sample(x.shape[0], (x.shape[1], x.shape[2]), x.device)
-        if drawn is not None:
-            x = transform(x, drawn)
-        if self._tk_keeps_type and x.dtype is not given:
-            x = x.to(given)
-        x = x.permute(0, 3, 1, 2) if first else x
-        return (x.squeeze(0) if single else x), drawn
-
-
-_PARTS = ("images", "labels", "segmentation_masks")
+from ..augmentation import boxes as _boxes
+from ..augmentation.base import ImageLayer, Sizes, Transformation
 
 
 class _Sized(ImageLayer):
     """A layer that gives images of one height and width."""
 
+    trains_only = False
     height: int
     width: int
 
@@ -145,7 +45,7 @@ class Resizing(_Sized):
         fill_value: What to pad with.
         antialias: Smooth while making images smaller.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
-        **kwargs: `name`, `dtype` and `trainable`.
+        **kwargs: `bounding_box_format`, `name`, `dtype` and `trainable`.
 
     Raises:
         ValueError: If a size is no positive number, the interpolation is unknown, or images are to be cropped and padded.
@@ -181,10 +81,10 @@ class Resizing(_Sized):
         self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
         self.fill_mode, self.fill_value = fill_mode, fill_value
 
-    def transform(self, images: torch.Tensor, transformation: Any) -> torch.Tensor:
+    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return self._resized(images, self.interpolation)
 
-    def transform_masks(self, masks: torch.Tensor, transformation: Any) -> torch.Tensor:
+    def apply_to_masks(self, masks: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return self._resized(masks, "nearest")
 
     def _resized(self, images: torch.Tensor, interpolation: str) -> torch.Tensor:
@@ -192,6 +92,20 @@ class Resizing(_Sized):
             images, (self.height, self.width), interpolation, self.antialias, self.crop_to_aspect_ratio, self.pad_to_aspect_ratio,
             self.fill_mode, self.fill_value, "channels_last",
         )  # fmt: skip
+
+    def apply_to_boxes(self, boxes: dict[str, torch.Tensor], size: Sizes, transformation: Transformation) -> tuple[dict[str, Any], Sizes]:
+        given, (tall, wide) = boxes["boxes"], (self.height / size[0], self.width / size[1])
+        down = across = 0.0
+        if self.pad_to_aspect_ratio:
+            tall = wide = min(tall, wide)
+            down, across = (self.height - size[0] * tall) // 2, (self.width - size[1] * wide) // 2
+        elif self.crop_to_aspect_ratio:
+            tall = wide = max(tall, wide)
+            down, across = -((size[0] * tall - self.height) // 2), -((size[1] * wide - self.width) // 2)
+        moved = given * given.new_tensor([wide, tall] * 2) + given.new_tensor([across, down] * 2)
+        padding = (given == 0).all(-1) | (given == -1).all(-1)  # no box at all
+        cut = _boxes.clip_to_image_size({**boxes, "boxes": moved}, self.height, self.width)
+        return {**cut, "boxes": torch.where(padding.unsqueeze(-1), torch.zeros_like(moved), cut["boxes"])}, (self.height, self.width)
 
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
@@ -204,7 +118,7 @@ class CenterCrop(_Sized):
         height: The new height.
         width: The new width.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
-        **kwargs: `name`, `dtype` and `trainable`.
+        **kwargs: `bounding_box_format`, `name`, `dtype` and `trainable`.
 
     Raises:
         ValueError: If a size is no positive number.
@@ -214,10 +128,10 @@ class CenterCrop(_Sized):
         super().__init__(data_format=data_format, **kwargs)
         self._check_size(height, width)
 
-    def transform(self, images: torch.Tensor, transformation: Any) -> torch.Tensor:
+    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return self._cut(images, "bilinear")
 
-    def transform_masks(self, masks: torch.Tensor, transformation: Any) -> torch.Tensor:
+    def apply_to_masks(self, masks: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return self._cut(masks, "nearest")
 
     def _cut(self, images: torch.Tensor, interpolation: str) -> torch.Tensor:
@@ -225,3 +139,13 @@ class CenterCrop(_Sized):
         if top < 0 or left < 0:
             return resize(images, (self.height, self.width), interpolation, crop_to_aspect_ratio=True, data_format="channels_last")
         return images[:, top // 2 : top // 2 + self.height, left // 2 : left // 2 + self.width]
+
+    def apply_to_boxes(self, boxes: dict[str, torch.Tensor], size: Sizes, transformation: Transformation) -> tuple[dict[str, Any], Sizes]:
+        height, width = self.height, self.width
+        if size[0] < height or size[1] < width:  # the largest part of the same aspect ratio
+            height = max(min(size[0], size[1] * self.height // self.width), 1)
+            width = max(min(size[1], size[0] * self.width // self.height), 1)
+        top, left = (size[0] - height) // 2, (size[1] - width) // 2
+        part = _boxes.crop(boxes["boxes"], top, left, height, width)
+        scaled = part * part.new_tensor([self.width / width, self.height / height] * 2)
+        return _boxes.clip_to_image_size({**boxes, "boxes": scaled}, self.height, self.width), (self.height, self.width)

@@ -50,13 +50,13 @@ def gaussian_blur(
     Args:
         images: One image `(height, width, channels)` or a batch; channels first for `"channels_first"`.
         kernel_size: The height and width of the kernel.
-        sigma: Its deviations, in pixels.
+        sigma: Its deviations across and down, in pixels.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
     """
     x, back = channels_first(images, data_format)
     height, width = spatial_tuple(kernel_size, 2, "kernel_size")
-    deviations = (sigma, sigma) if isinstance(sigma, (int, float)) else sigma
-    return back(restore(blurred(working(x), (height, width), deviations), images.dtype))
+    across, down = (sigma, sigma) if isinstance(sigma, (int, float)) else sigma
+    return back(restore(blurred(working(x), (height, width), (down, across)), images.dtype))
 
 
 @op(promote="float")
