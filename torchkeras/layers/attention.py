@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 from torch.nn.modules.module import _has_any_global_hook
 
-from .. import config, constraints, initializers, random, regularizers
+from .. import config, random, regularizers
 from ..graph import KerasTensor
 from ..ops.nn import dot_product_attention
 from .activation import Softmax
@@ -31,8 +31,7 @@ class _MultiHead(Layer):
 
     def _set_options(
         self, dropout: float, use_bias: bool, sliding_window: int | None, flash_attention: bool | None, use_gate: bool, seed: int | None,
-        kernel_initializer: Any, bias_initializer: Any, kernel_regularizer: Any, bias_regularizer: Any, activity_regularizer: Any,
-        kernel_constraint: Any, bias_constraint: Any,
+        activity_regularizer: Any,
     ) -> None:  # fmt: skip
         if not 0 <= dropout <= 1:
             raise ValueError(f"`dropout` must be from 0 to 1. Received: dropout={dropout!r}")
@@ -43,13 +42,7 @@ class _MultiHead(Layer):
         self.supports_masking = True
         self.dropout, self.use_bias, self.sliding_window = dropout, use_bias, sliding_window
         self.flash_attention, self.use_gate, self.seed = flash_attention, use_gate, seed
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
         self._activity_regularizer = regularizers.get(activity_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
 
     def _tk_dense(self, name: str, input_shape: Shape, outputs: Sequence[int], consumed: int = 1, activation: Any = None) -> EinsumDense:
         """A built EinsumDense from the last axes of its input, as many as `consumed`, to the axes `outputs`."""
@@ -333,10 +326,9 @@ class MultiHeadAttention(_MultiHead):
         for what, size in (("num_heads", num_heads), ("key_dim", key_dim), ("value_dim", value_dim or 1)):
             if not isinstance(size, int) or size <= 0:
                 raise ValueError(f"`{what}` must be a positive integer. Received: {what}={size!r}")
-        self._set_options(
-            dropout, use_bias, sliding_window, flash_attention, use_gate, seed, kernel_initializer, bias_initializer, kernel_regularizer,
-            bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint,
-        )  # fmt: skip
+        self._set_options(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, activity_regularizer)
+        self.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_weight_settings("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.num_heads, self.key_dim, self.value_dim = num_heads, key_dim, value_dim or key_dim
         if output_shape is not None and not isinstance(output_shape, int):
             if not isinstance(output_shape, (list, tuple)) or not all(isinstance(n, int) for n in output_shape):
@@ -460,10 +452,9 @@ class GroupedQueryAttention(_MultiHead):
                 "`num_key_value_heads` must divide `num_query_heads`. Received: "
                 f"num_query_heads={num_query_heads}, num_key_value_heads={num_key_value_heads}"
             )
-        self._set_options(
-            dropout, use_bias, sliding_window, flash_attention, use_gate, seed, kernel_initializer, bias_initializer, kernel_regularizer,
-            bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint,
-        )  # fmt: skip
+        self._set_options(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, activity_regularizer)
+        self.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_weight_settings("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.head_dim, self.num_query_heads, self.num_key_value_heads = head_dim, num_query_heads, num_key_value_heads
 
     def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:  # type: ignore[override]

@@ -413,9 +413,11 @@ class Conv3DTranspose(_TransposedConvolution):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation, use_bias, kernel_initializer,
-            bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, **kwargs,
+            filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
+            activity_regularizer=activity_regularizer, **kwargs,
         )  # fmt: skip
+        self.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self._set_bias(use_bias, bias_initializer, bias_regularizer, bias_constraint)
 
 
 class _DepthwiseConvolution(Windowed):

@@ -11,6 +11,7 @@ from ... import dtypes, recompute, tree
 from ...variable import Variable
 from ..layer import Layer
 from .cells import LSTMCell, RecurrentCell, States, StepCell
+from .hosting import hooked
 
 Shape = tuple[int | None, ...]
 
@@ -239,7 +240,7 @@ class RNN(Layer):
         # Traced for a gradient, a kernel is taken to pieces anyway, and mkldnn's LSTM fails there when its input needs no gradient. Under
         # torch's function transforms it has no rule for batches.
         apart = torch.compiler.is_compiling() and torch.is_grad_enabled()
-        if self._runs_fused() and not (apart or torch._C._are_functorch_transforms_active()):
+        if self._runs_fused() and not (apart or hooked(self.cell) or torch._C._are_functorch_transforms_active()):
             return self._run_fused(sequences, initial_state, mask, training)
         return self._run_steps(sequences, initial_state, mask, training)
 
@@ -256,7 +257,7 @@ class RNN(Layer):
             sequences = cell.drop_inputs(sequences)
         if mask is None:
             outputs, final = cell.run(sequences, states)
-            return final[0], outputs, final
+            return final[0] if cell.steps_alone else outputs[:, -1], outputs, final
 
         # Whatever the mask, each row's valid steps are moved to its front, in their order, and the kernel runs over all steps: its first
         # outputs are then those of the valid steps, wherever they were, and what it computes behind them is never read. No length comes
@@ -265,6 +266,8 @@ class RNN(Layer):
         packed = sequences.gather(1, order.unsqueeze(-1).expand(sequences.shape))
         count = mask.sum(1, keepdim=True)
         if isinstance(cell, LSTMCell) and (self.return_state or self.stateful):
+            if not cell.steps_alone:  # a module that is called takes no feature more than it was made for
+                return self._run_steps(sequences, states, mask, False)  # the inputs are dropped already
             steps = torch.arange(mask.shape[1], device=mask.device)
             outputs, final = cell.run_holding(packed, states, steps >= count)
         else:
@@ -286,11 +289,25 @@ class RNN(Layer):
     def _run_steps(
         self, sequences: torch.Tensor, states: Any, mask: torch.Tensor | None, training: bool
     ) -> tuple[torch.Tensor, torch.Tensor | None, Any]:
-        cell = self.cell
         if states is None:
             states = self.get_initial_state(sequences.shape[0])
+        cell = self.cell
+        if not _in_two(cell) or cell.steps_alone or cell.fusable:
+            return self._run_each(sequences, states, mask, training, self.return_sequences)
+
+        def compute(sequences: torch.Tensor, states: Any) -> tuple[torch.Tensor | None, tuple[torch.Tensor, ...]]:
+            _, outputs, final = self._run_each(sequences, list(states), mask, training, True)
+            return outputs, tuple(final)
+
+        outputs, final = cell.hosted(compute, sequences, tuple(states))
+        return outputs[:, -1], outputs, list(final)
+
+    def _run_each(
+        self, sequences: torch.Tensor, states: Any, mask: torch.Tensor | None, training: bool, gather: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None, Any]:
+        cell = self.cell
         forget_dropout(cell)
-        projects = isinstance(cell, StepCell) and type(cell).call is StepCell.call
+        projects = _in_two(cell) and (cell.steps_alone or not cell.fusable)
         steps = (cell.project(sequences, training) if projects else sequences).unbind(1)
         masks = [None] * len(steps) if mask is None else mask.unbind(1)
         outputs: list[torch.Tensor] = []
@@ -306,7 +323,7 @@ class RNN(Layer):
                 new = torch.where(_columns(valid, new), new, previous)
                 new_states = _held(valid, new_states, states)
             output, states = new, new_states
-            if self.return_sequences:
+            if gather:
                 outputs.append(output)
         forget_dropout(cell)
         return output, torch.stack(outputs, 1) if outputs else None, states
@@ -318,6 +335,11 @@ def split_states(args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, 
         return args, kwargs
     sequences, *states = args[0]
     return (sequences, *args[1:]), {**kwargs, "initial_state": states} if states else kwargs
+
+
+def _in_two(cell: Any) -> bool:
+    """Whether the step of a cell falls in two, the first of which is done for all steps at once; a hooked cell is called."""
+    return isinstance(cell, StepCell) and type(cell).call is StepCell.call and not hooked(cell)
 
 
 def forget_dropout(cell: Any) -> None:

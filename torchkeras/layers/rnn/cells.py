@@ -14,17 +14,22 @@ from torch.nn import functional as F
 from ... import activations, dtypes, random
 from ...distribution import rank
 from ...variable import SAME, TRANSPOSED
-from ..held import Tables
 from ..layer import Layer
 from ..weights import with_memory
+from .hosting import Hosting, Seen, make_host
 
 States = Any  # a list of tensors, or of lists of them where cells are stacked
 Step = tuple[torch.Tensor, list[torch.Tensor]]  # output and states
+_Stored = tuple[nn.Module, str | tuple[str, ...], Any]  # a torch module, its parameters, and the layout of a Keras weight in them
 
 # What a step of a loop calls in the place of an op, which would look at its arguments again at each step.
 PLAIN: dict[Callable, Callable] = {
     activations.tanh: torch.tanh, activations.sigmoid: torch.sigmoid, activations.relu: F.relu, activations.linear: lambda x: x,
 }  # fmt: skip
+
+
+# What decides whether a torch module computes what its cell does.
+_DECISIVE = frozenset(("rnn", "activation", "recurrent_activation", "dropout", "recurrent_dropout", "implementation", "reset_after"))
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,9 @@ class StepCell(Layer):
 
     _gates: ClassVar[int] = 1
     _tk_float_input = True
+    fusable: Any = False  # whether a kernel of torch's computes all steps
+    steps_alone: Any = True  # whether nothing shows how the modules inside are called
+    bias_initializer: Any
     dropout: float
     recurrent_dropout: float
     implementation: int
@@ -76,10 +84,29 @@ class StepCell(Layer):
         self.seed_generator = random.SeedGenerator(seed)
         self._masks = {}
 
+    def _wrap_weights(self, kernel: _Stored, recurrent: _Stored, bias: _Stored | None) -> None:
+        """Declare the weights of every cell, each by the torch module, the parameters and the layout in which it is stored."""
+        for name, stored, settings in (
+            ("kernel", kernel, self.weight_settings("kernel")),
+            ("recurrent_kernel", recurrent, self.weight_settings("recurrent")),
+            ("bias", bias, {**self.weight_settings("bias"), "initializer": self._initial_bias}),
+        ):
+            handle = None
+            if stored is not None:
+                module, attributes, layout = stored
+                handle = self.wrap_weight(module, attributes, name, layout=layout, **settings)
+            setattr(self, name, handle)
+
+    def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> torch.Tensor:
+        return self.bias_initializer(shape, dtype=dtype)
+
     def call(self, inputs: torch.Tensor, states: States, training: bool = False) -> tuple[torch.Tensor, States]:
         nested = isinstance(states, (list, tuple))
-        output, new = self.step(self.project(inputs, training), list(states) if nested else [states], training)
+        output, new = self._one_step(inputs, list(states) if nested else [states], training)
         return output, new if nested else new[0]
+
+    def _one_step(self, inputs: torch.Tensor, states: list[torch.Tensor], training: bool) -> Step:
+        return self.step(self.project(inputs, training), states, training)
 
     def project(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
         """The inputs' part of the gates, for the inputs of one step, `(batch, ...)`, or of all, `(batch, steps, ...)`."""
@@ -116,6 +143,37 @@ class StepCell(Layer):
         self._masks.pop("state", None)
 
 
+class LongShortCell(StepCell):
+    """What an LSTM cell is, whichever products its gates are made of: gates i, f, c, o, and a carry beside the output."""
+
+    _gates = 4
+    _gate_axis: ClassVar[int] = -1
+    unit_forget_bias: bool
+    activation: Callable
+    recurrent_activation: Callable
+
+    def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> torch.Tensor:
+        if not self.unit_forget_bias:
+            return self.bias_initializer(shape, dtype=dtype)
+        size = shape[0] // 4
+        first = self.bias_initializer((size,), dtype=dtype)
+        return torch.cat([first, torch.ones_like(first), self.bias_initializer((2 * size,), dtype=dtype)])
+
+    def _recur(self, h: torch.Tensor, training: bool) -> torch.Tensor:
+        """The state's part of the gates."""
+        raise NotImplementedError
+
+    def _as_state(self, gate: torch.Tensor) -> torch.Tensor:
+        return gate
+
+    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> Step:
+        activation, gate = _plain(self.activation), _plain(self.recurrent_activation)
+        i, f, g, o = map(self._as_state, (projected + self._recur(states[0], training)).chunk(4, self._gate_axis))
+        c = gate(f) * states[1] + gate(i) * activation(g)
+        h = gate(o) * activation(c)
+        return h, [h, c]
+
+
 class RecurrentCell(StepCell):
     """What the three cells share: arguments, weights in a torch recurrent module of one layer, and dropout masks.
 
@@ -124,8 +182,8 @@ class RecurrentCell(StepCell):
 
     _layouts: ClassVar[tuple[Any, Any]] = (TRANSPOSED, SAME)
     _two_biases: bool = False
-    _tables: Tables
-    bias_initializer: Any
+    _tables: Seen
+    units: int
 
     def _set(
         self,
@@ -154,7 +212,9 @@ class RecurrentCell(StepCell):
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name == "rnn":  # the compiler refuses to look at a recurrent module, but not at its tables of weights
-            object.__setattr__(self, "_tables", Tables(value))
+            object.__setattr__(self, "_tables", Seen(value))
+        if name in _DECISIVE and "rnn" in self._modules and not self.fusable:
+            make_host(self.rnn)
 
     def _stored(self, name: str) -> torch.Tensor:
         for table in (self._tables.parameters, self._tables.buffers):
@@ -164,7 +224,7 @@ class RecurrentCell(StepCell):
         return getattr(self.rnn, name)  # of a parametrization, or of a module around the module
 
     def _tk_device(self) -> torch.device:
-        return self._stored("weight_ih_l0").device if self.built else rank.default_device()
+        return self._stored("weight_ih_l0").device if self.built and self._tables.recurrent else super()._tk_device()
 
     def _new_module(self, inputs: int) -> nn.RNNBase:
         raise NotImplementedError
@@ -176,25 +236,16 @@ class RecurrentCell(StepCell):
         module = with_memory(functools.partial(self._new_module, inputs), rank.default_device())
         self.rnn = module
         layout, bias_layout = self._layouts
-        self.kernel = self.wrap_weight(module, "weight_ih_l0", "kernel", layout=layout, **self.weight_settings("kernel"))
-        self.recurrent_kernel = self.wrap_weight(
-            module, "weight_hh_l0", "recurrent_kernel", layout=layout, **self.weight_settings("recurrent")
-        )
-        self.bias = None
-        if self.use_bias:
-            stored = ("bias_ih_l0", "bias_hh_l0") if self._two_biases else "bias_ih_l0"
-            if not self._two_biases:  # torch has a second bias, Keras none: a constant zero that no optimizer sees
-                zeros = torch.zeros_like(self._stored("bias_hh_l0"))
-                del module.bias_hh_l0
-                module.register_buffer("bias_hh_l0", None)
-                module.bias_hh_l0 = zeros.detach()
-                self.hide_weight(module, "bias_hh_l0")
-            settings = {**self.weight_settings("bias"), "initializer": self._initial_bias}
-            self.bias = self.wrap_weight(module, stored, "bias", layout=bias_layout, **settings)
+        stored = ("bias_ih_l0", "bias_hh_l0") if self._two_biases else "bias_ih_l0"
+        bias: _Stored = (module, stored, bias_layout)
+        if self.use_bias and not self._two_biases:  # torch has a second bias, Keras none: a constant zero that no optimizer sees
+            zeros = torch.zeros_like(self._stored("bias_hh_l0"))
+            del module.bias_hh_l0
+            module.register_buffer("bias_hh_l0", None)
+            module.bias_hh_l0 = zeros.detach()
+            self.hide_weight(module, "bias_hh_l0")
+        self._wrap_weights((module, "weight_ih_l0", layout), (module, "weight_hh_l0", layout), bias if self.use_bias else None)
         module.flatten_parameters()
-
-    def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> torch.Tensor:
-        return self.bias_initializer(shape, dtype=dtype)
 
     def get_initial_state(self, batch_size: Any = None) -> list[torch.Tensor]:
         """Zeros of shape `(batch_size, units)`, one for each state, in a list."""
@@ -208,6 +259,36 @@ class RecurrentCell(StepCell):
     def fusable(self) -> bool:
         """Whether torch's fused kernel computes what this cell does."""
         return not self.recurrent_dropout and not (self.dropout and self.implementation == 1)
+
+    @property
+    def steps_alone(self) -> bool:
+        """Whether steps may be computed from the weights of the torch module, which nobody then sees called."""
+        return self._tables.as_it_is
+
+    def hosted(self, compute: Callable, *args: Any) -> Any:
+        """`compute(*args)` within a call of the torch module, so that its hooks act.
+
+        Raises:
+            ValueError: If the module was replaced by one that knows its own computation only, and that is not the cell's.
+        """
+        if not self._tables.recurrent:
+            raise ValueError(
+                f"The torch module of the cell {self.name!r} was replaced by a {type(self.rnn).__name__}, which can only stand in for a "
+                "cell with the default activations, no recurrent dropout and, in a GRU, `reset_after=True`. Replace the layer instead."
+            )
+        if not isinstance(self.rnn, Hosting):  # of a class that is not torch's own
+            return compute(*args)
+        return self.rnn(*args, compute=compute)
+
+    def _one_step(self, inputs: torch.Tensor, states: list[torch.Tensor], training: bool) -> Step:
+        if self.steps_alone:
+            return super()._one_step(inputs, states, training)
+        if not self.fusable:
+            return self.hosted(lambda x, s: self.step(self.project(x, training), s, training), inputs, tuple(states))
+        if training and self.dropout:
+            inputs = inputs * self.get_dropout_mask(inputs)
+        outputs, final = self.run(inputs.unsqueeze(1), states)
+        return outputs.squeeze(1), final
 
     def project(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
         """The inputs' part of the gates, in torch's order, for inputs `(batch, features)` or `(batch, steps, features)`."""
@@ -244,7 +325,7 @@ class RecurrentCell(StepCell):
 
     def run(self, sequences: torch.Tensor, states: Sequence[torch.Tensor] | None) -> Step:
         """The fused kernel over `(batch, steps, features)`: all outputs, and the states after the last step."""
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() and self.steps_alone:
             return self._run_kernel(sequences, states, self._flat_weights())
         outputs, final = self.rnn(sequences, None if states is None else self._pack(states))
         return outputs, self._unpack(final)
@@ -337,7 +418,7 @@ class SimpleRNNCell(RecurrentCell):
         return h, [h]
 
 
-class LSTMCell(RecurrentCell):
+class LSTMCell(RecurrentCell, LongShortCell):
     """Long short-term memory (Hochreiter & Schmidhuber, 1997): gates i, f, c, o; the states are the output and the carry.
 
     Args:
@@ -360,8 +441,6 @@ class LSTMCell(RecurrentCell):
         seed: Likewise.
         **kwargs: Likewise.
     """
-
-    _gates = 4
 
     def __init__(
         self,
@@ -398,12 +477,6 @@ class LSTMCell(RecurrentCell):
         dtype = dtypes.to_torch_dtype(self.variable_dtype)
         return nn.LSTM(inputs, self.units, bias=self.use_bias, batch_first=True, device="meta", dtype=dtype)
 
-    def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> torch.Tensor:
-        if not self.unit_forget_bias:
-            return self.bias_initializer(shape, dtype=dtype)
-        first = self.bias_initializer((self.units,), dtype=dtype)
-        return torch.cat([first, torch.ones_like(first), self.bias_initializer((2 * self.units,), dtype=dtype)])
-
     @property
     def fusable(self) -> bool:
         return super().fusable and self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
@@ -434,13 +507,6 @@ class LSTMCell(RecurrentCell):
         weights = [part.view(w.shape) for part, w in zip(chunk, weights)]
         sequences = torch.cat([sequences, hold.unsqueeze(-1).to(sequences.dtype)], -1)
         return self._run_kernel(sequences, states, weights)
-
-    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> Step:
-        activation, gate = _plain(self.activation), _plain(self.recurrent_activation)
-        i, f, g, o = (projected + self._recur(states[0], training)).chunk(4, -1)
-        c = gate(f) * states[1] + gate(i) * activation(g)
-        h = gate(o) * activation(c)
-        return h, [h, c]
 
 
 class GRUCell(RecurrentCell):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -11,92 +11,60 @@ import torch.nn.functional as F
 from ... import activations, dtypes
 from ...distribution import rank as place
 from ...ops.nn.spatial import same_padding
+from ...variable import SAME
 from ..conv import CONV, KERNEL, Windowed
 from ..input_spec import InputSpec
 from .base import Shape
-from .cells import PLAIN, Step, StepCell
-from .recurrent import Recurrent
+from .cells import LongShortCell
+from .hosting import make_host
+from .recurrent import Recurrent, cell_arguments
 
 
-class ConvLSTMCell(StepCell, Windowed):
+class ConvLSTMCell(LongShortCell, Windowed):
     """One step of a convolutional LSTM, over two torch convolutions: gates i, f, c, o; the states are the output and the carry.
 
     Input `(batch, *spatial, channels)` for `channels_last`; output and states `(batch, *smaller, filters)`. `kernel` is
     `(*kernel_size, channels, 4 * filters)`, `recurrent_kernel` `(*kernel_size, filters, 4 * filters)`, `bias` `(4 * filters,)`.
+    The layer that makes it sets what its weights are made with by `set_weight_settings`, for `kernel`, `recurrent` and `bias`.
 
     Args:
         rank: The number of spatial axes: 1, 2 or 3.
         filters: The number of channels of output and states.
-        kernel_size: The window, one int or one for each spatial axis.
-        strides: The step between windows of the inputs, one int or one for each spatial axis.
-        padding: `"valid"` (none) or `"same"` (zeros around) for the inputs; the state is always padded to keep its size.
-        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
-        dilation_rate: The step within a window of the inputs.
-        activation: Of the candidate and of the carry.
-        recurrent_activation: Of the gates.
+        window: `kernel_size`, `strides`, `padding`, `data_format`, `dilation_rate` and `activation` of the layer.
+        recurrent_activation: The activation of the gates.
         use_bias: Whether a bias is added.
-        kernel_initializer: Fills `kernel`.
-        recurrent_initializer: Fills `recurrent_kernel`.
-        bias_initializer: Fills `bias`.
         unit_forget_bias: Whether the bias of the forget gate starts at one.
-        kernel_regularizer: Of `kernel`; adds to the loss of the model.
-        recurrent_regularizer: Of `recurrent_kernel`; adds to the loss of the model.
-        bias_regularizer: Of `bias`; adds to the loss of the model.
-        kernel_constraint: Of `kernel`; applied after every update.
-        recurrent_constraint: Of `recurrent_kernel`; applied after every update.
-        bias_constraint: Of `bias`; applied after every update.
         dropout: The share of the inputs that is dropped, for each gate others, the same ones at every step.
         recurrent_dropout: The share of the state that is dropped, for each gate other parts, the same ones at every step.
-        seed: Of the dropout.
-        **kwargs: As for `Layer`.
+        seed: The seed of the dropout.
+        **kwargs: What `Layer` takes.
 
     Raises:
         ValueError: If arguments do not fit each other, or the sizes or channels of the input are not known.
     """
 
-    _gates = 4
-    bias_initializer: Any
+    _gate_axis = 1
 
     def __init__(
         self,
         rank: int,
         filters: int,
-        kernel_size: int | Sequence[int],
-        strides: int | Sequence[int] = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
-        dilation_rate: int | Sequence[int] = 1,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: int | None = None,
+        window: Mapping[str, Any],
+        recurrent_activation: Any,
+        use_bias: bool,
+        unit_forget_bias: bool,
+        dropout: float,
+        recurrent_dropout: float,
+        seed: int | None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if rank not in CONV:
-            raise ValueError(f"`rank` must be 1, 2 or 3. Received: rank={rank!r}")
         self.rank = rank
         self._check_counts(filters=filters)
-        self.filters = filters
-        self._set_window(kernel_size, strides, padding, data_format, dilation_rate, activation)
+        self.filters, self.use_bias, self.unit_forget_bias = filters, use_bias, unit_forget_bias
+        self._set_window(**window)
         self._check_steps()
         self.recurrent_activation = activations.get(recurrent_activation)
-        self.unit_forget_bias = unit_forget_bias
-        self.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
-        self.set_weight_settings("recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint)
-        self._set_bias(use_bias, bias_initializer, bias_regularizer, bias_constraint)
         self._set_dropout(dropout, recurrent_dropout, seed, implementation=1)
         self.state_size = [filters, filters]
         self._state_shape: tuple[int, ...] = ()
@@ -122,20 +90,11 @@ class ConvLSTMCell(StepCell, Windowed):
         edges = [edge for k in reversed(self.kernel_size) for edge in (same_padding(k, k) if k % 2 == 0 else (0, 0))]
         self._state_edges = edges if any(edges) else None
         layout = KERNEL[self.rank]
-        self.kernel = self.wrap_weight(self.conv, "weight", "kernel", layout=layout, **self.weight_settings("kernel"))
-        self.recurrent_kernel = self.wrap_weight(
-            self.recurrent_conv, "weight", "recurrent_kernel", layout=layout, **self.weight_settings("recurrent")
-        )
-        if self.use_bias:
-            settings = {**self.weight_settings("bias"), "initializer": self._initial_bias}
-            self.bias = self.wrap_weight(self.conv, "bias", "bias", **settings)
+        bias = (self.conv, "bias", SAME) if self.use_bias else None
+        self._wrap_weights((self.conv, "weight", layout), (self.recurrent_conv, "weight", layout), bias)
+        make_host(self.conv)
+        make_host(self.recurrent_conv)
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={i: n for i, n in enumerate(input_shape) if i > 0})
-
-    def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> torch.Tensor:
-        if not self.unit_forget_bias:
-            return self.bias_initializer(shape, dtype=dtype)
-        first = self.bias_initializer((self.filters,), dtype=dtype)
-        return torch.cat([first, torch.ones_like(first), self.bias_initializer((2 * self.filters,), dtype=dtype)])
 
     def _output_channels(self, channels: int | None) -> int | None:
         return self.filters
@@ -154,35 +113,40 @@ class ConvLSTMCell(StepCell, Windowed):
 
     def project(self, inputs: torch.Tensor, training: bool = False) -> torch.Tensor:
         all_steps = inputs.dim() == self.rank + 3
-        if not (training and self.dropout):
-            x = inputs.flatten(0, 1) if all_steps else inputs
-            gates = self.conv(self._pad(self._channels_first(x)))
-        else:
-            parts = []
-            biases = [None] * 4 if self.conv.bias is None else self.conv.bias.chunk(4)
-            for mask, weight, bias in zip(self.get_dropout_mask(inputs[:, 0] if all_steps else inputs), self.conv.weight.chunk(4), biases):
-                x = (inputs * mask.unsqueeze(1)).flatten(0, 1) if all_steps else inputs * mask
-                parts.append(self.conv._conv_forward(self._pad(self._channels_first(x)), weight, bias))
-            gates = torch.cat(parts, 1)
+        masks = None
+        if training and self.dropout:
+            masks = self.get_dropout_mask(inputs[:, 0] if all_steps else inputs)
+            masks = [m.unsqueeze(1) for m in masks] if all_steps else masks
+
+        def ready(x: torch.Tensor) -> torch.Tensor:
+            return self._pad(self._channels_first(x.flatten(0, 1) if all_steps else x))
+
+        gates = _convolved(self.conv, inputs, masks, ready)
         return gates.unflatten(0, inputs.shape[:2]) if all_steps else gates
 
     def _recur(self, h: torch.Tensor, training: bool) -> torch.Tensor:
-        if not (training and self.recurrent_dropout):
-            return self.recurrent_conv(self._padded_state(h))
-        masks, weights = self.get_recurrent_dropout_mask(h), self.recurrent_conv.weight.chunk(4)
-        return torch.cat([self.recurrent_conv._conv_forward(self._padded_state(h * m), w, None) for m, w in zip(masks, weights)], 1)
+        masks = self.get_recurrent_dropout_mask(h) if training and self.recurrent_dropout else None
+        return _convolved(self.recurrent_conv, h, masks, self._padded_state)
 
     def _padded_state(self, h: torch.Tensor) -> torch.Tensor:
         x = self._channels_first(h)
         return x if self._state_edges is None else F.pad(x, self._state_edges)
 
-    def step(self, projected: torch.Tensor, states: Sequence[torch.Tensor], training: bool = False) -> Step:
-        activation = PLAIN.get(self.activation, self.activation)
-        gate = PLAIN.get(self.recurrent_activation, self.recurrent_activation)
-        i, f, g, o = map(self._as_given, (projected + self._recur(states[0], training)).chunk(4, 1))
-        c = gate(f) * states[1] + gate(i) * activation(g)
-        h = gate(o) * activation(c)
-        return h, [h, c]
+    def _as_state(self, gate: torch.Tensor) -> torch.Tensor:
+        return self._as_given(gate)
+
+
+def _convolved(conv: Any, x: torch.Tensor, masks: Sequence[torch.Tensor] | None, ready: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """The gates, each from its own filters and, with `masks`, from `x` under its own mask, in one call of the module."""
+    if masks is None:
+        return conv(ready(x))
+
+    def compute(x: torch.Tensor) -> torch.Tensor:
+        biases = [None] * len(masks) if conv.bias is None else conv.bias.chunk(len(masks))
+        parts = zip(masks, conv.weight.chunk(len(masks)), biases)
+        return torch.cat([conv._conv_forward(ready(x * mask), weight, bias) for mask, weight, bias in parts], 1)
+
+    return conv(x, compute=compute)
 
 
 class _ConvLSTM(Recurrent):
@@ -261,13 +225,17 @@ class _ConvLSTM(Recurrent):
         stateful: bool = False,
         **kwargs: Any,
     ) -> None:
-        shared = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
+        window = {
+            "kernel_size": kernel_size, "strides": strides, "padding": padding, "data_format": data_format,
+            "dilation_rate": dilation_rate, "activation": activation,
+        }  # fmt: skip
         cell = ConvLSTMCell(
-            self.rank, filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation, use_bias,
-            kernel_initializer, recurrent_initializer, bias_initializer, unit_forget_bias, kernel_regularizer, recurrent_regularizer,
-            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed, **shared,
-            name="conv_lstm_cell",
+            self.rank, filters, window, recurrent_activation, use_bias, unit_forget_bias, dropout, recurrent_dropout, seed,
+            **cell_arguments(kwargs), name="conv_lstm_cell",
         )  # fmt: skip
+        cell.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        cell.set_weight_settings("recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint)
+        cell.set_weight_settings("bias", bias_initializer, bias_regularizer, bias_constraint)
         super().__init__(
             cell, False, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards, stateful=stateful,
             activity_regularizer=activity_regularizer, **kwargs,

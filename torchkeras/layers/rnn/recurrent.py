@@ -111,10 +111,12 @@ class SimpleRNN(Recurrent):
         **kwargs: Any,
     ) -> None:
         cell = SimpleRNNCell(
-            units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
-            recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout,
-            recurrent_dropout, seed, **_cell_arguments(kwargs), name="simple_rnn_cell",
+            units, activation, use_bias=use_bias, dropout=dropout, recurrent_dropout=recurrent_dropout, seed=seed,
+            **cell_arguments(kwargs), name="simple_rnn_cell",
         )  # fmt: skip
+        cell.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        cell.set_weight_settings("recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint)
+        cell.set_weight_settings("bias", bias_initializer, bias_regularizer, bias_constraint)
         super().__init__(
             cell, "auto", return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards, stateful=stateful,
             unroll=unroll, activity_regularizer=activity_regularizer, **kwargs,
@@ -186,10 +188,12 @@ class LSTM(Recurrent):
         **kwargs: Any,
     ) -> None:
         cell = LSTMCell(
-            units, activation, recurrent_activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer,
-            unit_forget_bias, kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint,
-            bias_constraint, dropout, recurrent_dropout, seed, **_cell_arguments(kwargs), name="lstm_cell",
+            units, activation, recurrent_activation, use_bias, unit_forget_bias=unit_forget_bias, dropout=dropout,
+            recurrent_dropout=recurrent_dropout, seed=seed, **cell_arguments(kwargs), name="lstm_cell",
         )  # fmt: skip
+        cell.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        cell.set_weight_settings("recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint)
+        cell.set_weight_settings("bias", bias_initializer, bias_regularizer, bias_constraint)
         super().__init__(
             cell, use_cudnn, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
             stateful=stateful, unroll=unroll, activity_regularizer=activity_regularizer, **kwargs,
@@ -259,17 +263,19 @@ class GRU(Recurrent):
         **kwargs: Any,
     ) -> None:
         cell = GRUCell(
-            units, activation, recurrent_activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer,
-            kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint,
-            dropout, recurrent_dropout, reset_after, seed, **_cell_arguments(kwargs), name="gru_cell",
+            units, activation, recurrent_activation, use_bias, dropout=dropout, recurrent_dropout=recurrent_dropout,
+            reset_after=reset_after, seed=seed, **cell_arguments(kwargs), name="gru_cell",
         )  # fmt: skip
+        cell.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        cell.set_weight_settings("recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint)
+        cell.set_weight_settings("bias", bias_initializer, bias_regularizer, bias_constraint)
         super().__init__(
             cell, use_cudnn, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
             stateful=stateful, unroll=unroll, activity_regularizer=activity_regularizer, **kwargs,
         )  # fmt: skip
 
 
-def _cell_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
+def cell_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
     """Those keyword arguments of a layer that are its cell's too."""
     shared: dict[str, Any] = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
     if "implementation" in kwargs:
