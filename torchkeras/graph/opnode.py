@@ -31,6 +31,11 @@ class OpNode(Operation):
         self.function = function or op_name(fn)
         super().__init__(name or registry.unique_name(self.function.rpartition(".")[2].strip("_")))
 
+    @property
+    def kind(self) -> str:
+        """What summaries and pictures call it: the class that Keras has for an op, torch's name of a torch function."""
+        return self.fn.filed.class_name(self.fn) if getattr(self.fn, "is_op", False) else self.function  # type: ignore[attr-defined]
+
     def call(self, *args: Any, **kwargs: Any) -> Any:
         return self.fn(*args, **kwargs)
 

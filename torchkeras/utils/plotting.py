@@ -117,7 +117,7 @@ def _is_open(model: Any) -> bool:
 
 
 def _box(operation: Any, node: Node | None, show: Show) -> Box:
-    kind = operation.function if isinstance(operation, OpNode) else type(operation).__name__
+    kind = operation.kind if isinstance(operation, OpNode) else type(operation).__name__
     outputs = None if node is None else node.outputs
     inputs = None if node is None else node.input_tensors
     if node is None and isinstance(operation, Operation) and operation._inbound_nodes:  # an Input, whose own node makes its tensor
