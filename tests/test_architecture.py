@@ -23,7 +23,8 @@ FLOORS = [
     "saving export callbacks",
     "training",
     "models",
-    "applications datasets wrappers utils preprocessing visualization compat backend mixed_precision",
+    "applications datasets wrappers utils visualization compat backend mixed_precision",
+    "preprocessing",
     "__init__ __main__",
 ]
 FLOOR = {unit: number for number, units in enumerate(FLOORS, start=1) for unit in units.split()}

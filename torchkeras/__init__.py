@@ -15,6 +15,7 @@ from . import mixed_precision as mixed_precision
 from . import models as models
 from . import ops as ops
 from . import optimizers as optimizers
+from . import preprocessing as preprocessing
 from . import quantizers as quantizers
 from . import random as random
 from . import regularizers as regularizers
