@@ -53,4 +53,57 @@ def version() -> str:
     return __version__
 
 
+__all__ = [
+    "DTypePolicy",
+    "FloatDTypePolicy",
+    "Function",
+    "Initializer",
+    "Input",
+    "InputSpec",
+    "KerasTensor",
+    "Layer",
+    "Loss",
+    "Metric",
+    "Model",
+    "Operation",
+    "Optimizer",
+    "Quantizer",
+    "Regularizer",
+    "RematScope",
+    "Sequential",
+    "Variable",
+    "activations",
+    "backend",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "device",
+    "dtype_policies",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "mixed_precision",
+    "models",
+    "name_scope",
+    "ops",
+    "optimizers",
+    "quantizers",
+    "random",
+    "regularizers",
+    "remat",
+    "saving",
+    "tree",
+    "utils",
+    "version",
+    "__version__",
+]
+
+
+def __dir__() -> list[str]:
+    """The public names, and not the packages that they come from."""
+    return sorted(__all__)
+
+
 _answer_for(__name__)

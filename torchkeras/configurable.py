@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from typing_extensions import Self
 
 from . import config, dtypes, registry
 from .missing import missing_member
@@ -19,6 +20,20 @@ from .registry import Family
 
 MAX_CONFIG_DEPTH = 200
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class _ConstructorSignature:
+    """What `inspect.signature` and `help` show of a class: its constructor, and not the `__new__` that notes the arguments."""
+
+    def __get__(self, obj: object, cls: type) -> inspect.Signature:
+        if obj is not None:
+            raise AttributeError("__signature__")  # an object that is called has the signature of its `__call__`
+        constructor: Any = cls.__init__  # type: ignore[misc]
+        if constructor is object.__init__:
+            return inspect.Signature()
+        own = inspect.signature(getattr(constructor, "shown", constructor))
+        parameters = list(own.parameters.values())[1:]
+        return own.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
 
 
 class Configurable:
@@ -33,12 +48,13 @@ class Configurable:
     _tk_init_args: tuple[tuple, dict[str, Any]]  # the arguments of the constructor
     _tk_config_base: ClassVar[tuple[str, ...]] = ()  # arguments of the base class that every config carries, first
     _tk_config_unless_none: ClassVar[tuple[str, ...]] = ()  # arguments that Keras's configs carry only when they are set
+    __signature__ = _ConstructorSignature()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         registry.register_class(cls, config_module(cls), config_name(cls))
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
         object.__setattr__(self, "_tk_init_args", (args, kwargs))
         return self
@@ -59,7 +75,7 @@ class Configurable:
         return getattr(self, name, None)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """An object made from what `get_config` returned."""
         return cls(**{name: deserialize_value(value) for name, value in config.items()})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from . import config, dtypes, registry
 from .configurable import Configurable, deserialize_in, serialize_keras_object
 from .distribution import rank
 from .registry import Family
+from .typing import DTypeLike
 
 QUANTIZATION_MODES = ("int8", "float8", "int4", "gptq", "awq")
 _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
@@ -326,7 +327,11 @@ FAMILY = Family(
 _PARAMETRIZED = {"float8": QuantizedFloat8DTypePolicy, "int4/": Int4DTypePolicy, "gptq": GPTQDTypePolicy, "awq": AWQDTypePolicy}
 
 
-def get(identifier: Any) -> DTypePolicy:
+PolicyLike: TypeAlias = "DTypeLike | DTypePolicy | Mapping[str, Any]"
+"""A dtype policy: a dtype, a name such as `"mixed_bfloat16"`, a config, an object; `None` for the global one."""
+
+
+def get(identifier: PolicyLike) -> DTypePolicy:
     """A policy from its name (`"mixed_float16"`, `"int8_from_float32"`), a type, a config or a policy; the global one for `None`.
 
     Raises:

@@ -23,11 +23,11 @@ Axis = int | Sequence[int] | None
 def abs_max_quantize(
     inputs: TensorLike,
     axis: Axis,
-    value_range: tuple[float, float] = (-127, 127),
+    value_range: Sequence[float] = (-127, 127),
     dtype: Any = "int8",
     epsilon: float = 1e-7,
     to_numpy: bool = False,
-) -> tuple[TensorLike, TensorLike]:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Whole numbers and the scale by which `inputs` were multiplied: `value_range[1]` over the largest magnitude.
 
     Args:
@@ -55,7 +55,7 @@ def abs_max_quantize_grouped_with_zero_point(
     dtype: Any = "int8",
     epsilon: float = 1e-7,
     to_numpy: bool = False,
-) -> tuple[TensorLike, TensorLike, TensorLike]:
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Whole numbers, scales and zero points of a matrix, in groups of `block_size` rows: `inputs ≈ (quantized - zero) * scale`.
 
     Args:
@@ -99,7 +99,7 @@ def fake_quant_with_min_max_vars(
     num_bits: int = 8,
     narrow_range: bool = False,
     axis: int | None = None,
-) -> TensorLike:
+) -> torch.Tensor:
     """`inputs` rounded to `2**num_bits` levels between a minimum and a maximum, as they would come out of quantized arithmetic.
 
     The range is first moved so that zero is a level. Gradients pass straight through the rounding: to the inputs within the range, to
@@ -203,7 +203,7 @@ def _move_first(x: torch.Tensor, axis: int) -> torch.Tensor:
 
 
 @op
-def compute_float8_scale(amax: TensorLike, scale: TensorLike, dtype_max: float, margin: int = 0) -> TensorLike:
+def compute_float8_scale(amax: TensorLike, scale: TensorLike, dtype_max: float, margin: int = 0) -> torch.Tensor:
     """The scale by which values are divided before they become float8, from their largest magnitude.
 
     Args:
@@ -217,7 +217,7 @@ def compute_float8_scale(amax: TensorLike, scale: TensorLike, dtype_max: float, 
 
 
 @op
-def compute_float8_amax_history(x: TensorLike, amax_history: TensorLike) -> TensorLike:
+def compute_float8_amax_history(x: TensorLike, amax_history: TensorLike) -> torch.Tensor:
     """A history of largest magnitudes with that of `x` in place of the oldest, at position 0.
 
     Args:
@@ -230,7 +230,7 @@ def compute_float8_amax_history(x: TensorLike, amax_history: TensorLike) -> Tens
 
 
 @op
-def quantize_and_dequantize(inputs: TensorLike, scale: TensorLike, quantized_dtype: Any, compute_dtype: Any) -> TensorLike:
+def quantize_and_dequantize(inputs: TensorLike, scale: TensorLike, quantized_dtype: Any, compute_dtype: Any) -> torch.Tensor:
     """`inputs` with the precision that they have left after a round trip through float8.
 
     Args:
@@ -276,7 +276,7 @@ class AbsMaxQuantizer(Quantizer):
     """
 
     def __init__(
-        self, axis: Axis = None, value_range: tuple[float, float] = (-127, 127), epsilon: float = 1e-7, output_dtype: Any = "int8"
+        self, axis: Axis = None, value_range: Sequence[float] = (-127, 127), epsilon: float = 1e-7, output_dtype: Any = "int8"
     ) -> None:
         super().__init__(output_dtype)
         self.axis = (axis,) if isinstance(axis, int) else None if axis is None else tuple(axis)

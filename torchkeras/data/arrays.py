@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -199,7 +199,7 @@ class ArraySource(Source):
         batch_size: int | None = None,
         steps: int | None = None,
         shuffle: bool | str = False,
-        class_weight: dict[int, float] | None = None,
+        class_weight: Mapping[int, float] | None = None,
         device: torch.device,
         rank: int = 0,
         world_size: int = 1,
@@ -307,7 +307,7 @@ def _free_bytes(device: torch.device) -> float:
 
 
 def single_batch(
-    x: Any, y: Any = None, sample_weight: Any = None, *, class_weight: dict[int, float] | None = None, device: torch.device
+    x: Any, y: Any = None, sample_weight: Any = None, *, class_weight: Mapping[int, float] | None = None, device: torch.device
 ) -> tuple[Any, int]:
     """All of some arrays as one batch on the device, packed as `Batches` does, and its size: what `train_on_batch` needs.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -44,7 +45,7 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
     )
 
 
-def class_weight_to_sample_weight(class_weight: dict[int, float], y: Any, sample_weight: Any = None) -> torch.Tensor:
+def class_weight_to_sample_weight(class_weight: Mapping[int, float], y: Any, sample_weight: Any = None) -> torch.Tensor:
     """The weight of each sample by its class; 1 for a class that is not named.
 
     Args:

@@ -6,7 +6,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from ..distribution import rank
 from .filed import IN_CAMEL_CASE, Filed
 from .opnode import OPS, OpNode
 from .symbolic import KerasTensor, any_symbolic
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 TensorLike: TypeAlias = Any  # a torch tensor, a KerasTensor, a NumPy array, a number or a nest of numbers
 
@@ -81,8 +84,24 @@ def _number_kinds(x: Any) -> set[type | None]:
     return {float if isinstance(x, (float, np.floating)) else None}
 
 
+@overload
+def op(fn: Callable[_P, _R], /) -> Callable[_P, _R]: ...
+
+
+@overload
 def op(
-    fn: Callable | None = None,
+    *,
+    promote: str | None = None,
+    args: Sequence[str] | None = None,
+    broadcast: bool = False,
+    numbers: bool = False,
+    spec: Callable[..., Any] | None = None,
+    filed: Filed = IN_CAMEL_CASE,
+) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
+
+
+def op(
+    fn: Callable[..., Any] | None = None,
     *,
     promote: str | None = None,
     args: Sequence[str] | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import namedtuple
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,7 +14,13 @@ from .. import dtypes, registry
 KerasHistory = namedtuple("KerasHistory", ("operation", "node_index", "tensor_index"))
 
 
-class KerasTensor:
+if TYPE_CHECKING:  # what takes a tensor takes a symbolic one: any torch function, and the methods of tensors
+    _Tensor = torch.Tensor
+else:
+    _Tensor = object
+
+
+class KerasTensor(_Tensor):
     """A tensor without values: a shape, in which `None` is any size, and a type.
 
     Layers, ops, operators, indexing and any torch function called on one record a node of the graph and return another. Within the
@@ -58,17 +64,17 @@ class KerasTensor:
         return _finder[0](self)
 
     @property
-    def shape(self) -> tuple[int | None, ...]:
+    def shape(self) -> tuple[int | None, ...]:  # type: ignore[override]
         stand_in = self._stand_in()
         return self._shape if stand_in is None else stand_in.shape
 
     @property
-    def dtype(self) -> str:
+    def dtype(self) -> str:  # type: ignore[override]
         stand_in = self._stand_in()
         return self._dtype if stand_in is None else stand_in.dtype
 
     @property
-    def ndim(self) -> int:
+    def ndim(self) -> int:  # type: ignore[override]
         return len(self._shape)
 
     is_nested = False  # torch's attention asks
@@ -93,7 +99,7 @@ class KerasTensor:
         shape = newshape[0] if len(newshape) == 1 and isinstance(newshape[0], (tuple, list)) else newshape
         return _record(torch.reshape, (self, tuple(shape)), {})
 
-    def squeeze(self, axis: int | Sequence[int] | None = None) -> KerasTensor:
+    def squeeze(self, axis: int | Sequence[int] | None = None) -> KerasTensor:  # type: ignore[override]
         """Without its axes of size 1, or without those named."""
         return _record(torch.squeeze, (self,) if axis is None else (self, axis), {})
 
@@ -137,7 +143,7 @@ class KerasTensor:
     def __torch_function__(cls, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         return _record(func, args, kwargs or {})
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # type: ignore[override]
         return f"<KerasTensor shape={self._shape}, dtype={self._dtype}, name={self.name}>"
 
 

@@ -11,10 +11,11 @@ from torch import nn
 
 from .. import activations
 from ..reporting import warn
+from ..typing import Identifier, InitializerLike
 from .call import through
 from .held import Vector
 from .input_spec import InputSpec
-from .layer import Layer
+from .layer import TensorLayer
 
 # The module of each function that torch has one for, in whose settings both give the same numbers.
 _MODULES: dict[Any, Callable[[], nn.Module]] = {
@@ -45,7 +46,7 @@ _MODULES: dict[Any, Callable[[], nn.Module]] = {
 _WITH_LOGITS = {activations.sigmoid: "sigmoid", activations.softmax: "softmax"}
 
 
-class _Elementwise(Layer):
+class _Elementwise(TensorLayer):
     """A layer whose output has the shape of its input, and its mask."""
 
     _held_for: tuple[Any, ...] | None = None  # the settings that the torch module `self.module` computes with
@@ -84,7 +85,7 @@ class Activation(_Elementwise):
         **kwargs: As for `Layer`.
     """
 
-    def __init__(self, activation: Any, **kwargs: Any) -> None:
+    def __init__(self, activation: Identifier, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.activation = function = activations.get(activation)
         make = _MODULES.get(function) if isinstance(function, Hashable) else None
@@ -205,9 +206,9 @@ class PReLU(_Elementwise):
 
     def __init__(
         self,
-        alpha_initializer: Any = "Zeros",
-        alpha_regularizer: Any = None,
-        alpha_constraint: Any = None,
+        alpha_initializer: InitializerLike = "Zeros",
+        alpha_regularizer: Identifier = None,
+        alpha_constraint: Identifier = None,
         shared_axes: int | Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:

@@ -14,6 +14,7 @@ from torch.nn.modules.module import _has_any_global_hook
 from .. import config, random, regularizers
 from ..graph import KerasTensor
 from ..ops.nn import dot_product_attention
+from ..typing import Identifier, InitializerLike
 from .activation import Softmax
 from .einsum_dense import EinsumDense
 from .layer import Layer
@@ -31,7 +32,7 @@ class _MultiHead(Layer):
 
     def _set_options(
         self, dropout: float, use_bias: bool, sliding_window: int | None, flash_attention: bool | None, use_gate: bool, seed: int | None,
-        activity_regularizer: Any,
+        activity_regularizer: Identifier,
     ) -> None:  # fmt: skip
         if not 0 <= dropout <= 1:
             raise ValueError(f"`dropout` must be from 0 to 1. Received: dropout={dropout!r}")
@@ -44,7 +45,9 @@ class _MultiHead(Layer):
         self.flash_attention, self.use_gate, self.seed = flash_attention, use_gate, seed
         self._activity_regularizer = regularizers.get(activity_regularizer)
 
-    def _tk_dense(self, name: str, input_shape: Shape, outputs: Sequence[int], consumed: int = 1, activation: Any = None) -> EinsumDense:
+    def _tk_dense(
+        self, name: str, input_shape: Shape, outputs: Sequence[int], consumed: int = 1, activation: Identifier = None
+    ) -> EinsumDense:
         """A built EinsumDense from the last axes of its input, as many as `consumed`, to the axes `outputs`."""
         free = len(input_shape) - consumed
         letters = string.ascii_lowercase
@@ -311,13 +314,13 @@ class MultiHeadAttention(_MultiHead):
         attention_axes: Any = None,
         sliding_window: int | None = None,
         flash_attention: bool | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: Identifier = None,
+        bias_regularizer: Identifier = None,
+        activity_regularizer: Identifier = None,
+        kernel_constraint: Identifier = None,
+        bias_constraint: Identifier = None,
         use_gate: bool = False,
         seed: int | None = None,
         **kwargs: Any,
@@ -435,13 +438,13 @@ class GroupedQueryAttention(_MultiHead):
         use_bias: bool = True,
         sliding_window: int | None = None,
         flash_attention: bool | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: Identifier = None,
+        bias_regularizer: Identifier = None,
+        activity_regularizer: Identifier = None,
+        kernel_constraint: Identifier = None,
+        bias_constraint: Identifier = None,
         use_gate: bool = False,
         seed: int | None = None,
         **kwargs: Any,

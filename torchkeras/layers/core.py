@@ -9,14 +9,15 @@ from torch import nn
 
 from .. import activations, dtypes
 from ..graph import KerasTensor, Node, convert_to_tensor, standardize_shape
+from ..typing import ArrayLike, DTypeLike, Identifier, InitializerLike, Shape
 from ..variable import TRANSPOSED
 from .call import through
 from .input_spec import InputSpec
-from .layer import Layer
+from .layer import Layer, TensorLayer
 from .lora import LoRA
 
 
-class Dense(LoRA, Layer):
+class Dense(LoRA, TensorLayer):
     """`activation(inputs @ kernel + bias)`, over `nn.Linear`.
 
     Input `(batch, ..., in)`, output `(batch, ..., units)`; `kernel` is `(in, units)`, `bias` `(units,)`.
@@ -43,15 +44,15 @@ class Dense(LoRA, Layer):
     def __init__(
         self,
         units: int,
-        activation: Any = None,
+        activation: Identifier = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: Identifier = None,
+        bias_regularizer: Identifier = None,
+        activity_regularizer: Identifier = None,
+        kernel_constraint: Identifier = None,
+        bias_constraint: Identifier = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
         quantization_config: Any = None,
@@ -90,7 +91,7 @@ class Dense(LoRA, Layer):
         return (*input_shape[:-1], self.units)
 
 
-class Embedding(LoRA, Layer):
+class Embedding(LoRA, TensorLayer):
     """Whole numbers to rows of a table, over `nn.Embedding`.
 
     Input `(batch, ...)` of numbers from 0 to `input_dim - 1`, output `(batch, ..., output_dim)`; `embeddings` is
@@ -117,9 +118,9 @@ class Embedding(LoRA, Layer):
         self,
         input_dim: int,
         output_dim: int,
-        embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: Any = None,
-        embeddings_constraint: Any = None,
+        embeddings_initializer: InitializerLike = "uniform",
+        embeddings_regularizer: Identifier = None,
+        embeddings_constraint: Identifier = None,
         mask_zero: bool = False,
         weights: Any = None,
         lora_rank: int | None = None,
@@ -192,7 +193,7 @@ class Identity(Layer):
         return input_shape
 
 
-class Masking(Layer):
+class Masking(TensorLayer):
     """Sets the time steps whose features all equal `mask_value` to zero and masks them.
 
     Input and output `(batch, steps, ...)`; the mask is the input's shape without its last axis, true where a step counts.
@@ -204,7 +205,7 @@ class Masking(Layer):
 
     _tk_keeps_type = True
 
-    def __init__(self, mask_value: Any = 0.0, **kwargs: Any) -> None:
+    def __init__(self, mask_value: ArrayLike = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.mask_value = mask_value
         self.supports_masking = True
@@ -246,12 +247,12 @@ class InputLayer(Layer):
 
     def __init__(
         self,
-        shape: Any = None,
+        shape: Shape | int | None = None,
         batch_size: int | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike = None,
         sparse: bool | None = None,
         ragged: bool | None = None,
-        batch_shape: Any = None,
+        batch_shape: Shape | None = None,
         input_tensor: KerasTensor | None = None,
         optional: bool = False,
         name: str | None = None,
@@ -311,12 +312,12 @@ def _checked_tensor(tensor: Any, shape: Any, batch_size: int | None, batch_shape
 
 
 def Input(
-    shape: Any = None,
+    shape: Shape | int | None = None,
     batch_size: int | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike = None,
     sparse: bool | None = None,
     ragged: bool | None = None,
-    batch_shape: Any = None,
+    batch_shape: Shape | None = None,
     name: str | None = None,
     tensor: KerasTensor | None = None,
     optional: bool = False,

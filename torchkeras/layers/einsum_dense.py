@@ -12,10 +12,11 @@ import torch
 from torch import nn
 
 from .. import activations, initializers
+from ..typing import Identifier, InitializerLike
 from .call import through
 from .held import Vector
 from .input_spec import InputSpec
-from .layer import Layer
+from .layer import TensorLayer
 from .lora import LoRA
 
 _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
@@ -67,7 +68,7 @@ class _Product:
     output_order: tuple[int, ...] | None  # from what the module gives to the axes of the output
 
 
-class EinsumDense(LoRA, Layer):
+class EinsumDense(LoRA, TensorLayer):
     """`activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
@@ -101,14 +102,14 @@ class EinsumDense(LoRA, Layer):
         self,
         equation: str,
         output_shape: int | Sequence[int | None],
-        activation: Any = None,
+        activation: Identifier = None,
         bias_axes: str | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: Identifier = None,
+        bias_regularizer: Identifier = None,
+        kernel_constraint: Identifier = None,
+        bias_constraint: Identifier = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
         gptq_unpacked_column_size: int | None = None,

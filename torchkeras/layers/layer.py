@@ -7,7 +7,8 @@ import functools
 import inspect
 import itertools
 import types
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
 import torch
@@ -19,9 +20,11 @@ from torch.fx import Proxy
 from .. import dtype_policies, dtypes, registry, regularizers, tree
 from ..configurable import is_builtin
 from ..distribution import rank
+from ..dtype_policies import PolicyLike
 from ..graph import KerasTensor, Operation, any_symbolic, convert_to_tensor, infer
 from ..graph.operation import infer_spec
 from ..reporting import hide_own_frames, warn
+from ..typing import ArrayLike, Identifier
 from ..variable import Variable
 from . import masks
 from .building import input_shape_argument, map_shapes, parameter_names, shapes_of
@@ -96,9 +99,9 @@ class Layer(Rematerialized, NodeViews, Stateless):
     def __init__(
         self,
         *,
-        activity_regularizer: Any = None,
+        activity_regularizer: Identifier = None,
         trainable: bool = True,
-        dtype: Any = None,
+        dtype: PolicyLike = None,
         autocast: bool = True,
         name: str | None = None,
         **kwargs: Any,
@@ -584,6 +587,20 @@ class Layer(Rematerialized, NodeViews, Stateless):
 
 # Dynamo leaves this frame alone and compiles the `forward` that it calls, whose code is that of one class.
 set_code_exec_strategy(Layer.__call__.__code__, _FrameExecStrategy(_FrameAction.SKIP, _FrameAction.DEFAULT))
+
+if TYPE_CHECKING:
+
+    class TensorLayer(Layer):
+        """A layer that gives one tensor: symbolic for symbolic inputs."""
+
+        @overload
+        def __call__(self, inputs: KerasTensor | Sequence[KerasTensor], *args: Any, **kwargs: Any) -> KerasTensor: ...
+        @overload
+        def __call__(self, inputs: ArrayLike, *args: Any, **kwargs: Any) -> torch.Tensor: ...
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+else:
+    TensorLayer = Layer
 
 _LOW = (torch.bfloat16, torch.float16)
 

@@ -10,10 +10,10 @@ import torch
 
 from ..graph import convert_to_tensor
 from ..ops.nn.normalization import normalize
-from .layer import Layer
+from .layer import TensorLayer
 
 
-class _Merge(Layer):
+class _Merge(TensorLayer):
     """A layer over a list of tensors: the base of those that join them element by element.
 
     Inputs of fewer axes get axes of size one after the batch; then they broadcast.

@@ -204,7 +204,7 @@ class Owner(nn.Module, Operation):
         return found
 
     @property
-    def weights(self) -> list[Any]:
+    def weights(self) -> list[Variable]:
         """Every weight of the layer and its sub-layers, in Keras's order: own trainable, own others, then each sub-layer's.
 
         A weight that several layers share is listed once.
@@ -212,7 +212,7 @@ class Owner(nn.Module, Operation):
         return list(self._tk_find().weights)
 
     @property
-    def trainable_weights(self) -> list[Any]:
+    def trainable_weights(self) -> list[Variable]:
         """The weights that an optimizer changes; none when the layer is frozen."""
         if not self._trainable:
             return []
@@ -222,7 +222,7 @@ class Owner(nn.Module, Operation):
         return list(compress(found.weights, map(_requires_grad, found.stored)))
 
     @property
-    def non_trainable_weights(self) -> list[Any]:
+    def non_trainable_weights(self) -> list[Variable]:
         """The other weights."""
         trained = {id(w) for w in self.trainable_weights}
         return [w for w in self.weights if id(w) not in trained]

@@ -14,11 +14,11 @@ from ..random import SeedGenerator
 from .call import FollowsCall, through
 from .held import Mirrored
 from .input_spec import InputSpec
-from .layer import Layer
+from .layer import Layer, TensorLayer
 from .spatial import Spatial
 
 
-class _Noise(Mirrored, Layer):
+class _Noise(Mirrored, TensorLayer):
     """A layer that changes its input at random while training, and never its shape.
 
     Without a seed the numbers come from torch's global generator; with one from a generator of the layer's own.

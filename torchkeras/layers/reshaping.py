@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from .. import config
 from ..ops.image import resize
 from .input_spec import InputSpec
-from .layer import Layer
+from .layer import TensorLayer
 from .spatial import Spatial, spatial_tuple
 
 
-class Flatten(Layer):
+class Flatten(TensorLayer):
     """All axes but the batch as one.
 
     Args:
@@ -43,7 +43,7 @@ class Flatten(Layer):
         return (input_shape[0], math.prod(rest) if len(rest) == len(input_shape) - 1 else None)
 
 
-class Reshape(Layer):
+class Reshape(TensorLayer):
     """The features of each sample in another shape.
 
     Args:
@@ -90,7 +90,7 @@ class Reshape(Layer):
         return (input_shape[0], *self._resolved(input_shape[1:]))
 
 
-class Permute(Layer):
+class Permute(TensorLayer):
     """The axes of each sample in another order.
 
     Args:
@@ -117,7 +117,7 @@ class Permute(Layer):
         return (input_shape[0], *(input_shape[d] for d in self.dims))
 
 
-class RepeatVector(Layer):
+class RepeatVector(TensorLayer):
     """A vector as a sequence of itself: `(batch, features)` to `(batch, n, features)`.
 
     Args:

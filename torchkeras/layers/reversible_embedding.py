@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from .. import dtypes
 from ..graph import KerasTensor
+from ..typing import Identifier, InitializerLike
 from .core import Embedding
 
 
@@ -37,9 +38,9 @@ class ReversibleEmbedding(Embedding):
         input_dim: int,
         output_dim: int,
         tie_weights: bool = True,
-        embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: Any = None,
-        embeddings_constraint: Any = None,
+        embeddings_initializer: InitializerLike = "uniform",
+        embeddings_regularizer: Identifier = None,
+        embeddings_constraint: Identifier = None,
         mask_zero: bool = False,
         reverse_dtype: Any = None,
         logit_soft_cap: float | None = None,

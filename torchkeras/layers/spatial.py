@@ -10,10 +10,10 @@ import torch
 
 from .. import config
 from ..ops.nn.spatial import spatial_tuple
-from .layer import Layer
+from .layer import TensorLayer
 
 
-class Spatial(Layer):
+class Spatial(TensorLayer):
     """A layer over `rank` spatial axes, whose torch half wants channels second.
 
     The default `channels_last` tensor, permuted, is torch's channels_last memory format: views go in and out, nothing is copied.
@@ -35,7 +35,7 @@ class Spatial(Layer):
                 for n, p in signature.parameters.items()
                 if n != "self"
             ]
-            cls.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+            cls.__signature__ = signature.replace(parameters=shown, return_annotation=inspect.Signature.empty)  # type: ignore[assignment]
 
     def _set_data_format(self, data_format: str | None) -> None:
         self.data_format = config.standardize_data_format(data_format)

@@ -11,12 +11,15 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.overrides import TorchFunctionMode
+from typing_extensions import Self
 
 from .. import constraints, dtype_policies, dtypes, initializers, regularizers
 from ..configurable import is_builtin
 from ..distribution import rank
+from ..dtype_policies import PolicyLike
 from ..graph import infer, standardize_shape
 from ..random import SeedGenerator
+from ..typing import DTypeLike, Identifier, InitializerLike, Shape
 from ..variable import SAME, ParameterVariable, Variable, WeightView
 from . import call, saved
 from .ownership import Owner, Place
@@ -71,7 +74,7 @@ class Weighted(call.FollowsCall, Owner):
     _tk_initial_weights: Any
     _dtype_policy: dtype_policies.DTypePolicy
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
         self.__dict__.update(_parameters={}, _buffers={}, _modules={})  # torch sets the mode first, and Dynamo looks into them then
         nn.Module.__init__(self)  # here, so that attributes may be set before super().__init__()
@@ -91,7 +94,7 @@ class Weighted(call.FollowsCall, Owner):
         return self._dtype_policy
 
     @dtype_policy.setter
-    def dtype_policy(self, value: Any) -> None:
+    def dtype_policy(self, value: PolicyLike) -> None:
         self._dtype_policy = dtype_policies.get(value)
         self._tk_refresh()
 
@@ -119,13 +122,13 @@ class Weighted(call.FollowsCall, Owner):
 
     def add_weight(
         self,
-        shape: Any = None,
-        initializer: Any = None,
-        dtype: Any = None,
+        shape: Shape | int | str | None = None,
+        initializer: InitializerLike = None,
+        dtype: DTypeLike = None,
         trainable: bool = True,
         autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
+        regularizer: Identifier = None,
+        constraint: Identifier = None,
         aggregation: str = "none",
         overwrite_with_gradient: bool = False,
         name: str | None = None,
@@ -147,7 +150,8 @@ class Weighted(call.FollowsCall, Owner):
         """
         if isinstance(shape, str):  # Keras 1 and 2: add_weight(name, shape, ...)
             legacy_shape = initializer if not isinstance(initializer, (str, type(None))) and not callable(initializer) else None
-            shape, name, initializer = (legacy_shape, shape, None) if legacy_shape is not None else ((), shape, initializer)
+            given: Any = (legacy_shape, shape, None) if legacy_shape is not None else ((), shape, initializer)
+            shape, name, initializer = given
         shape = standardize_shape(() if shape is None else shape)
         if None in shape:
             raise ValueError(f"`shape` of the weight {name!r} of the layer {self.name!r} must be known. Received: shape={shape}")
@@ -170,13 +174,13 @@ class Weighted(call.FollowsCall, Owner):
 
     def add_variable(
         self,
-        shape: Any,
-        initializer: Any,
-        dtype: Any = None,
+        shape: Shape | int | str | None,
+        initializer: InitializerLike,
+        dtype: DTypeLike = None,
         trainable: bool = True,
         autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
+        regularizer: Identifier = None,
+        constraint: Identifier = None,
         name: str | None = None,
     ) -> ParameterVariable:
         """Keras's older name of `add_weight`."""
@@ -187,7 +191,9 @@ class Weighted(call.FollowsCall, Owner):
         made = functools.partial(cls, *args, device="meta", dtype=dtypes.to_torch_dtype(self.variable_dtype), **kwargs)
         return with_memory(made, rank.default_device())
 
-    def set_weight_settings(self, name: str, initializer: Any, regularizer: Any = None, constraint: Any = None) -> None:
+    def set_weight_settings(
+        self, name: str, initializer: InitializerLike, regularizer: Identifier = None, constraint: Identifier = None
+    ) -> None:
         """Keep what a weight is made with as the attributes `<name>_initializer`, `<name>_regularizer` and `<name>_constraint`.
 
         They may be read and set until the layer is built.
@@ -211,10 +217,10 @@ class Weighted(call.FollowsCall, Owner):
         module: nn.Module,
         attributes: str | Sequence[str],
         name: str,
-        initializer: Any = None,
+        initializer: InitializerLike = None,
         layout: Any = SAME,
-        regularizer: Any = None,
-        constraint: Any = None,
+        regularizer: Identifier = None,
+        constraint: Identifier = None,
         trainable: bool = True,
     ) -> WeightView:
         """The Keras handle of a torch module's own weight, filled by `initializer` in Keras layout.

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from .. import dtypes, registry, tree
 from ..configurable import Configurable, get_from
@@ -43,7 +44,7 @@ class Metric(Configurable):
     _keras_module: ClassVar[str] = "keras.metrics"
     _tk_states: list[_State]
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
         self._tk_states = []
         return self

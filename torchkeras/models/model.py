@@ -5,20 +5,23 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
+import os
 import warnings
 import weakref
 from collections.abc import Callable, Container, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
 from torch import nn
 from torch._C._dynamo.eval_frame import _FrameAction, _FrameExecStrategy, set_code_exec_strategy
 from torch.fx import Proxy
+from typing_extensions import Self
 
 from .. import dtypes, registry, saving, tree
 from ..configurable import serialize_keras_object
 from ..data import as_strings
+from ..dtype_policies import PolicyLike
 from ..graph import KerasTensor, Node, Operation, any_symbolic, convert_to_tensor
 from ..graph.function import Plan, check_tensors, nodes_between, order_by_depth, replay, run_symbolically
 from ..graph.operation import infer_spec
@@ -31,6 +34,7 @@ from ..layers.input_spec import InputSpec
 from ..layers.layer import Layer, with_own_code
 from ..layers.masks import with_mask
 from ..training.trainer import Trainer
+from ..typing import Identifier, Nest
 from ..variable import WeightView
 from . import graph_config
 from .summary import print_summary
@@ -64,12 +68,37 @@ class Model(Trainer, Layer):
     _tk_specs: list[Any]
     _tk_optional: list[bool]
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if cls is Model and _is_graph(args, kwargs):
-            cls = Functional
+            cls = Functional  # type: ignore[assignment]
         self = super().__new__(cls, *args, **kwargs)
         self._tk_init_trainer()
         return self
+
+    @overload
+    def __init__(
+        self,
+        inputs: Nest,
+        outputs: Nest,
+        name: str | None = None,
+        *,
+        activity_regularizer: Identifier = None,
+        trainable: bool = True,
+        dtype: PolicyLike = None,
+        autocast: bool = True,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Identifier = None,
+        trainable: bool = True,
+        dtype: PolicyLike = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if _is_graph(args, kwargs):
@@ -275,8 +304,39 @@ class Model(Trainer, Layer):
         finally:
             context.root = None
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Run the graph. A subclass writes its own."""
+    if TYPE_CHECKING:
+
+        def call(self, *args: Any, **kwargs: Any) -> Any:
+            """The computation on torch tensors. A model made of a graph has one; a subclass writes its own, of any signature."""
+
+        def build(self, *args: Any, **kwargs: Any) -> None:
+            """Make the weights for inputs of these shapes."""
+
+    else:
+
+        def call(self, inputs, training=None, mask=None):
+            """The computation on torch tensors. A model made of a graph has one; a subclass writes its own, of any signature.
+
+            Args:
+                inputs: A tensor, or a nest of tensors as the model was made with.
+                training: Whether layers inside train; the mode of the model without it.
+                mask: A mask for each input, in the same nest.
+
+            Raises:
+                NotImplementedError: If a subclass has not written it.
+            """
+            return self._tk_run_graph(inputs, mask)
+
+        def build(self, input_shape=None):
+            """Make the weights, by running `call` on symbolic inputs.
+
+            Args:
+                input_shape: The shape of the inputs, batch size (or `None`) included, or a nest of shapes.
+            """
+            if self._tk_plan is None and input_shape is not None and type(self).call is not Model.call:
+                self._tk_build_by_run(input_shape)
+
+    def _tk_run_graph(self, inputs: Any, mask: Any) -> Any:
         if self._tk_plan is None:
             raise NotImplementedError(
                 f"The model {self.name!r} ({type(self).__name__}) has no `call` method. Write `def call(self, inputs)`, or make it "
@@ -400,14 +460,6 @@ class Model(Trainer, Layer):
         return run_symbolically(self._tk_inputs, self._tk_outputs_struct, self._tk_nodes, input_shape)
 
     _tk_makes_weights = False
-
-    def build(self, input_shape: Any = None) -> None:
-        """Make the weights: runs `call` on symbolic inputs of this shape (batch size included, it may be `None`)."""
-        if self._tk_plan is not None or input_shape is None:
-            return
-        if type(self).call is Model.call:
-            return
-        self._tk_build_by_run(input_shape)
 
     def _tk_build_for(self, arguments: dict[str, Any]) -> None:
         """Build from the arguments of a call: real tensors are not rehearsed, they build the layers as they reach them."""
@@ -541,15 +593,17 @@ class Model(Trainer, Layer):
         attributes["layers"] = [m for m in modules if not self._tk_holds(m)]
         return [(name, child) for name, child in saved.in_order(attributes) if not self._tk_holds(child)]
 
-    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
         """Write the whole model to a `.keras` file. See `saving.save_model`."""
         saving.save_model(self, filepath, overwrite, zipped, **kwargs)
 
-    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None, **kwargs: Any) -> None:
+    def save_weights(
+        self, filepath: str | os.PathLike[str], overwrite: bool = True, max_shard_size: float | None = None, **kwargs: Any
+    ) -> None:
         """Write the weights to a `.weights.h5` or `.safetensors` file. See `saving.save_weights`."""
         saving.save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
 
-    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
+    def load_weights(self, filepath: str | os.PathLike[str], skip_mismatch: bool = False, **kwargs: Any) -> None:
         """Take the weights from a file. See `saving.load_weights`."""
         saving.load_weights(self, filepath, skip_mismatch, **kwargs)
 
@@ -602,6 +656,22 @@ def _forward_for(nodes: Sequence[Node], keys: dict[int, str]) -> Callable:
         for node in nodes
     )
     return _forwards.setdefault(structure, with_own_code(Model.forward, "forward_of_graph"))
+
+
+def _shown(
+    self: Model,
+    inputs: Nest | None = None,
+    outputs: Nest | None = None,
+    name: str | None = None,
+    *,
+    activity_regularizer: Identifier = None,
+    trainable: bool = True,
+    dtype: PolicyLike = None,
+    autocast: bool = True,
+) -> None: ...
+
+
+Model.__init__.shown = _shown  # type: ignore[attr-defined]  # what `inspect.signature` tells of the ways to make one
 
 
 class Functional(Model):

@@ -32,14 +32,14 @@ class Sequential(Model):
     _tk_any_length = True
     forward = forward_of_graph
 
-    def __init__(self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
+    def __init__(self, layers: Iterable[nn.Module | KerasTensor] | None = None, trainable: bool = True, name: str | None = None) -> None:
         Layer.__init__(self, trainable=trainable, name=name)
         self.__dict__["_tk_chain"] = []
         for layer in layers or ():
             self.add(layer, rebuild=False)
         self._tk_rebuild()
 
-    def add(self, layer: Any, rebuild: bool = True) -> None:
+    def add(self, layer: nn.Module | KerasTensor, rebuild: bool = True) -> None:
         """Append a layer.
 
         Args:
@@ -86,7 +86,7 @@ class Sequential(Model):
         kind = registry.snake_case(type(layer).__name__)
         return free_key(f"{kind}_{number}" if number else kind, self._modules)
 
-    def pop(self, rebuild: bool = True) -> Any:
+    def pop(self, rebuild: bool = True) -> Layer:
         """Remove the last layer and return it.
 
         Raises:

@@ -21,7 +21,7 @@ from ._values import values_at_hand
 # -- conversion ------------------------------------------------------------------------------------------------------------------------
 
 
-def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> TensorLike:
+def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> torch.Tensor:
     """`x` as a torch tensor, of type `dtype` if given; Python floats and lists of them as `floatx()`.
 
     Args:
@@ -75,7 +75,7 @@ def dtype(x: TensorLike) -> str:
 
 
 @op
-def cast(x: TensorLike, dtype: Any) -> TensorLike:
+def cast(x: TensorLike, dtype: Any) -> torch.Tensor:
     """`x` in another type.
 
     Args:
@@ -86,7 +86,7 @@ def cast(x: TensorLike, dtype: Any) -> TensorLike:
 
 
 @op
-def saturate_cast(x: TensorLike, dtype: Any) -> TensorLike:
+def saturate_cast(x: TensorLike, dtype: Any) -> torch.Tensor:
     """`x` in another type, values out of its range moved to its ends, and NaN to zero where it has none.
 
     Args:
@@ -114,7 +114,7 @@ def saturate_cast(x: TensorLike, dtype: Any) -> TensorLike:
 
 
 @op
-def stop_gradient(variable: TensorLike) -> TensorLike:
+def stop_gradient(variable: TensorLike) -> torch.Tensor:
     """The value, as a constant for gradients.
 
     Args:
@@ -156,7 +156,7 @@ def _ranges(starts: torch.Tensor, sizes: Sequence[int]) -> list[torch.Tensor]:
 
 
 @op(filed=Filed(called=("start_indices",)))
-def slice(inputs: TensorLike, start_indices: Any, shape: Sequence[int]) -> TensorLike:
+def slice(inputs: TensorLike, start_indices: Any, shape: Sequence[int]) -> torch.Tensor:
     """The block of `inputs` that begins at `start_indices`.
 
     Args:
@@ -176,7 +176,7 @@ def slice(inputs: TensorLike, start_indices: Any, shape: Sequence[int]) -> Tenso
 
 
 @op(filed=Filed(called=("start_indices",)))
-def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) -> TensorLike:
+def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) -> torch.Tensor:
     """`inputs` with the block that begins at `start_indices` replaced.
 
     Args:
@@ -198,7 +198,7 @@ def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) ->
 
 
 @op
-def unstack(x: TensorLike, num: int | None = None, axis: int = 0) -> list[TensorLike]:
+def unstack(x: TensorLike, num: int | None = None, axis: int = 0) -> list[torch.Tensor]:
     """The slices along an axis, without it.
 
     Args:
@@ -247,7 +247,7 @@ def _check_updates(updates: torch.Tensor, indices: torch.Tensor, shape: Sequence
 
 
 @op
-def scatter(indices: TensorLike, values: TensorLike, shape: Sequence[int]) -> TensorLike:
+def scatter(indices: TensorLike, values: TensorLike, shape: Sequence[int]) -> torch.Tensor:
     """Zeros with values added at indices.
 
     Args:
@@ -269,7 +269,7 @@ _REDUCTIONS = {"max": "amax", "min": "amin", "mul": "prod"}
 
 
 @op
-def scatter_update(inputs: TensorLike, indices: TensorLike, updates: TensorLike, reduction: str | None = None) -> TensorLike:
+def scatter_update(inputs: TensorLike, indices: TensorLike, updates: TensorLike, reduction: str | None = None) -> torch.Tensor:
     """`inputs` with the values at indices replaced, or combined with new ones.
 
     Args:
@@ -372,7 +372,7 @@ def _fill_ellipsis(groups: list[list[str]], count: int) -> list[list[str]]:
 
 
 @op(filed=Filed(module="keras.src.ops.einops", called=("pattern", "axes_lengths")))
-def rearrange(tensor: TensorLike, pattern: str, **axes_lengths: int) -> TensorLike:
+def rearrange(tensor: TensorLike, pattern: str, **axes_lengths: int) -> torch.Tensor:
     """Axes reordered, split and merged by name, in the notation of einops (https://einops.rocks).
 
     Args:

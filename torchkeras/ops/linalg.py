@@ -20,7 +20,7 @@ def _check_matrix(x: torch.Tensor, name: str = "x", square: bool = False) -> Non
 
 
 @op(promote="float")
-def cholesky(x: TensorLike, upper: bool = False) -> TensorLike:
+def cholesky(x: TensorLike, upper: bool = False) -> torch.Tensor:
     """The triangular factor of symmetric positive-definite matrices.
 
     Args:
@@ -38,7 +38,7 @@ def cholesky(x: TensorLike, upper: bool = False) -> TensorLike:
 
 
 @op(promote="float")
-def cholesky_inverse(x: TensorLike, upper: bool = False) -> TensorLike:
+def cholesky_inverse(x: TensorLike, upper: bool = False) -> torch.Tensor:
     """The inverse of the matrix that has the Cholesky factor `x`.
 
     Args:
@@ -53,7 +53,7 @@ def cholesky_inverse(x: TensorLike, upper: bool = False) -> TensorLike:
 
 
 @op(promote="float")
-def det(x: TensorLike) -> TensorLike:
+def det(x: TensorLike) -> torch.Tensor:
     """The determinants of square matrices `(..., n, n)`.
 
     Raises:
@@ -64,7 +64,7 @@ def det(x: TensorLike) -> TensorLike:
 
 
 @op(promote="float")
-def eig(x: TensorLike) -> tuple[TensorLike, TensorLike]:
+def eig(x: TensorLike) -> tuple[torch.Tensor, torch.Tensor]:
     """The eigenvalues and right eigenvectors of square matrices, complex.
 
     Args:
@@ -81,14 +81,14 @@ def eig(x: TensorLike) -> tuple[TensorLike, TensorLike]:
 
 
 @op(promote="float")
-def eigh(x: TensorLike) -> tuple[TensorLike, TensorLike]:
+def eigh(x: TensorLike) -> tuple[torch.Tensor, torch.Tensor]:
     """The eigenvalues, in ascending order, and eigenvectors of symmetric or Hermitian matrices. Arguments as in `eig`."""
     _check_matrix(x, square=True)
     return tuple(torch.linalg.eigh(x))
 
 
 @op(promote="float")
-def inv(x: TensorLike) -> TensorLike:
+def inv(x: TensorLike) -> torch.Tensor:
     """The inverses of square matrices `(..., n, n)`.
 
     Raises:
@@ -102,7 +102,7 @@ def inv(x: TensorLike) -> TensorLike:
 
 
 @op(promote="float")
-def lu_factor(x: TensorLike) -> tuple[TensorLike, TensorLike]:
+def lu_factor(x: TensorLike) -> tuple[torch.Tensor, torch.Tensor]:
     """The LU factors of matrices `(..., m, n)`, in one matrix, and the rows that were swapped (from 0, as in SciPy).
 
     Raises:
@@ -114,7 +114,7 @@ def lu_factor(x: TensorLike) -> tuple[TensorLike, TensorLike]:
 
 
 @op(promote="float")
-def matrix_rank(x: TensorLike, tol: float | None = None) -> TensorLike:
+def matrix_rank(x: TensorLike, tol: float | None = None) -> torch.Tensor:
     """How many singular values exceed a limit (int32).
 
     Args:
@@ -135,7 +135,7 @@ _MATRIX_ORDERS = ("fro", "nuc", float("inf"), float("-inf"), 1, -1, 2, -2)
 @op(promote="float")
 def norm(
     x: TensorLike, ord: int | float | str | None = None, axis: int | Sequence[int] | None = None, keepdims: bool = False
-) -> TensorLike:
+) -> torch.Tensor:
     """The norm of vectors or of matrices, as in `numpy.linalg.norm`.
 
     Args:
@@ -160,7 +160,7 @@ def norm(
 
 
 @op(promote="float")
-def pinv(x: TensorLike, rcond: float | None = None) -> TensorLike:
+def pinv(x: TensorLike, rcond: float | None = None) -> torch.Tensor:
     """The pseudo-inverses of matrices.
 
     Args:
@@ -175,7 +175,7 @@ def pinv(x: TensorLike, rcond: float | None = None) -> TensorLike:
 
 
 @op(promote="float")
-def qr(x: TensorLike, mode: str = "reduced") -> tuple[TensorLike, TensorLike]:
+def qr(x: TensorLike, mode: str = "reduced") -> tuple[torch.Tensor, torch.Tensor]:
     """The QR factors of matrices.
 
     Args:
@@ -203,7 +203,7 @@ def _columns(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 @op(promote="float")
-def solve(a: TensorLike, b: TensorLike) -> TensorLike:
+def solve(a: TensorLike, b: TensorLike) -> torch.Tensor:
     """The `x` for which `a @ x = b`.
 
     Args:
@@ -222,7 +222,7 @@ def solve(a: TensorLike, b: TensorLike) -> TensorLike:
 
 
 @op(promote="float")
-def solve_triangular(a: TensorLike, b: TensorLike, lower: bool = False) -> TensorLike:
+def solve_triangular(a: TensorLike, b: TensorLike, lower: bool = False) -> torch.Tensor:
     """The `x` for which `a @ x = b`, of triangular matrices.
 
     Args:
@@ -257,7 +257,7 @@ def svd(x: TensorLike, full_matrices: bool = True, compute_uv: bool = True) -> A
 
 
 @op(promote="float")
-def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> TensorLike:
+def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> torch.Tensor:
     """The `x` of smallest norm among those that minimize `|a @ x - b|`.
 
     Args:

@@ -15,31 +15,31 @@ from ..graph.infer import unknown_size
 
 
 @op(promote="float")
-def rsqrt(x: TensorLike) -> TensorLike:
+def rsqrt(x: TensorLike) -> torch.Tensor:
     """`1 / sqrt(x)`."""
     return torch.rsqrt(x)
 
 
 @op(promote="float")
-def erf(x: TensorLike) -> TensorLike:
+def erf(x: TensorLike) -> torch.Tensor:
     """The error function."""
     return torch.erf(x)
 
 
 @op(promote="float")
-def erfc(x: TensorLike) -> TensorLike:
+def erfc(x: TensorLike) -> torch.Tensor:
     """`1 - erf(x)`, without cancellation."""
     return torch.erfc(x)
 
 
 @op(promote="float")
-def erfinv(x: TensorLike) -> TensorLike:
+def erfinv(x: TensorLike) -> torch.Tensor:
     """The inverse of the error function."""
     return torch.erfinv(x)
 
 
 @op(promote="float")
-def logsumexp(x: TensorLike, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> TensorLike:
+def logsumexp(x: TensorLike, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> torch.Tensor:
     """`log(sum(exp(x)))`, without overflow.
 
     Args:
@@ -52,13 +52,13 @@ def logsumexp(x: TensorLike, axis: int | Sequence[int] | None = None, keepdims: 
 
 
 @op(promote="float")
-def logdet(x: TensorLike) -> TensorLike:
+def logdet(x: TensorLike) -> torch.Tensor:
     """The logarithm of the determinant of square matrices `(..., n, n)`; NaN where it is negative."""
     return torch.logdet(x)
 
 
 @op(promote="float", filed=Filed("CDist"))
-def cdist(x: TensorLike, y: TensorLike) -> TensorLike:
+def cdist(x: TensorLike, y: TensorLike) -> torch.Tensor:
     """The Euclidean distances between the rows of two matrices.
 
     Args:
@@ -114,7 +114,7 @@ def _limit(x: torch.Tensor, side: str) -> Any:
 
 
 @op(spec=_segments_spec)
-def segment_sum(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> TensorLike:
+def segment_sum(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> torch.Tensor:
     """The sums of the rows that have one id; 0 for an id without any.
 
     Args:
@@ -130,19 +130,19 @@ def segment_sum(data: TensorLike, segment_ids: TensorLike, num_segments: int | N
 
 
 @op(spec=_segments_spec)
-def segment_prod(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> TensorLike:
+def segment_prod(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> torch.Tensor:
     """The products of the rows that have one id; 1 for an id without any. Arguments as in `segment_sum`."""
     return _segments(data, segment_ids, num_segments, "prod", 1)
 
 
 @op(spec=_segments_spec)
-def segment_max(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> TensorLike:
+def segment_max(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> torch.Tensor:
     """The largest of the rows that have one id; the type's smallest value for an id without any. Arguments as in `segment_sum`."""
     return _segments(data, segment_ids, num_segments, "amax", _limit(data, "min"))
 
 
 @op(spec=_segments_spec)
-def segment_min(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> TensorLike:
+def segment_min(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> torch.Tensor:
     """The smallest of the rows that have one id; the type's largest value for an id without any. Arguments as in `segment_sum`."""
     return _segments(data, segment_ids, num_segments, "amin", _limit(data, "max"))
 
@@ -156,7 +156,7 @@ def _check_k(k: int, x: torch.Tensor, name: str) -> None:
 
 
 @op
-def top_k(x: TensorLike, k: int, sorted: bool = True) -> tuple[TensorLike, TensorLike]:
+def top_k(x: TensorLike, k: int, sorted: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
     """The largest values along the last axis, and where they stand.
 
     Args:
@@ -176,7 +176,7 @@ def top_k(x: TensorLike, k: int, sorted: bool = True) -> tuple[TensorLike, Tenso
 
 
 @op
-def in_top_k(targets: TensorLike, predictions: TensorLike, k: int) -> TensorLike:
+def in_top_k(targets: TensorLike, predictions: TensorLike, k: int) -> torch.Tensor:
     """Whether the prediction for the target is among the `k` largest; ties at the border are, NaN never is.
 
     Args:
@@ -220,7 +220,7 @@ def _parts(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @op(promote="float", filed=Filed("FFT"))
-def fft(x: Sequence[TensorLike]) -> tuple[TensorLike, TensorLike]:
+def fft(x: Sequence[TensorLike]) -> tuple[torch.Tensor, torch.Tensor]:
     """The discrete Fourier transform along the last axis.
 
     Args:
@@ -236,19 +236,19 @@ def fft(x: Sequence[TensorLike]) -> tuple[TensorLike, TensorLike]:
 
 
 @op(promote="float", filed=Filed("FFT2"))
-def fft2(x: Sequence[TensorLike]) -> tuple[TensorLike, TensorLike]:
+def fft2(x: Sequence[TensorLike]) -> tuple[torch.Tensor, torch.Tensor]:
     """The discrete Fourier transform along the last two axes. Arguments as in `fft`."""
     return _parts(torch.fft.fft2(_complex(x)))
 
 
 @op(promote="float", filed=Filed("IFFT2"))
-def ifft2(x: Sequence[TensorLike]) -> tuple[TensorLike, TensorLike]:
+def ifft2(x: Sequence[TensorLike]) -> tuple[torch.Tensor, torch.Tensor]:
     """The inverse of `fft2`. Arguments as in `fft`."""
     return _parts(torch.fft.ifft2(_complex(x)))
 
 
 @op(promote="float", filed=Filed("RFFT"))
-def rfft(x: TensorLike, fft_length: int | None = None) -> tuple[TensorLike, TensorLike]:
+def rfft(x: TensorLike, fft_length: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """The half of the transform of a real signal along the last axis that tells the other half.
 
     Args:
@@ -262,7 +262,7 @@ def rfft(x: TensorLike, fft_length: int | None = None) -> tuple[TensorLike, Tens
 
 
 @op(promote="float", filed=Filed("IRFFT"))
-def irfft(x: Sequence[TensorLike], fft_length: int | None = None) -> TensorLike:
+def irfft(x: Sequence[TensorLike], fft_length: int | None = None) -> torch.Tensor:
     """The real signal of a transform as `rfft` gives it.
 
     Args:
@@ -276,7 +276,7 @@ def irfft(x: Sequence[TensorLike], fft_length: int | None = None) -> TensorLike:
 
 
 @op
-def extract_sequences(x: TensorLike, sequence_length: int, sequence_stride: int) -> TensorLike:
+def extract_sequences(x: TensorLike, sequence_length: int, sequence_stride: int) -> torch.Tensor:
     """Windows along the last axis: `(..., length)` becomes `(..., windows, sequence_length)`, a view.
 
     Args:
@@ -326,7 +326,7 @@ def stft(
     fft_length: int,
     window: Any = "hann",
     center: bool = True,
-) -> tuple[TensorLike, TensorLike]:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The short-time Fourier transform of a real signal along the last axis.
 
     Args:
@@ -363,7 +363,7 @@ def istft(
     length: int | None = None,
     window: Any = "hann",
     center: bool = True,
-) -> TensorLike:
+) -> torch.Tensor:
     """The signal of a short-time Fourier transform: windows overlapped, added, and divided by the sum of their squares.
 
     Args:
@@ -402,7 +402,7 @@ def istft(
 
 
 @op
-def view_as_complex(x: TensorLike) -> TensorLike:
+def view_as_complex(x: TensorLike) -> torch.Tensor:
     """`(..., 2)` real numbers as `(...)` complex ones.
 
     Raises:
@@ -416,7 +416,7 @@ def view_as_complex(x: TensorLike) -> TensorLike:
 
 
 @op
-def view_as_real(x: TensorLike) -> TensorLike:
+def view_as_real(x: TensorLike) -> torch.Tensor:
     """Complex numbers `(...)` as `(..., 2)` real ones.
 
     Raises:

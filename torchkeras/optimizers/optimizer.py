@@ -17,6 +17,7 @@ from .. import dtypes
 from ..configurable import Configurable, deserialize_keras_object, is_builtin, serialize_keras_object
 from ..distribution import shard
 from ..reporting import warn
+from ..typing import RateLike
 from ..variable import Variable
 from .arguments import auto_name, check_arguments, check_scheduler, initial_value, legacy_arguments, wants_optimizer
 from .schedules import LearningRateSchedule
@@ -63,7 +64,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any,
+        learning_rate: RateLike,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
@@ -122,7 +123,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         return torch.as_tensor(self._tk_current_lr(), dtype=torch.float32)
 
     @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
+    def learning_rate(self, value: RateLike) -> None:
         if isinstance(value, dict):
             value = deserialize_keras_object(value)
         if isinstance(value, LRScheduler):
@@ -144,7 +145,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
                     f"optimizer with a number. Received: {value!r} while following {type(self._tk_schedule).__name__}"
                 )
             try:
-                number = float(value)
+                number = float(value)  # type: ignore[arg-type]
             except (TypeError, ValueError):
                 raise ValueError(
                     "`learning_rate` must be a number, a LearningRateSchedule, a callable or a torch scheduler. "
@@ -159,7 +160,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         return self.learning_rate
 
     @lr.setter
-    def lr(self, value: Any) -> None:
+    def lr(self, value: RateLike) -> None:
         self.learning_rate = value
 
     def _tk_current_lr(self) -> float | Tensor:

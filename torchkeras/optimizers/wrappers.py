@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..configurable import Configurable, deserialize_keras_object, serialize_keras_object
+from ..typing import RateLike
 from ..variable import Variable
 from . import kernels
 from .optimizer import Optimizer
@@ -191,7 +192,7 @@ class LossScaleOptimizer(_Wrapper):
         return self.inner_optimizer.learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
+    def learning_rate(self, value: RateLike) -> None:
         if "dynamic_scale" in self.__dict__:  # the base's constructor sets one; the rate is the inner optimizer's
             self.inner_optimizer.learning_rate = value
 
@@ -383,7 +384,7 @@ class MultiOptimizer(_Wrapper):
         raise AttributeError("MultiOptimizer has no `learning_rate`: each of its `optimizers` has one.")
 
     @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
+    def learning_rate(self, value: RateLike) -> None:
         if "built" in self.__dict__:
             raise AttributeError("MultiOptimizer has no `learning_rate`. Set that of each of its `optimizers`.")
 

@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..reporting import warn
 from . import folder, keras_file, safetensors_file, shards, weights
 from .gathering import gathered
 from .target import by_one
+
+if TYPE_CHECKING:
+    from ..models import Model
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def _take_old_arguments(kwargs: dict[str, Any]) -> None:
 
 def load_model(
     filepath: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
-) -> Any:
+) -> Model:
     """The model in a `.keras` file, or in a folder of its members, whether torchkeras or real Keras wrote it.
 
     Args:

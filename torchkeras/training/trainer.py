@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
 
 from .. import config, data, dtype_policies, losses, metrics, optimizers, random, tree
-from ..callbacks.callback import CallbackList
+from ..callbacks.callback import Callback, CallbackList, History
 from ..configurable import deserialize_keras_object, serialize_keras_object
 from ..data import Strings, make_batches, unpack_x_y_sample_weight
 from ..distribution import rank
 from ..layers.call import context, losses_pending
 from ..reporting import hides_own_frames, warn
+from ..typing import Data, Identifier
+from ..variable import Variable
 from . import ddp, step
 from .capture import CapturedStep
 from .compiled import CompiledLoss, CompiledMetrics
@@ -29,12 +31,12 @@ class Trainer:
     built: bool
     training: bool
     __call__: Callable[..., Any]
-    trainable_variables: list[Any]
+    trainable_variables: list[Variable]
     compiled: bool
     optimizer: Any
     loss: Any
     stop_training: bool
-    history: Any
+    history: History | None
     jit_compile: bool
     run_eagerly: bool
     steps_per_execution: int
@@ -50,8 +52,8 @@ class Trainer:
     _tk_device: Any
     losses: list[torch.Tensor]
     zero_grad: Callable[..., None]
-    weights: list[Any]
-    trainable_weights: list[Any]
+    weights: list[Variable]
+    trainable_weights: list[Variable]
     build: Callable[..., None]
     parameters: Callable[..., Any]
     buffers: Callable[..., Any]
@@ -74,14 +76,14 @@ class Trainer:
     @hides_own_frames
     def compile(
         self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
+        optimizer: str | Mapping[str, Any] | torch.optim.Optimizer | None = "rmsprop",
+        loss: Identifier | Sequence[Any] = None,
+        loss_weights: float | Sequence[Any] | Mapping[str, Any] | None = None,
+        metrics: Identifier | Sequence[Any] = None,
+        weighted_metrics: Identifier | Sequence[Any] = None,
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
-        jit_compile: bool | str = "auto",
+        jit_compile: bool | Literal["auto"] | None = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
         """Set the optimizer, losses and metrics of `fit` and `evaluate`.
@@ -147,7 +149,7 @@ class Trainer:
     # -- metrics ---------------------------------------------------------------------------------------------------------------------
 
     @property
-    def metrics(self) -> list[Any]:
+    def metrics(self) -> list[metrics.Metric]:
         """The loss, the losses of several outputs, what `compile` was given, and metrics that are attributes of layers."""
         found: list[Any] = []
         if self.compiled:
@@ -326,23 +328,23 @@ class Trainer:
     @hides_own_frames
     def fit(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: Data | None = None,
+        y: Data | None = None,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
-        callbacks: Any = None,
+        callbacks: Callback | CallbackList | Sequence[Callback] | None = None,
         validation_split: float = 0.0,
-        validation_data: Any = None,
+        validation_data: Data | None = None,
         shuffle: bool | str = True,
-        class_weight: dict[int, float] | None = None,
-        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Data | None = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Iterable[int] = 1,
-    ) -> Any:
+    ) -> History:
         """Train for a number of epochs.
 
         Args:
@@ -410,18 +412,45 @@ class Trainer:
         if epochs > 0 and isinstance(self.optimizer, optimizers.Optimizer):
             self.optimizer.finalize_variable_values(self.trainable_weights)
         callbacks.on_train_end(logs)
-        return self.history
+        return self.history  # type: ignore[return-value]  # set by the callback
+
+    @overload
+    def evaluate(
+        self,
+        x: Data | None = None,
+        y: Data | None = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        sample_weight: Data | None = None,
+        steps: int | None = None,
+        callbacks: Callback | CallbackList | Sequence[Callback] | None = None,
+        *,
+        return_dict: Literal[True],
+    ) -> dict[str, float]: ...
+
+    @overload
+    def evaluate(
+        self,
+        x: Data | None = None,
+        y: Data | None = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        sample_weight: Data | None = None,
+        steps: int | None = None,
+        callbacks: Callback | CallbackList | Sequence[Callback] | None = None,
+        return_dict: bool = False,
+    ) -> Any: ...
 
     @hides_own_frames
     def evaluate(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: Data | None = None,
+        y: Data | None = None,
         batch_size: int | None = None,
         verbose: str | int = "auto",
-        sample_weight: Any = None,
+        sample_weight: Data | None = None,
         steps: int | None = None,
-        callbacks: Any = None,
+        callbacks: Callback | CallbackList | Sequence[Callback] | None = None,
         return_dict: bool = False,
         **kwargs: Any,
     ) -> Any:
@@ -464,7 +493,12 @@ class Trainer:
 
     @hides_own_frames
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None, callbacks: Any = None
+        self,
+        x: Data,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        steps: int | None = None,
+        callbacks: Callback | CallbackList | Sequence[Callback] | None = None,
     ) -> Any:
         """The outputs for data, as NumPy arrays in the nest that the model returns; arguments as for `fit`."""
         batches = make_batches(x, batch_size=batch_size, steps=steps, device=self._tk_device())
@@ -485,7 +519,12 @@ class Trainer:
 
     @hides_own_frames
     def train_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: dict[int, float] | None = None, return_dict: bool = False
+        self,
+        x: Data,
+        y: Data | None = None,
+        sample_weight: Data | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
     ) -> Any:
         """One update on one batch; returns the loss and metrics of that batch."""
         self._tk_check_compiled("train_on_batch")
@@ -498,7 +537,7 @@ class Trainer:
         return logs if return_dict else self._tk_flat_values(logs)
 
     @hides_own_frames
-    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+    def test_on_batch(self, x: Data, y: Data | None = None, sample_weight: Data | None = None, return_dict: bool = False) -> Any:
         """The loss and metrics of one batch."""
         self._tk_check_compiled("test_on_batch")
         batch, _ = data.single_batch(x, y, sample_weight, device=self._tk_device())
@@ -510,7 +549,7 @@ class Trainer:
         return logs if return_dict else self._tk_flat_values(logs)
 
     @hides_own_frames
-    def predict_on_batch(self, x: Any) -> Any:
+    def predict_on_batch(self, x: Data) -> Any:
         """The outputs for one batch, as NumPy arrays."""
         batch, _ = data.single_batch(x, None, None, device=self._tk_device())
         self._tk_prepare(batch, training=False)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from typing_extensions import Self
 
 from .. import dtypes
 from .variable import Variable, unwrap
@@ -23,7 +24,7 @@ class Handle(Variable):
     __array_priority__ = 1000
     _shares_memory = False  # whether writing into `value` writes into the storage
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         return object.__new__(cls)
 
     # -- reading ---------------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import torch
 
 from ... import dtypes
 from ...graph import KerasTensor
-from ..layer import Layer
+from ..layer import TensorLayer
 
 OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count")
 
@@ -80,7 +80,7 @@ def check_indices(indices: torch.Tensor, depth: int, name: str) -> None:
         raise ValueError(f"Inputs of the layer {name!r} must be below its number of classes, {depth}. Received: {largest}")
 
 
-class CategoryEncoding(Layer):
+class CategoryEncoding(TensorLayer):
     """Whole numbers as one-hot vectors, or each row of them as one vector of presences or counts; negative numbers stand for nothing.
 
     Inputs `(batch, length)` give `(batch, num_tokens)`; for `"one_hot"` each number gives a vector, and a last axis of size 1 is

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ...graph import KerasTensor
-from ..layer import Layer
+from ..layer import TensorLayer
 from .encoding import OUTPUT_MODES, check_mode, encode, encoded_shape, named_dtype, vector_dtype
 from .fingerprints import cross64, farmhash64, siphash64, to_bytes
 
@@ -36,7 +36,7 @@ def _as_numpy(inputs: Any, name: str) -> np.ndarray:
     return array
 
 
-class Hashing(Layer):
+class Hashing(TensorLayer):
     """Strings or whole numbers as bins, by the same hash as Keras's: FarmHash64 of the text, or SipHash with a salt.
 
     Args:
@@ -90,7 +90,7 @@ class Hashing(Layer):
         return KerasTensor(self.compute_output_shape(inputs.shape), dtype=dtype)
 
 
-class HashedCrossing(Layer):
+class HashedCrossing(TensorLayer):
     """Several categories of a sample as one bin, by the same hash as Keras's.
 
     Inputs are a list of arrays of strings or whole numbers, each `(batch,)`, `(batch, 1)` or one value.

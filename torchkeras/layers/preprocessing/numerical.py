@@ -12,7 +12,7 @@ import torch
 from ... import config
 from ...graph import KerasTensor
 from ...variable import ParameterVariable
-from ..layer import Layer
+from ..layer import Layer, TensorLayer
 from .adapt import Adapts
 from .encoding import OUTPUT_MODES, check_mode, encode, encoded_shape
 
@@ -158,7 +158,7 @@ class Normalization(Adapts):
         return super()._tk_config_value(name)
 
 
-class Rescaling(Layer):
+class Rescaling(TensorLayer):
     """Inputs times a number plus a number: `inputs * scale + offset`, in training and in inference.
 
     Args:

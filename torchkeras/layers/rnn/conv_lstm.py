@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from ... import activations, dtypes
 from ...distribution import rank as place
 from ...ops.nn.spatial import same_padding
+from ...typing import Identifier, InitializerLike
 from ...variable import SAME
 from ..conv import CONV, KERNEL, Windowed
 from ..input_spec import InputSpec
@@ -50,7 +51,7 @@ class ConvLSTMCell(LongShortCell, Windowed):
         rank: int,
         filters: int,
         window: Mapping[str, Any],
-        recurrent_activation: Any,
+        recurrent_activation: Identifier,
         use_bias: bool,
         unit_forget_bias: bool,
         dropout: float,
@@ -202,20 +203,20 @@ class _ConvLSTM(Recurrent):
         padding: str = "valid",
         data_format: str | None = None,
         dilation_rate: int | Sequence[int] = 1,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
+        activation: Identifier = "tanh",
+        recurrent_activation: Identifier = "sigmoid",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        recurrent_initializer: InitializerLike = "orthogonal",
+        bias_initializer: InitializerLike = "zeros",
         unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_regularizer: Identifier = None,
+        recurrent_regularizer: Identifier = None,
+        bias_regularizer: Identifier = None,
+        activity_regularizer: Identifier = None,
+        kernel_constraint: Identifier = None,
+        recurrent_constraint: Identifier = None,
+        bias_constraint: Identifier = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,

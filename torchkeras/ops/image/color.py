@@ -27,7 +27,7 @@ def _colours(images: torch.Tensor, data_format: str | None) -> tuple[torch.Tenso
 
 
 @op(filed=Filed("RGBToGrayscale"))
-def rgb_to_grayscale(images: TensorLike, data_format: str | None = None) -> TensorLike:
+def rgb_to_grayscale(images: TensorLike, data_format: str | None = None) -> torch.Tensor:
     """Red, green and blue weighted as the eye does (ITU-R BT.601); images of one channel stay.
 
     Args:
@@ -50,7 +50,7 @@ def rgb_to_grayscale(images: TensorLike, data_format: str | None = None) -> Tens
 
 
 @op(filed=Filed("RGBToHSV"))
-def rgb_to_hsv(images: TensorLike, data_format: str | None = None) -> TensorLike:
+def rgb_to_hsv(images: TensorLike, data_format: str | None = None) -> torch.Tensor:
     """Hue, saturation and value of colours; the hue as a part of the circle, 0 for grey.
 
     Args:
@@ -72,7 +72,7 @@ def rgb_to_hsv(images: TensorLike, data_format: str | None = None) -> TensorLike
 
 
 @op(filed=Filed("HSVToRGB"))
-def hsv_to_rgb(images: TensorLike, data_format: str | None = None) -> TensorLike:
+def hsv_to_rgb(images: TensorLike, data_format: str | None = None) -> torch.Tensor:
     """Red, green and blue of colours given as `rgb_to_hsv` gives them. Arguments as there."""
     hue, saturation, value, axis = _colours(images, data_format)
     angles = [(hue * 6 + offset) % 6 for offset in (5, 3, 1)]

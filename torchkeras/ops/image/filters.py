@@ -44,7 +44,7 @@ def gaussian_blur(
     kernel_size: int | Sequence[int] = (3, 3),
     sigma: float | Sequence[float] = (1.0, 1.0),
     data_format: str | None = None,
-) -> TensorLike:
+) -> torch.Tensor:
     """Images blurred by a Gaussian, as if they were zero outside.
 
     Args:
@@ -60,7 +60,7 @@ def gaussian_blur(
 
 
 @op(promote="float")
-def sobel_edges(images: TensorLike, data_format: str | None = None) -> TensorLike:
+def sobel_edges(images: TensorLike, data_format: str | None = None) -> torch.Tensor:
     """The vertical and the horizontal Sobel derivative of each channel, as if images were zero outside.
 
     Args:
@@ -86,7 +86,7 @@ def ssim(
     k1: float = 0.01,
     k2: float = 0.03,
     data_format: str | None = None,
-) -> TensorLike:
+) -> torch.Tensor:
     """The structural similarity of images (https://ece.uwaterloo.ca/~z70wang/publications/ssim.pdf), 1 for equal ones.
 
     Args:

@@ -88,7 +88,7 @@ def _look_up(
 @op
 def map_coordinates(
     inputs: TensorLike, coordinates: TensorLike, order: int, fill_mode: str = "constant", fill_value: float = 0
-) -> TensorLike:
+) -> torch.Tensor:
     """The elements of a tensor at fractional coordinates.
 
     Args:
@@ -145,7 +145,7 @@ def affine_transform(
     fill_mode: str = "constant",
     fill_value: float = 0,
     data_format: str | None = None,
-) -> TensorLike:
+) -> torch.Tensor:
     """Images moved, turned, scaled and sheared.
 
     Args:
@@ -174,7 +174,7 @@ def perspective_transform(
     interpolation: str = "bilinear",
     fill_value: float = 0,
     data_format: str | None = None,
-) -> TensorLike:
+) -> torch.Tensor:
     """Images in another perspective: what was at the start points goes to the end points.
 
     Args:
@@ -213,7 +213,7 @@ def elastic_transform(
     fill_value: float = 0.0,
     seed: Any = None,
     data_format: str | None = None,
-) -> TensorLike:
+) -> torch.Tensor:
     """Images warped by a smooth random field (Simard et al., 2003).
 
     Args:

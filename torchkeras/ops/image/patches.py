@@ -56,7 +56,7 @@ def extract_patches(
     dilation_rate: int | Sequence[int] = 1,
     padding: str = "valid",
     data_format: str | None = None,
-) -> TensorLike:
+) -> torch.Tensor:
     """The windows of images, each flattened (rows, columns, channels) into the channels of one pixel.
 
     Args:
@@ -81,7 +81,7 @@ def extract_patches_3d(
     dilation_rate: int | Sequence[int] = 1,
     padding: str = "valid",
     data_format: str | None = None,
-) -> TensorLike:
+) -> torch.Tensor:
     """The windows of volumes `(depth, height, width, channels)`, or of a batch. Arguments as in `extract_patches`."""
     return _patches(volumes, 3, size, strides, dilation_rate, padding, data_format, "volumes")
 
@@ -111,7 +111,7 @@ def crop_images(
     target_height: int | None = None,
     target_width: int | None = None,
     data_format: str | None = None,
-) -> TensorLike:
+) -> torch.Tensor:
     """Images without some of their rows and columns; two of three numbers tell, of each direction.
 
     Args:
@@ -146,7 +146,7 @@ def pad_images(
     target_height: int | None = None,
     target_width: int | None = None,
     data_format: str | None = None,
-) -> TensorLike:
+) -> torch.Tensor:
     """Images with zeros around them; two of three numbers tell, of each direction.
 
     Args:

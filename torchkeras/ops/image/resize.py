@@ -90,7 +90,7 @@ def resize(
     fill_mode: str = "constant",
     fill_value: float = 0.0,
     data_format: str | None = None,
-) -> TensorLike:
+) -> torch.Tensor:
     """Images in another size.
 
     Args:
@@ -145,7 +145,7 @@ def scale_and_translate(
     spatial_dims: Sequence[int],
     method: str,
     antialias: bool = True,
-) -> TensorLike:
+) -> torch.Tensor:
     """Axes stretched and shifted: place `p` goes to `p * scale + translation`, in coordinates in which pixels are intervals of length 1.
 
     Args:

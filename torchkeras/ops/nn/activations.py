@@ -11,43 +11,43 @@ from ...graph import Filed, TensorLike, op
 
 
 @op
-def relu(x: TensorLike) -> TensorLike:
+def relu(x: TensorLike) -> torch.Tensor:
     """`max(x, 0)`."""
     return F.relu(x)
 
 
 @op
-def relu6(x: TensorLike) -> TensorLike:
+def relu6(x: TensorLike) -> torch.Tensor:
     """`min(max(x, 0), 6)`."""
     return F.relu6(x)
 
 
 @op(promote="float")
-def sigmoid(x: TensorLike) -> TensorLike:
+def sigmoid(x: TensorLike) -> torch.Tensor:
     """`1 / (1 + exp(-x))`."""
     return torch.sigmoid(x)
 
 
 @op(promote="float")
-def sparse_sigmoid(x: TensorLike) -> TensorLike:
+def sparse_sigmoid(x: TensorLike) -> torch.Tensor:
     """The line from (-1, 0) to (1, 1), flat outside: the sigmoid that belongs to sparsemax."""
     return torch.clamp((x + 1) / 2, 0, 1)
 
 
 @op(promote="float")
-def softplus(x: TensorLike) -> TensorLike:
+def softplus(x: TensorLike) -> torch.Tensor:
     """`log(1 + exp(x))`."""
     return F.softplus(x)
 
 
 @op(promote="float")
-def softsign(x: TensorLike) -> TensorLike:
+def softsign(x: TensorLike) -> torch.Tensor:
     """`x / (1 + |x|)`."""
     return F.softsign(x)
 
 
 @op(promote="float")
-def soft_shrink(x: TensorLike, threshold: float = 0.5) -> TensorLike:
+def soft_shrink(x: TensorLike, threshold: float = 0.5) -> torch.Tensor:
     """`x` moved towards zero by `threshold`, zero nearer than that.
 
     Args:
@@ -58,13 +58,13 @@ def soft_shrink(x: TensorLike, threshold: float = 0.5) -> TensorLike:
 
 
 @op(promote="float")
-def sparse_plus(x: TensorLike) -> TensorLike:
+def sparse_plus(x: TensorLike) -> torch.Tensor:
     """Zero below -1, `x` above 1, and the parabola `(x + 1)² / 4` between."""
     return torch.where(x <= -1, 0.0, torch.where(x < 1, (x + 1).square() / 4, x))
 
 
 @op(promote="float")
-def silu(x: TensorLike) -> TensorLike:
+def silu(x: TensorLike) -> torch.Tensor:
     """`x * sigmoid(x)`."""
     return F.silu(x)
 
@@ -73,7 +73,7 @@ swish = silu
 
 
 @op(promote="float")
-def squareplus(x: TensorLike, b: float = 4) -> TensorLike:
+def squareplus(x: TensorLike, b: float = 4) -> torch.Tensor:
     """`(x + sqrt(x² + b)) / 2`, a smooth relu without exponentials.
 
     Args:
@@ -84,13 +84,13 @@ def squareplus(x: TensorLike, b: float = 4) -> TensorLike:
 
 
 @op(promote="float")
-def log_sigmoid(x: TensorLike) -> TensorLike:
+def log_sigmoid(x: TensorLike) -> torch.Tensor:
     """`log(sigmoid(x))`, without underflow."""
     return F.logsigmoid(x)
 
 
 @op(promote="float")
-def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> TensorLike:
+def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> torch.Tensor:
     """`x`, times `negative_slope` below zero.
 
     Args:
@@ -101,13 +101,13 @@ def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> TensorLike:
 
 
 @op(promote="float")
-def hard_sigmoid(x: TensorLike) -> TensorLike:
+def hard_sigmoid(x: TensorLike) -> torch.Tensor:
     """`relu6(x + 3) / 6`."""
     return F.hardsigmoid(x)
 
 
 @op(promote="float")
-def hard_silu(x: TensorLike) -> TensorLike:
+def hard_silu(x: TensorLike) -> torch.Tensor:
     """`x * hard_sigmoid(x)`."""
     return F.hardswish(x)
 
@@ -116,13 +116,13 @@ hard_swish = hard_silu
 
 
 @op
-def hard_tanh(x: TensorLike) -> TensorLike:
+def hard_tanh(x: TensorLike) -> torch.Tensor:
     """`x` clipped to [-1, 1]."""
     return F.hardtanh(x)
 
 
 @op(promote="float")
-def hard_shrink(x: TensorLike, threshold: float = 0.5) -> TensorLike:
+def hard_shrink(x: TensorLike, threshold: float = 0.5) -> torch.Tensor:
     """`x`, and zero where `|x| <= threshold`.
 
     Args:
@@ -133,13 +133,13 @@ def hard_shrink(x: TensorLike, threshold: float = 0.5) -> TensorLike:
 
 
 @op(promote="float")
-def tanh_shrink(x: TensorLike) -> TensorLike:
+def tanh_shrink(x: TensorLike) -> torch.Tensor:
     """`x - tanh(x)`."""
     return F.tanhshrink(x)
 
 
 @op(promote="float")
-def elu(x: TensorLike, alpha: float = 1.0) -> TensorLike:
+def elu(x: TensorLike, alpha: float = 1.0) -> torch.Tensor:
     """`x` above zero, `alpha * (exp(x) - 1)` below.
 
     Args:
@@ -150,7 +150,7 @@ def elu(x: TensorLike, alpha: float = 1.0) -> TensorLike:
 
 
 @op(promote="float")
-def celu(x: TensorLike, alpha: float = 1.0) -> TensorLike:
+def celu(x: TensorLike, alpha: float = 1.0) -> torch.Tensor:
     """`x` above zero, `alpha * (exp(x / alpha) - 1)` below: an elu whose slope is continuous.
 
     Args:
@@ -161,13 +161,13 @@ def celu(x: TensorLike, alpha: float = 1.0) -> TensorLike:
 
 
 @op(promote="float")
-def selu(x: TensorLike) -> TensorLike:
+def selu(x: TensorLike) -> torch.Tensor:
     """The scaled elu that keeps mean 0 and variance 1 (https://arxiv.org/abs/1706.02515)."""
     return F.selu(x)
 
 
 @op(promote="float")
-def gelu(x: TensorLike, approximate: bool = True) -> TensorLike:
+def gelu(x: TensorLike, approximate: bool = True) -> torch.Tensor:
     """`x` times the normal distribution function at `x`.
 
     Args:
@@ -178,7 +178,7 @@ def gelu(x: TensorLike, approximate: bool = True) -> TensorLike:
 
 
 @op(promote="float")
-def glu(x: TensorLike, axis: int = -1) -> TensorLike:
+def glu(x: TensorLike, axis: int = -1) -> torch.Tensor:
     """The first half of an axis times the sigmoid of the second.
 
     Args:
@@ -194,7 +194,7 @@ def glu(x: TensorLike, axis: int = -1) -> TensorLike:
 
 
 @op
-def threshold(x: TensorLike, threshold: float, default_value: float) -> TensorLike:
+def threshold(x: TensorLike, threshold: float, default_value: float) -> torch.Tensor:
     """`x` where it exceeds `threshold`, `default_value` elsewhere.
 
     Args:
@@ -221,7 +221,7 @@ def _over_axes(x: torch.Tensor, axis: int | Sequence[int] | None, fn: Callable[.
 
 
 @op(promote="float")
-def softmax(x: TensorLike, axis: int | Sequence[int] | None = -1) -> TensorLike:
+def softmax(x: TensorLike, axis: int | Sequence[int] | None = -1) -> torch.Tensor:
     """`exp(x) / sum(exp(x))`, without overflow.
 
     Args:
@@ -232,13 +232,13 @@ def softmax(x: TensorLike, axis: int | Sequence[int] | None = -1) -> TensorLike:
 
 
 @op(promote="float")
-def log_softmax(x: TensorLike, axis: int | Sequence[int] | None = -1) -> TensorLike:
+def log_softmax(x: TensorLike, axis: int | Sequence[int] | None = -1) -> torch.Tensor:
     """`log(softmax(x))`, without underflow. Arguments as in `softmax`."""
     return _over_axes(x, axis, torch.log_softmax)
 
 
 @op(promote="float", filed=Filed(keras=False))
-def sparsemax(x: TensorLike, axis: int = -1) -> TensorLike:
+def sparsemax(x: TensorLike, axis: int = -1) -> torch.Tensor:
     """The point of the probability simplex nearest to `x` (https://arxiv.org/abs/1602.02068).
 
     Args:

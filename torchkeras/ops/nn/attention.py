@@ -25,7 +25,7 @@ def dot_product_attention(
     is_causal: bool = False,
     flash_attention: bool | None = None,
     attn_logits_soft_cap: float | None = None,
-) -> TensorLike:
+) -> torch.Tensor:
     """`softmax(query · keyᵀ * scale + bias) · value` for each head, on torch's fused kernels.
 
     Args:

@@ -57,7 +57,7 @@ def conv(
     padding: str = "valid",
     data_format: str | None = None,
     dilation_rate: int | Sequence[int] = 1,
-) -> TensorLike:
+) -> torch.Tensor:
     """The convolution of `inputs` with `kernel`, in groups where the kernel has fewer input channels.
 
     Args:
@@ -92,7 +92,7 @@ def depthwise_conv(
     padding: str = "valid",
     data_format: str | None = None,
     dilation_rate: int | Sequence[int] = 1,
-) -> TensorLike:
+) -> torch.Tensor:
     """Each channel convolved with its own filters. Arguments as in `conv`, but:
 
     Args:
@@ -128,7 +128,7 @@ def separable_conv(
     padding: str = "valid",
     data_format: str | None = None,
     dilation_rate: int | Sequence[int] = 1,
-) -> TensorLike:
+) -> torch.Tensor:
     """`depthwise_conv`, then a convolution that mixes channels only.
 
     Args:
@@ -153,7 +153,7 @@ def conv_transpose(
     output_padding: int | Sequence[int] | None = None,
     data_format: str | None = None,
     dilation_rate: int | Sequence[int] = 1,
-) -> TensorLike:
+) -> torch.Tensor:
     """The transposed convolution: the gradient of `conv` with respect to its inputs.
 
     Args:
@@ -197,7 +197,7 @@ def unfold(
     dilation: int | tuple[int, ...] = 1,
     padding: int | tuple[int, ...] = 0,
     stride: int | tuple[int, ...] = 1,
-) -> TensorLike:
+) -> torch.Tensor:
     """The sliding windows of `(batch, channels, height, width)` as the columns of `(batch, channels * window, windows)`.
 
     Args:
@@ -218,7 +218,7 @@ def fold(
     dilation: int | tuple[int, ...] = 1,
     padding: int | tuple[int, ...] = 0,
     stride: int | tuple[int, ...] = 1,
-) -> TensorLike:
+) -> torch.Tensor:
     """Columns as `unfold` makes them summed back into images `(batch, channels, *output_size)`.
 
     Args:
@@ -233,7 +233,7 @@ def fold(
 
 
 @op
-def space_to_depth(x: TensorLike, block_size: int, data_format: str = "channels_last") -> TensorLike:
+def space_to_depth(x: TensorLike, block_size: int, data_format: str = "channels_last") -> torch.Tensor:
     """Blocks of `block_size` x `block_size` pixels moved into the channels.
 
     In the new channels the place in the block comes before the old channel, and after it for `"channels_first"`, as in torch.
@@ -256,7 +256,7 @@ def space_to_depth(x: TensorLike, block_size: int, data_format: str = "channels_
 
 
 @op
-def depth_to_space(x: TensorLike, block_size: int, data_format: str = "channels_last") -> TensorLike:
+def depth_to_space(x: TensorLike, block_size: int, data_format: str = "channels_last") -> torch.Tensor:
     """Channels moved into blocks of pixels: the inverse of `space_to_depth`.
 
     Args:

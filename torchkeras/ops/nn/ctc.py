@@ -24,7 +24,7 @@ def _ctc_loss_spec(target: Any, output: Any, target_length: Any, output_length: 
 @op(promote="float", args=("output",), spec=_ctc_loss_spec, filed=Filed("CTCLoss"))
 def ctc_loss(
     target: TensorLike, output: TensorLike, target_length: TensorLike, output_length: TensorLike, mask_index: int = 0
-) -> TensorLike:
+) -> torch.Tensor:
     """Minus the log probability of label sequences, over all their alignments with the outputs.
 
     Args:
@@ -68,7 +68,7 @@ def ctc_decode(
     top_paths: int = 1,
     merge_repeated: bool = True,
     mask_index: int = 0,
-) -> tuple[TensorLike, TensorLike]:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The likeliest label sequences of CTC outputs.
 
     Args:

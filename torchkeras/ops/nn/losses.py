@@ -18,7 +18,7 @@ def _no_sparse(sparse: bool) -> None:
 
 
 @op
-def one_hot(x: TensorLike, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> TensorLike:
+def one_hot(x: TensorLike, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> torch.Tensor:
     """Labels as vectors with a one in the label's place; a negative label is all zeros.
 
     Args:
@@ -41,7 +41,7 @@ def one_hot(x: TensorLike, num_classes: int, axis: int = -1, dtype: Any = None, 
 @op
 def multi_hot(
     inputs: TensorLike, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False, **kwargs: Any
-) -> TensorLike:
+) -> torch.Tensor:
     """Sets of labels as vectors with ones in the labels' places.
 
     Args:
@@ -73,7 +73,7 @@ def _check_same_shape(target: torch.Tensor, output: torch.Tensor) -> None:
 
 
 @op(promote="float")
-def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False) -> TensorLike:
+def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False) -> torch.Tensor:
     """`-target * log(output) - (1 - target) * log(1 - output)`, element by element.
 
     Args:
@@ -92,7 +92,7 @@ def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: boo
 
 
 @op(promote="float")
-def categorical_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1) -> TensorLike:
+def categorical_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1) -> torch.Tensor:
     """`-sum(target * log(output))` over the classes.
 
     Args:
@@ -116,7 +116,7 @@ def categorical_crossentropy(target: TensorLike, output: TensorLike, from_logits
 
 
 @op(promote="float", args=("output",))
-def sparse_categorical_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1) -> TensorLike:
+def sparse_categorical_crossentropy(target: TensorLike, output: TensorLike, from_logits: bool = False, axis: int = -1) -> torch.Tensor:
     """`-log(output[target])`.
 
     Args:

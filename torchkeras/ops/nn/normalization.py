@@ -23,7 +23,7 @@ def batch_normalization(
     offset: TensorLike | None = None,
     scale: TensorLike | None = None,
     epsilon: float = 0.001,
-) -> TensorLike:
+) -> torch.Tensor:
     """`(x - mean) / sqrt(variance + epsilon) * scale + offset`, each of them one number per place of `axis`.
 
     Args:
@@ -86,7 +86,7 @@ def layer_normalization(
     axis: int | Sequence[int] = -1,
     epsilon: float | None = None,
     **kwargs: Any,
-) -> TensorLike:
+) -> torch.Tensor:
     """`(x - mean) / sqrt(variance + epsilon) * gamma + beta`, over the axes of each sample.
 
     Args:
@@ -120,7 +120,7 @@ def _divide_by_deviation(x: torch.Tensor, axes: int, gamma: torch.Tensor | None,
 @op(promote="float", args=("x",), filed=Filed("RMSNorm"))
 def rms_normalization(
     x: TensorLike, scale: TensorLike | None = None, axis: int | Sequence[int] = -1, epsilon: float | None = None
-) -> TensorLike:
+) -> torch.Tensor:
     """`x / sqrt(mean(x²) + epsilon) * scale`.
 
     Args:
@@ -137,7 +137,7 @@ def rms_normalization(
 
 
 @op(promote="float")
-def normalize(x: TensorLike, axis: int | Sequence[int] = -1, order: int = 2, epsilon: float | None = None) -> TensorLike:
+def normalize(x: TensorLike, axis: int | Sequence[int] = -1, order: int = 2, epsilon: float | None = None) -> torch.Tensor:
     """`x / max(norm(x), epsilon)`.
 
     Args:
@@ -157,7 +157,9 @@ def normalize(x: TensorLike, axis: int | Sequence[int] = -1, order: int = 2, eps
 
 
 @op(promote="float")
-def moments(x: TensorLike, axes: int | Sequence[int], keepdims: bool = False, synchronized: bool = False) -> tuple[TensorLike, TensorLike]:
+def moments(
+    x: TensorLike, axes: int | Sequence[int], keepdims: bool = False, synchronized: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The mean and the variance over axes; of half-precision tensors computed in float32.
 
     Args:
@@ -197,7 +199,7 @@ def _moments_of_all(x: torch.Tensor, axes: int | tuple[int, ...], keepdims: bool
 
 
 @op(promote="float", filed=Filed("PSNR"))
-def psnr(x1: TensorLike, x2: TensorLike, max_val: float) -> TensorLike:
+def psnr(x1: TensorLike, x2: TensorLike, max_val: float) -> torch.Tensor:
     """The peak signal-to-noise ratio of two tensors of one shape, in decibels; infinite for equal ones.
 
     Args:
@@ -215,7 +217,7 @@ def psnr(x1: TensorLike, x2: TensorLike, max_val: float) -> TensorLike:
 
 
 @op(promote="float")
-def polar(abs_: TensorLike, angle: TensorLike) -> TensorLike:
+def polar(abs_: TensorLike, angle: TensorLike) -> torch.Tensor:
     """Complex numbers from their lengths and angles.
 
     Args:

@@ -44,7 +44,7 @@ def max_pool(
     strides: int | Sequence[int] | None = None,
     padding: str = "valid",
     data_format: str | None = None,
-) -> TensorLike:
+) -> torch.Tensor:
     """The largest value of each window.
 
     Args:
@@ -88,7 +88,7 @@ def average_pool(
     strides: int | Sequence[int] | None = None,
     padding: str = "valid",
     data_format: str | None = None,
-) -> TensorLike:
+) -> torch.Tensor:
     """The mean of each window; under `"same"` of the part of it that lies inside. Arguments as in `max_pool`."""
 
     def pool(x: torch.Tensor, rank: int) -> torch.Tensor:
@@ -117,7 +117,7 @@ def _coverage(size: int, kernel: int, stride: int, like: torch.Tensor) -> torch.
 
 
 @op(promote="float")
-def adaptive_average_pool(inputs: TensorLike, output_size: int | Sequence[int], data_format: str | None = None) -> TensorLike:
+def adaptive_average_pool(inputs: TensorLike, output_size: int | Sequence[int], data_format: str | None = None) -> torch.Tensor:
     """The mean over windows chosen so that the result has a given size.
 
     Args:
@@ -129,6 +129,6 @@ def adaptive_average_pool(inputs: TensorLike, output_size: int | Sequence[int], 
 
 
 @op(promote="float")
-def adaptive_max_pool(inputs: TensorLike, output_size: int | Sequence[int], data_format: str | None = None) -> TensorLike:
+def adaptive_max_pool(inputs: TensorLike, output_size: int | Sequence[int], data_format: str | None = None) -> torch.Tensor:
     """The largest value of windows chosen so that the result has a given size. Arguments as in `adaptive_average_pool`."""
     return _pool(inputs, data_format, lambda x, rank: _ADAPTIVE_MAX[rank](x, spatial_tuple(output_size, rank, "output_size")))

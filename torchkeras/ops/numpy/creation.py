@@ -20,7 +20,7 @@ def _sizes(shape: Sizes) -> tuple[int, ...]:
 
 
 @op
-def array(x: Any, dtype: Any = None) -> TensorLike:
+def array(x: Any, dtype: Any = None) -> torch.Tensor:
     """`x` as a tensor of its own: a number, an array, a tensor or a nest of numbers.
 
     Args:
@@ -32,28 +32,28 @@ def array(x: Any, dtype: Any = None) -> TensorLike:
 
 
 @op
-def copy(x: TensorLike) -> TensorLike:
+def copy(x: TensorLike) -> torch.Tensor:
     """A copy with memory of its own."""
     return torch.clone(x)
 
 
-def zeros(shape: Sizes, dtype: Any = None) -> TensorLike:
+def zeros(shape: Sizes, dtype: Any = None) -> torch.Tensor:
     """Zeros of a shape, of type `floatx()` without `dtype`."""
     return torch.zeros(_sizes(shape), dtype=dtypes.to_torch_dtype(dtype), device=rank.default_device())
 
 
-def ones(shape: Sizes, dtype: Any = None) -> TensorLike:
+def ones(shape: Sizes, dtype: Any = None) -> torch.Tensor:
     """Ones of a shape, of type `floatx()` without `dtype`."""
     return torch.ones(_sizes(shape), dtype=dtypes.to_torch_dtype(dtype), device=rank.default_device())
 
 
-def empty(shape: Sizes, dtype: Any = None) -> TensorLike:
+def empty(shape: Sizes, dtype: Any = None) -> torch.Tensor:
     """A tensor of a shape whose elements may be anything, of type `floatx()` without `dtype`."""
     return torch.empty(_sizes(shape), dtype=dtypes.to_torch_dtype(dtype), device=rank.default_device())
 
 
 @op
-def full(shape: Sizes, fill_value: TensorLike, dtype: Any = None) -> TensorLike:
+def full(shape: Sizes, fill_value: TensorLike, dtype: Any = None) -> torch.Tensor:
     """`fill_value`, broadcast to a shape, of type `floatx()` without `dtype`."""
     return fill_value.to(dtypes.to_torch_dtype(dtype)).broadcast_to(_sizes(shape)).clone()
 
@@ -63,25 +63,25 @@ def _like(x: torch.Tensor, dtype: Any) -> torch.dtype:
 
 
 @op
-def zeros_like(x: TensorLike, dtype: Any = None) -> TensorLike:
+def zeros_like(x: TensorLike, dtype: Any = None) -> torch.Tensor:
     """Zeros of the shape of `x`, and of its type without `dtype`."""
     return torch.zeros_like(x, dtype=_like(x, dtype))
 
 
 @op
-def ones_like(x: TensorLike, dtype: Any = None) -> TensorLike:
+def ones_like(x: TensorLike, dtype: Any = None) -> torch.Tensor:
     """Ones of the shape of `x`, and of its type without `dtype`."""
     return torch.ones_like(x, dtype=_like(x, dtype))
 
 
 @op
-def empty_like(x: TensorLike, dtype: Any = None) -> TensorLike:
+def empty_like(x: TensorLike, dtype: Any = None) -> torch.Tensor:
     """A tensor of the shape of `x`, and of its type without `dtype`, whose elements may be anything."""
     return torch.empty_like(x, dtype=_like(x, dtype))
 
 
 @op(broadcast=True)
-def full_like(x: TensorLike, fill_value: TensorLike, dtype: Any = None) -> TensorLike:
+def full_like(x: TensorLike, fill_value: TensorLike, dtype: Any = None) -> torch.Tensor:
     """`fill_value`, broadcast to the shape of `x`, of its type without `dtype`."""
     return fill_value.to(x.device, _like(x, dtype)).broadcast_to(x.shape).clone()
 
@@ -89,7 +89,7 @@ def full_like(x: TensorLike, fill_value: TensorLike, dtype: Any = None) -> Tenso
 # -- ranges ----------------------------------------------------------------------------------------------------------------------------
 
 
-def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> TensorLike:
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> torch.Tensor:
     """The numbers from `start` up to but without `stop`.
 
     Args:
@@ -118,7 +118,7 @@ def linspace(
     retstep: bool = False,
     dtype: Any = None,
     axis: int = 0,
-) -> TensorLike:
+) -> torch.Tensor:
     """Evenly spaced numbers between two, which may be tensors that broadcast.
 
     Args:
@@ -147,7 +147,7 @@ def linspace(
         target = dtypes.to_torch_dtype(dtype)
         numbers = (numbers if target.is_floating_point else torch.floor(numbers)).to(target)
     numbers = numbers.movedim(0, axis)
-    return (numbers, step) if retstep else numbers
+    return (numbers, step) if retstep else numbers  # type: ignore[return-value]  # the type of the usual call
 
 
 @op(promote="float", args=("start", "stop"))
@@ -159,7 +159,7 @@ def logspace(
     base: float = 10,
     dtype: Any = None,
     axis: int = 0,
-) -> TensorLike:
+) -> torch.Tensor:
     """Numbers evenly spaced on a logarithmic scale, from `base**start` to `base**stop`. Other arguments as in `linspace`."""
     numbers = torch.pow(base, linspace(start, stop, num, endpoint, axis=axis))
     return numbers if dtype is None else numbers.to(dtypes.to_torch_dtype(dtype))
@@ -168,7 +168,7 @@ def logspace(
 @op(promote="float", args=("start", "stop"))
 def geomspace(
     start: TensorLike, stop: TensorLike, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
-) -> TensorLike:  # fmt: skip
+) -> torch.Tensor:  # fmt: skip
     """Numbers evenly spaced on a logarithmic scale, from `start` to `stop`, of one sign. Other arguments as in `linspace`."""
     start, stop = torch.broadcast_tensors(start, stop)
     logs = linspace(torch.log(torch.abs(start)), torch.log(torch.abs(stop)), num, endpoint, axis=axis)
@@ -179,7 +179,7 @@ def geomspace(
 # -- matrices --------------------------------------------------------------------------------------------------------------------------
 
 
-def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> TensorLike:
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> torch.Tensor:
     """A matrix with ones on a diagonal and zeros elsewhere.
 
     Args:
@@ -193,12 +193,12 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> TensorLi
     return (columns - rows == k).to(dtypes.to_torch_dtype(dtype))
 
 
-def identity(n: int, dtype: Any = None) -> TensorLike:
+def identity(n: int, dtype: Any = None) -> torch.Tensor:
     """The identity matrix of size `n`, of type `floatx()` without `dtype`."""
     return eye(n, dtype=dtype)
 
 
-def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> TensorLike:
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> torch.Tensor:
     """A matrix with ones on and below a diagonal and zeros above. Arguments as in `eye`."""
     rows = torch.arange(N, device=rank.default_device()).unsqueeze(1)
     columns = torch.arange(N if M is None else M, device=rank.default_device())
@@ -206,19 +206,19 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> TensorLi
 
 
 @op
-def tril(x: TensorLike, k: int = 0) -> TensorLike:
+def tril(x: TensorLike, k: int = 0) -> torch.Tensor:
     """The lower triangle of matrices: zeros above diagonal `k`."""
     return torch.tril(x, k)
 
 
 @op
-def triu(x: TensorLike, k: int = 0) -> TensorLike:
+def triu(x: TensorLike, k: int = 0) -> torch.Tensor:
     """The upper triangle of matrices: zeros below diagonal `k`."""
     return torch.triu(x, k)
 
 
 @op
-def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> TensorLike:
+def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> torch.Tensor:
     """The Vandermonde matrix, whose columns are powers of a vector.
 
     Args:
@@ -240,26 +240,26 @@ def _window(make: Any, x: Any, **arguments: float) -> torch.Tensor:
     return make(int(x), periodic=False, dtype=dtypes.to_torch_dtype(None), device=rank.default_device(), **arguments)
 
 
-def bartlett(x: Any) -> TensorLike:
+def bartlett(x: Any) -> torch.Tensor:
     """The Bartlett window, a triangle, of `x` points."""
     return _window(torch.bartlett_window, x)
 
 
-def blackman(x: Any) -> TensorLike:
+def blackman(x: Any) -> torch.Tensor:
     """The Blackman window of `x` points."""
     return _window(torch.blackman_window, x)
 
 
-def hamming(x: Any) -> TensorLike:
+def hamming(x: Any) -> torch.Tensor:
     """The Hamming window of `x` points."""
     return _window(torch.hamming_window, x)
 
 
-def hanning(x: Any) -> TensorLike:
+def hanning(x: Any) -> torch.Tensor:
     """The Hann window of `x` points."""
     return _window(torch.hann_window, x)
 
 
-def kaiser(x: Any, beta: float) -> TensorLike:
+def kaiser(x: Any, beta: float) -> torch.Tensor:
     """The Kaiser window of `x` points, whose shape is `beta`."""
     return _window(torch.kaiser_window, x, beta=float(beta))

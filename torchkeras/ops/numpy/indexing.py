@@ -41,13 +41,13 @@ def _get_item_spec(x: Any, key: Any) -> Any:
 
 
 @op(spec=_get_item_spec, filed=Filed(called=("key",)))
-def get_item(x: TensorLike, key: Any) -> TensorLike:
+def get_item(x: TensorLike, key: Any) -> torch.Tensor:
     """`x[key]`: numbers, slices, `None`, `...` and tensors."""
     return x[key]
 
 
 @op
-def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> TensorLike:
+def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> torch.Tensor:
     """The elements of `x` at places along an axis.
 
     Args:
@@ -71,7 +71,7 @@ def _from_start(indices: torch.Tensor, size: int) -> torch.Tensor:
 
 
 @op
-def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = None) -> TensorLike:
+def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = None) -> torch.Tensor:
     """The elements of `x` at places along an axis, other places for each row.
 
     Args:
@@ -94,7 +94,7 @@ def _nonzero_spec(x: Any) -> tuple[KerasTensor, ...]:
 
 
 @op(spec=_nonzero_spec)
-def nonzero(x: TensorLike) -> tuple[TensorLike, ...]:
+def nonzero(x: TensorLike) -> tuple[torch.Tensor, ...]:
     """The places of the elements that are not zero: a vector of int32 for each axis, as in NumPy (they index a tensor)."""
     return tuple(places.to(torch.int32) for places in torch.nonzero(x, as_tuple=True))
 
@@ -104,21 +104,21 @@ def _where_spec(condition: Any, x1: Any = None, x2: Any = None) -> Any:
 
 
 @op(promote="same", args=("x1", "x2"), broadcast=True, spec=_where_spec)
-def where(condition: TensorLike, x1: TensorLike | None = None, x2: TensorLike | None = None) -> TensorLike:
+def where(condition: TensorLike, x1: TensorLike | None = None, x2: TensorLike | None = None) -> torch.Tensor:
     """`x1` where `condition` is true (not zero) and `x2` elsewhere, broadcast; `nonzero(condition)` without both.
 
     Raises:
         ValueError: Just one of `x1` and `x2` is given.
     """
     if x1 is None and x2 is None:
-        return nonzero(condition)
+        return nonzero(condition)  # type: ignore[return-value]  # the type of the usual call
     if x1 is None or x2 is None:
         raise ValueError(f"`x1` and `x2` must be given both or neither. Received: x1={x1}, x2={x2}")
     return torch.where(condition.to(torch.bool), x1, x2)
 
 
 @op(promote="same", args=("choicelist", "default"), broadcast=True)
-def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], default: TensorLike = 0) -> TensorLike:
+def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], default: TensorLike = 0) -> torch.Tensor:
     """For each element the choice of the first condition that holds, or `default`, broadcast.
 
     Args:
@@ -138,7 +138,7 @@ def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], def
 
 
 @op
-def unravel_index(indices: TensorLike, shape: Sizes) -> tuple[TensorLike, ...]:
+def unravel_index(indices: TensorLike, shape: Sizes) -> tuple[torch.Tensor, ...]:
     """Places in a flat tensor as places along each axis of a `shape`, int32."""
     indices = indices.to(torch.int64)
     found = []
@@ -168,19 +168,19 @@ def _diagonal_spec(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> A
 
 
 @op(spec=_diag_spec)
-def diag(x: TensorLike, k: int = 0) -> TensorLike:
+def diag(x: TensorLike, k: int = 0) -> torch.Tensor:
     """The diagonal `k` of a matrix, or the matrix with a vector on its diagonal `k`."""
     return torch.diag(x, k)
 
 
 @op
-def diagflat(x: TensorLike, k: int = 0) -> TensorLike:
+def diagflat(x: TensorLike, k: int = 0) -> torch.Tensor:
     """The matrix with all elements of `x` on its diagonal `k`."""
     return torch.diagflat(x, k)
 
 
 @op(spec=_diagonal_spec)
-def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> TensorLike:
+def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> torch.Tensor:
     """The diagonals of the matrices that two axes make, along a new last axis.
 
     Args:
@@ -193,7 +193,7 @@ def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> 
 
 
 @op
-def meshgrid(*x: TensorLike, indexing: str = "xy") -> tuple[TensorLike, ...]:
+def meshgrid(*x: TensorLike, indexing: str = "xy") -> tuple[torch.Tensor, ...]:
     """Each vector repeated along the axes of the others, so that together they hold the points of a grid.
 
     Args:

@@ -66,7 +66,7 @@ def _einsum_spec(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
 
 
 @op(promote="same", spec=_matmul_spec, filed=Filed(torch=("matmul",)))
-def matmul(x1: TensorLike, x2: TensorLike) -> TensorLike:
+def matmul(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
     """The matrix product of the last two axes, broadcast over the others; vectors are rows on the left, columns on the right.
 
     The product of int8 tensors is int32.
@@ -77,7 +77,7 @@ def matmul(x1: TensorLike, x2: TensorLike) -> TensorLike:
 
 
 @op(promote="same", spec=_dot_spec)
-def dot(x1: TensorLike, x2: TensorLike) -> TensorLike:
+def dot(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
     """The sum of products over the last axis of `x1` and the last but one (or the only one) of `x2`; of a number, the multiple."""
     if x1.ndim == 0 or x2.ndim == 0:
         return torch.mul(x1, x2)
@@ -87,7 +87,7 @@ def dot(x1: TensorLike, x2: TensorLike) -> TensorLike:
 
 
 @op(promote="same")
-def inner(x1: TensorLike, x2: TensorLike) -> TensorLike:
+def inner(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
     """The sum of products over the last axes of both."""
     if x1.ndim == 0 or x2.ndim == 0:
         return torch.mul(x1, x2)
@@ -95,19 +95,19 @@ def inner(x1: TensorLike, x2: TensorLike) -> TensorLike:
 
 
 @op(promote="same")
-def outer(x1: TensorLike, x2: TensorLike) -> TensorLike:
+def outer(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
     """The products of each element of `x1` with each of `x2`, both flattened, as a matrix."""
     return x1.reshape(-1, 1) * x2.reshape(1, -1)
 
 
 @op(promote="same")
-def vdot(x1: TensorLike, x2: TensorLike) -> TensorLike:
+def vdot(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
     """The sum of products of two tensors, flattened; of complex numbers, with the conjugate of `x1`."""
     return _multiplied(torch.matmul, x1.conj().resolve_conj().flatten(), x2.flatten())
 
 
 @op(promote="same", spec=_tensordot_spec)
-def tensordot(x1: TensorLike, x2: TensorLike, axes: int | Sequence[Any] = 2) -> TensorLike:
+def tensordot(x1: TensorLike, x2: TensorLike, axes: int | Sequence[Any] = 2) -> torch.Tensor:
     """The sum of products over several axes.
 
     Args:
@@ -121,7 +121,7 @@ def tensordot(x1: TensorLike, x2: TensorLike, axes: int | Sequence[Any] = 2) -> 
 
 
 @op(promote="same", spec=_einsum_spec)
-def einsum(subscripts: str, *operands: TensorLike, **kwargs: Any) -> TensorLike:
+def einsum(subscripts: str, *operands: TensorLike, **kwargs: Any) -> torch.Tensor:
     """The sum of products that Einstein's notation names, such as `"ij,jk->ik"`.
 
     Args:
@@ -141,7 +141,7 @@ def einsum(subscripts: str, *operands: TensorLike, **kwargs: Any) -> TensorLike:
 
 
 @op(promote="same")
-def kron(x1: TensorLike, x2: TensorLike) -> TensorLike:
+def kron(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
     """The Kronecker product: a copy of `x2` for each element of `x1`, times it."""
     return torch.kron(x1, x2)
 
@@ -149,7 +149,7 @@ def kron(x1: TensorLike, x2: TensorLike) -> TensorLike:
 @op(promote="same")
 def cross(
     x1: TensorLike, x2: TensorLike, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
-) -> TensorLike:  # fmt: skip
+) -> torch.Tensor:  # fmt: skip
     """The cross product of vectors of 3 or 2 components; of two of 2, the third component of the product.
 
     Args:
@@ -178,20 +178,20 @@ def cross(
 
 
 @op
-def trace(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> TensorLike:
+def trace(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> torch.Tensor:
     """The sum of a diagonal of matrices. Arguments as in `diagonal`; small integers add up as int32."""
     dtype = torch.int32 if x.dtype in (torch.bool, torch.uint8, torch.int8, torch.int16) else x.dtype
     return torch.sum(torch.diagonal(x, offset, axis1, axis2), -1, dtype=dtype)
 
 
 @op(promote="float")
-def slogdet(x: TensorLike) -> tuple[TensorLike, TensorLike]:
+def slogdet(x: TensorLike) -> tuple[torch.Tensor, torch.Tensor]:
     """The sign of the determinant of matrices and the logarithm of its absolute value."""
     return tuple(torch.linalg.slogdet(x))
 
 
 @op
-def corrcoef(x: TensorLike) -> TensorLike:
+def corrcoef(x: TensorLike) -> torch.Tensor:
     """The Pearson correlations of the rows of a matrix, each a variable; of a vector, 1."""
     if x.ndim > 2:
         raise ValueError(f"`x` must have one axis or two. Received: x of shape {tuple(x.shape)}")
@@ -204,7 +204,7 @@ def corrcoef(x: TensorLike) -> TensorLike:
 
 
 @op(promote="float")
-def correlate(x1: TensorLike, x2: TensorLike, mode: str = "valid") -> TensorLike:
+def correlate(x1: TensorLike, x2: TensorLike, mode: str = "valid") -> torch.Tensor:
     """The cross-correlation of two vectors, as a float.
 
     Args:
@@ -231,13 +231,13 @@ def correlate(x1: TensorLike, x2: TensorLike, mode: str = "valid") -> TensorLike
 
 
 @op
-def diff(a: TensorLike, n: int = 1, axis: int = -1) -> TensorLike:
+def diff(a: TensorLike, n: int = 1, axis: int = -1) -> torch.Tensor:
     """The differences of neighbours along an axis, taken `n` times; of booleans, whether they differ."""
     return torch.diff(a, n, axis)
 
 
 @op(promote="float", args=("y", "x"), filed=Filed(kept=("x",)))
-def trapezoid(y: TensorLike, x: TensorLike | None = None, dx: float = 1.0, axis: int = -1) -> TensorLike:
+def trapezoid(y: TensorLike, x: TensorLike | None = None, dx: float = 1.0, axis: int = -1) -> torch.Tensor:
     """The integral of samples along an axis by the trapezoidal rule.
 
     Args:

@@ -57,7 +57,7 @@ def _whole(x: torch.Tensor, axis: Axis) -> bool:
 
 
 @op
-def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The sum along axes; booleans and integers narrower than int32 add up as int32.
 
     Args:
@@ -70,7 +70,7 @@ def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
 
 
 @op
-def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> TensorLike:
+def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> torch.Tensor:
     """The product along axes.
 
     Args:
@@ -88,7 +88,7 @@ def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False, dtype: Any = 
 
 
 @op
-def cumsum(x: TensorLike, axis: int | None = None, dtype: Any = None) -> TensorLike:
+def cumsum(x: TensorLike, axis: int | None = None, dtype: Any = None) -> torch.Tensor:
     """The running sum along an axis.
 
     Args:
@@ -101,7 +101,7 @@ def cumsum(x: TensorLike, axis: int | None = None, dtype: Any = None) -> TensorL
 
 
 @op
-def cumprod(x: TensorLike, axis: int | None = None, dtype: Any = None) -> TensorLike:
+def cumprod(x: TensorLike, axis: int | None = None, dtype: Any = None) -> torch.Tensor:
     """The running product along an axis. See `cumsum`."""
     target = _countable(x) if dtype is None else dtypes.to_torch_dtype(dtype)
     return torch.cumprod(x.flatten() if axis is None else x, 0 if axis is None else axis, dtype=target)
@@ -112,7 +112,7 @@ def _countable(x: torch.Tensor) -> torch.dtype:
 
 
 @op
-def count_nonzero(x: TensorLike, axis: Axis = None) -> TensorLike:
+def count_nonzero(x: TensorLike, axis: Axis = None) -> torch.Tensor:
     """How many elements are not zero along axes, as int32."""
     if _whole(x, axis):
         return torch.ne(x, 0).to(torch.int32)
@@ -123,14 +123,14 @@ def count_nonzero(x: TensorLike, axis: Axis = None) -> TensorLike:
 
 
 @op
-def all(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def all(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """Whether all elements along axes are true (not zero). Arguments as in `sum`."""
     x = x.to(torch.bool)
     return x if _whole(x, axis) else torch.all(x, axes_of(x, axis), keepdim=keepdims)
 
 
 @op
-def any(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def any(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """Whether some element along axes is true (not zero). Arguments as in `sum`."""
     x = x.to(torch.bool)
     return x if _whole(x, axis) else torch.any(x, axes_of(x, axis), keepdim=keepdims)
@@ -157,7 +157,7 @@ def _extreme(reduce: Any, combine: Any, x: torch.Tensor, axis: Axis, keepdims: b
 
 
 @op
-def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, initial: float | None = None) -> TensorLike:
+def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, initial: float | None = None) -> torch.Tensor:
     """The greatest element along axes; NaN wins.
 
     Args:
@@ -173,31 +173,31 @@ def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, initial: float
 
 
 @op
-def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, initial: float | None = None) -> TensorLike:
+def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, initial: float | None = None) -> torch.Tensor:
     """The least element along axes; NaN wins. Arguments as in `max`, `initial` being the greatest result."""
     return _extreme(torch.amin, torch.minimum, x, axis, keepdims, initial, "min")
 
 
 @op
-def amax(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def amax(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The greatest element along axes. See `max`."""
     return _extreme(torch.amax, None, x, axis, keepdims, None, "amax")
 
 
 @op
-def amin(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def amin(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The least element along axes. See `min`."""
     return _extreme(torch.amin, None, x, axis, keepdims, None, "amin")
 
 
 @op
-def ptp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def ptp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The difference of the greatest and the least element along axes. Arguments as in `max`."""
     return _extreme(torch.amax, None, x, axis, keepdims, None, "ptp") - _extreme(torch.amin, None, x, axis, keepdims, None, "ptp")
 
 
 @op
-def argmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> TensorLike:
+def argmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> torch.Tensor:
     """The place of the first greatest element along an axis, as int32; NaN wins.
 
     Args:
@@ -209,7 +209,7 @@ def argmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> Te
 
 
 @op
-def argmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> TensorLike:
+def argmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> torch.Tensor:
     """The place of the first least element along an axis, as int32. Arguments as in `argmax`."""
     return _place(torch.argmin, x, axis, keepdims)
 
@@ -225,13 +225,13 @@ def _place(find: Any, x: torch.Tensor, axis: int | None, keepdims: bool) -> torc
 
 
 @op(promote="float")
-def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The mean along axes, as a float; NaN over an empty axis. Arguments as in `sum`."""
     return x if _whole(x, axis) else torch.mean(x, axes_of(x, axis), keepdim=keepdims)
 
 
 @op(promote="float", args=("x", "weights"))
-def average(x: TensorLike, axis: Axis = None, weights: TensorLike | None = None) -> TensorLike:
+def average(x: TensorLike, axis: Axis = None, weights: TensorLike | None = None) -> torch.Tensor:
     """The mean along axes, each element counting by its weight.
 
     Args:
@@ -257,13 +257,13 @@ def average(x: TensorLike, axis: Axis = None, weights: TensorLike | None = None)
 
 
 @op(promote="float")
-def var(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def var(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The variance along axes, the mean of squared deviations (divided by n). Arguments as in `sum`."""
     return _variance(x, axis, keepdims)
 
 
 @op(promote="float")
-def std(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def std(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The standard deviation along axes, the root of `var`. Arguments as in `sum`."""
     if x.numel() == 0 or _whole(x, axis):
         return torch.sqrt(_variance(x, axis, keepdims))
@@ -286,25 +286,25 @@ def _without_nan(x: torch.Tensor, instead: float) -> torch.Tensor:
 
 
 @op
-def nansum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def nansum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The sum along axes, NaN counting as 0. Arguments as in `sum`."""
     return sum(_without_nan(x, 0.0), axis, keepdims)
 
 
 @op
-def nanprod(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def nanprod(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The product along axes, NaN counting as 1. Arguments as in `sum`."""
     return prod(_without_nan(x, 1.0), axis, keepdims)
 
 
 @op
-def nancumsum(x: TensorLike, axis: int | None = None, dtype: Any = None) -> TensorLike:
+def nancumsum(x: TensorLike, axis: int | None = None, dtype: Any = None) -> torch.Tensor:
     """The running sum along an axis, NaN counting as 0. Arguments as in `cumsum`."""
     return cumsum(_without_nan(x, 0.0), axis, dtype)
 
 
 @op
-def nancumprod(x: TensorLike, axis: int | None = None, dtype: Any = None) -> TensorLike:
+def nancumprod(x: TensorLike, axis: int | None = None, dtype: Any = None) -> torch.Tensor:
     """The running product along an axis, NaN counting as 1. Arguments as in `cumsum`."""
     return cumprod(_without_nan(x, 1.0), axis, dtype)
 
@@ -315,13 +315,13 @@ def _nan_extreme(fn: Any, worst: float, x: torch.Tensor, axis: Axis, keepdims: b
 
 
 @op
-def nanmax(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def nanmax(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The greatest element along axes that is not NaN; NaN where all are. Arguments as in `sum`."""
     return _nan_extreme(max, -torch.inf, x, axis, keepdims)
 
 
 @op
-def nanmin(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def nanmin(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The least element along axes that is not NaN; NaN where all are. Arguments as in `sum`."""
     return _nan_extreme(min, torch.inf, x, axis, keepdims)
 
@@ -332,26 +332,26 @@ def _nan_place(fn: Any, worst: float, x: torch.Tensor, axis: int | None, keepdim
 
 
 @op
-def nanargmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> TensorLike:
+def nanargmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> torch.Tensor:
     """The place of the first greatest element that is not NaN, as int32; -1 where all are. Arguments as in `argmax`."""
     return _nan_place(argmax, -torch.inf, x, axis, keepdims)
 
 
 @op
-def nanargmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> TensorLike:
+def nanargmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> torch.Tensor:
     """The place of the first least element that is not NaN, as int32; -1 where all are. Arguments as in `argmax`."""
     return _nan_place(argmin, torch.inf, x, axis, keepdims)
 
 
 @op
-def nanmean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def nanmean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The mean along axes of the elements that are not NaN. Arguments as in `sum`."""
     x = as_float(x)
     return x if _whole(x, axis) else torch.nanmean(x, axes_of(x, axis), keepdim=keepdims)
 
 
 @op
-def nanvar(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def nanvar(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The variance along axes of the elements that are not NaN. Arguments as in `sum`."""
     x = as_float(x)
     if _whole(x, axis):
@@ -362,7 +362,7 @@ def nanvar(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLi
 
 
 @op
-def nanstd(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def nanstd(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The standard deviation along axes of the elements that are not NaN. Arguments as in `sum`."""
     return torch.sqrt(nanvar(x, axis, keepdims))
 
@@ -410,7 +410,7 @@ _BETWEEN: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 @op
-def quantile(x: TensorLike, q: TensorLike, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> TensorLike:
+def quantile(x: TensorLike, q: TensorLike, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> torch.Tensor:
     """Quantiles along axes, as floats; NaN where an element is.
 
     Args:
@@ -424,30 +424,30 @@ def quantile(x: TensorLike, q: TensorLike, axis: Axis = None, method: str = "lin
 
 
 @op
-def percentile(x: TensorLike, q: TensorLike, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> TensorLike:
+def percentile(x: TensorLike, q: TensorLike, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> torch.Tensor:
     """Percentiles along axes: `quantile` with `q` between 0 and 100."""
     return _quantile(x, as_float(q) / 100, axis, method, keepdims)
 
 
 @op
-def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The median along axes, as a float; the mean of the middle two where there are two. Arguments as in `sum`."""
     return _quantile(x, torch.full((), 0.5, device=x.device), axis, "midpoint", keepdims)
 
 
 @op
-def nanquantile(x: TensorLike, q: TensorLike, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> TensorLike:
+def nanquantile(x: TensorLike, q: TensorLike, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> torch.Tensor:
     """Quantiles along axes of the elements that are not NaN. Arguments as in `quantile`."""
     return _quantile(x, q, axis, method, keepdims, skip_nan=True)
 
 
 @op
-def nanpercentile(x: TensorLike, q: TensorLike, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> TensorLike:
+def nanpercentile(x: TensorLike, q: TensorLike, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> torch.Tensor:
     """Percentiles along axes of the elements that are not NaN. Arguments as in `quantile`, `q` between 0 and 100."""
     return _quantile(x, as_float(q) / 100, axis, method, keepdims, skip_nan=True)
 
 
 @op
-def nanmedian(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> TensorLike:
+def nanmedian(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
     """The median along axes of the elements that are not NaN. Arguments as in `sum`."""
     return _quantile(x, torch.full((), 0.5, device=x.device), axis, "midpoint", keepdims, skip_nan=True)

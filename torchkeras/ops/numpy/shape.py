@@ -58,7 +58,7 @@ def _reshape_spec(x: Any, newshape: Sizes) -> Any:
 
 
 @op(spec=_reshape_spec)
-def reshape(x: TensorLike, newshape: Sizes) -> TensorLike:
+def reshape(x: TensorLike, newshape: Sizes) -> torch.Tensor:
     """The same elements in another shape.
 
     Args:
@@ -73,13 +73,13 @@ def reshape(x: TensorLike, newshape: Sizes) -> TensorLike:
 
 
 @op
-def ravel(x: TensorLike) -> TensorLike:
+def ravel(x: TensorLike) -> torch.Tensor:
     """All elements along one axis."""
     return torch.ravel(x)
 
 
 @op
-def squeeze(x: TensorLike, axis: int | Sequence[int] | None = None) -> TensorLike:
+def squeeze(x: TensorLike, axis: int | Sequence[int] | None = None) -> torch.Tensor:
     """`x` without its axes of size 1, or without those named.
 
     Raises:
@@ -94,7 +94,7 @@ def squeeze(x: TensorLike, axis: int | Sequence[int] | None = None) -> TensorLik
 
 
 @op
-def expand_dims(x: TensorLike, axis: int | Sequence[int]) -> TensorLike:
+def expand_dims(x: TensorLike, axis: int | Sequence[int]) -> torch.Tensor:
     """`x` with new axes of size 1.
 
     Args:
@@ -108,7 +108,7 @@ def expand_dims(x: TensorLike, axis: int | Sequence[int]) -> TensorLike:
 
 
 @op
-def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> TensorLike:
+def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> torch.Tensor:
     """`x` with its axes in another order.
 
     Args:
@@ -125,13 +125,13 @@ def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> TensorLike:
 
 
 @op
-def moveaxis(x: TensorLike, source: int | Sequence[int], destination: int | Sequence[int]) -> TensorLike:
+def moveaxis(x: TensorLike, source: int | Sequence[int], destination: int | Sequence[int]) -> torch.Tensor:
     """`x` with the axes `source` moved to the places `destination`."""
     return torch.movedim(x, as_tuple(source), as_tuple(destination))
 
 
 @op
-def swapaxes(x: TensorLike, axis1: int, axis2: int) -> TensorLike:
+def swapaxes(x: TensorLike, axis1: int, axis2: int) -> torch.Tensor:
     """`x` with two axes exchanged."""
     return torch.swapaxes(x, axis1, axis2)
 
@@ -144,13 +144,13 @@ def _broadcast_to_spec(x: Any, shape: Sizes) -> Any:
 
 
 @op(spec=_broadcast_to_spec)
-def broadcast_to(x: TensorLike, shape: Sizes) -> TensorLike:
+def broadcast_to(x: TensorLike, shape: Sizes) -> torch.Tensor:
     """`x` repeated along axes of size 1, and along new first axes, so that it has `shape`."""
     return torch.broadcast_to(x, as_tuple(shape))
 
 
 @op
-def view(x: TensorLike, dtype: Any = None) -> TensorLike:
+def view(x: TensorLike, dtype: Any = None) -> torch.Tensor:
     """The same bytes read as another type; the last axis grows or shrinks if the types differ in width."""
     return x if dtype is None else x.view(dtypes.to_torch_dtype(dtype))
 
@@ -159,25 +159,25 @@ def view(x: TensorLike, dtype: Any = None) -> TensorLike:
 
 
 @op
-def flip(x: TensorLike, axis: int | Sequence[int] | None = None) -> TensorLike:
+def flip(x: TensorLike, axis: int | Sequence[int] | None = None) -> torch.Tensor:
     """`x` reversed along axes, all without `axis`."""
     return torch.flip(x, tuple(range(x.ndim)) if axis is None else as_tuple(axis))
 
 
 @op
-def fliplr(x: TensorLike) -> TensorLike:
+def fliplr(x: TensorLike) -> torch.Tensor:
     """`x` reversed along its second axis."""
     return torch.fliplr(x)
 
 
 @op
-def flipud(x: TensorLike) -> TensorLike:
+def flipud(x: TensorLike) -> torch.Tensor:
     """`x` reversed along its first axis."""
     return torch.flipud(x)
 
 
 @op
-def roll(x: TensorLike, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> TensorLike:
+def roll(x: TensorLike, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> torch.Tensor:
     """`x` moved along axes, what leaves at the end coming back at the start.
 
     Args:
@@ -192,7 +192,7 @@ def roll(x: TensorLike, shift: int | Sequence[int], axis: int | Sequence[int] | 
 
 
 @op
-def rot90(array: TensorLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> TensorLike:
+def rot90(array: TensorLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> torch.Tensor:
     """`array` turned `k` times by 90 degrees in a plane.
 
     Args:
@@ -218,38 +218,38 @@ def _parts(xs: Any) -> list[torch.Tensor]:
 
 
 @op(promote="same")
-def concatenate(xs: Sequence[TensorLike], axis: int = 0) -> TensorLike:
+def concatenate(xs: Sequence[TensorLike], axis: int = 0) -> torch.Tensor:
     """Tensors joined along an axis; without one (`None`), flattened first."""
     parts = _parts(xs)
     return torch.cat([p.flatten() for p in parts]) if axis is None else torch.cat(parts, axis)
 
 
 @op(promote="same")
-def stack(x: Sequence[TensorLike], axis: int = 0) -> TensorLike:
+def stack(x: Sequence[TensorLike], axis: int = 0) -> torch.Tensor:
     """Tensors of one shape joined along a new axis."""
     return torch.stack(_parts(x), axis)
 
 
 @op(promote="same")
-def hstack(xs: Sequence[TensorLike]) -> TensorLike:
+def hstack(xs: Sequence[TensorLike]) -> torch.Tensor:
     """Tensors joined along their second axis, or along their only one."""
     return torch.hstack(_parts(xs))
 
 
 @op(promote="same")
-def vstack(xs: Sequence[TensorLike]) -> TensorLike:
+def vstack(xs: Sequence[TensorLike]) -> torch.Tensor:
     """Tensors joined along their first axis, of which vectors get one."""
     return torch.vstack(_parts(xs))
 
 
 @op(promote="same")
-def dstack(xs: Sequence[TensorLike]) -> TensorLike:
+def dstack(xs: Sequence[TensorLike]) -> torch.Tensor:
     """Tensors joined along their third axis, which they get if they lack it."""
     return torch.dstack(_parts(xs))
 
 
 @op(promote="same")
-def append(x1: TensorLike, x2: TensorLike, axis: int | None = None) -> TensorLike:
+def append(x1: TensorLike, x2: TensorLike, axis: int | None = None) -> torch.Tensor:
     """`x2` after `x1` along an axis, or both flattened without one."""
     return torch.cat((x1.flatten(), x2.flatten())) if axis is None else torch.cat((x1, x2), axis)
 
@@ -267,7 +267,7 @@ def _split_spec(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
 
 
 @op(spec=_split_spec)
-def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[TensorLike]:
+def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[torch.Tensor]:
     """`x` cut along an axis.
 
     Args:
@@ -287,25 +287,25 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[Tensor
 
 
 @op
-def array_split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[TensorLike]:
+def array_split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[torch.Tensor]:
     """`x` cut along an axis as in `split`, into parts whose sizes may differ by one."""
     return list(torch.tensor_split(x, _places(indices_or_sections), axis))
 
 
 @op
-def hsplit(x: TensorLike, indices_or_sections: Any) -> list[TensorLike]:
+def hsplit(x: TensorLike, indices_or_sections: Any) -> list[torch.Tensor]:
     """`x` cut along its second axis, or along its only one. See `split`."""
     return split(x, indices_or_sections, 0 if x.ndim == 1 else 1)
 
 
 @op
-def vsplit(x: TensorLike, indices_or_sections: Any) -> list[TensorLike]:
+def vsplit(x: TensorLike, indices_or_sections: Any) -> list[torch.Tensor]:
     """`x` cut along its first axis. See `split`."""
     return split(x, indices_or_sections, 0)
 
 
 @op
-def dsplit(x: TensorLike, indices_or_sections: Any) -> list[TensorLike]:
+def dsplit(x: TensorLike, indices_or_sections: Any) -> list[torch.Tensor]:
     """`x` cut along its third axis. See `split`."""
     return split(x, indices_or_sections, 2)
 
@@ -314,7 +314,7 @@ def dsplit(x: TensorLike, indices_or_sections: Any) -> list[TensorLike]:
 
 
 @op
-def tile(x: TensorLike, repeats: Any) -> TensorLike:
+def tile(x: TensorLike, repeats: Any) -> torch.Tensor:
     """`x` laid side by side with itself.
 
     Args:
@@ -326,7 +326,7 @@ def tile(x: TensorLike, repeats: Any) -> TensorLike:
 
 
 @op
-def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> TensorLike:
+def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> torch.Tensor:
     """`x` with each element repeated.
 
     Args:
@@ -345,7 +345,7 @@ def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> TensorLike:
 
 
 @op(filed=Filed(by_name=("constant_values",)))
-def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> TensorLike:
+def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> torch.Tensor:
     """`x` with elements added before and after those of each axis.
 
     Args:

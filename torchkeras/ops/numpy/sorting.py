@@ -11,20 +11,20 @@ from ...graph import Filed, KerasTensor, TensorLike, op
 
 
 @op
-def sort(x: TensorLike, axis: int | None = -1) -> TensorLike:
+def sort(x: TensorLike, axis: int | None = -1) -> torch.Tensor:
     """The elements in ascending order along an axis, NaN last; of the flattened tensor for `axis=None`."""
     return torch.sort(x.flatten(), 0).values if axis is None else torch.sort(x, axis).values
 
 
 @op
-def argsort(x: TensorLike, axis: int | None = -1) -> TensorLike:
+def argsort(x: TensorLike, axis: int | None = -1) -> torch.Tensor:
     """The places that put the elements in ascending order, int32; equal elements keep their order. `axis` as in `sort`."""
     x, axis = (x.flatten(), 0) if axis is None else (x, axis)
     return torch.argsort(x, dim=axis, stable=True).to(torch.int32)
 
 
 @op
-def argpartition(x: TensorLike, kth: int, axis: int | None = -1) -> TensorLike:
+def argpartition(x: TensorLike, kth: int, axis: int | None = -1) -> torch.Tensor:
     """The places, int32, that put element `kth` of the order in its place, none greater before it and none less behind.
 
     Args:
@@ -42,7 +42,7 @@ def argpartition(x: TensorLike, kth: int, axis: int | None = -1) -> TensorLike:
 
 
 @op(promote="same", filed=Filed("SearchSorted"))
-def searchsorted(sorted_sequence: TensorLike, values: TensorLike, side: str = "left") -> TensorLike:
+def searchsorted(sorted_sequence: TensorLike, values: TensorLike, side: str = "left") -> torch.Tensor:
     """The places at which to insert values so that a sequence stays sorted, int32.
 
     Args:
@@ -67,7 +67,7 @@ def _search(edges: torch.Tensor, values: torch.Tensor, right: bool) -> torch.Ten
 
 
 @op(promote="same")
-def digitize(x: TensorLike, bins: TensorLike) -> TensorLike:
+def digitize(x: TensorLike, bins: TensorLike) -> torch.Tensor:
     """The number of the bin of each element, int32: how many edges are not above it.
 
     Args:
@@ -140,7 +140,7 @@ def _bincount_spec(x: Any, weights: Any = None, minlength: int = 0, sparse: bool
 
 
 @op(spec=_bincount_spec, filed=Filed(kept=("weights",)))
-def bincount(x: TensorLike, weights: TensorLike | None = None, minlength: int = 0, sparse: bool = False) -> TensorLike:
+def bincount(x: TensorLike, weights: TensorLike | None = None, minlength: int = 0, sparse: bool = False) -> torch.Tensor:
     """How often each number from 0 occurs in a vector, or in each row of a matrix.
 
     Args:
@@ -174,7 +174,7 @@ def bincount(x: TensorLike, weights: TensorLike | None = None, minlength: int = 
 
 
 @op(promote="float")
-def histogram(x: TensorLike, bins: int = 10, range: tuple[float, float] | None = None) -> tuple[TensorLike, TensorLike]:
+def histogram(x: TensorLike, bins: int = 10, range: tuple[float, float] | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """How many elements fall into each of several bins of one width, and the edges of the bins.
 
     Args:
