@@ -22,7 +22,8 @@ Transformation = Any
 class ImageLayer(Layer):
     """A layer on one image or a batch of them, alone or in a dict with `"labels"`, `"segmentation_masks"` and `"bounding_boxes"`.
 
-    A class is two methods: `sample` draws what is done to a batch, `apply` does it to a floating batch `(count, height, width, channels)`.
+    A class is two methods: `sample` draws what is done to a batch, `transform` does it to a floating batch `(count, height, width,
+    channels)`.
     Where that moves pixels, `apply_to_masks` and `apply_to_boxes` let masks and boxes follow.
 
     Args:
@@ -61,7 +62,7 @@ class ImageLayer(Layer):
         """
         return {}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         """Transform a batch of images.
 
         Args:
@@ -134,7 +135,7 @@ class ImageLayer(Layer):
         x = x if self._tk_keeps_type else x.to(self._floats())
         if not self._acts(transformation, training):
             return x
-        return self._batched(x, lambda batch: self.apply(batch, transformation), given if self._tk_keeps_type else None)
+        return self._batched(x, lambda batch: self.transform(batch, transformation), given if self._tk_keeps_type else None)
 
     def transform_segmentation_masks(self, segmentation_masks: Any, transformation: Transformation = None, training: bool = True) -> Any:
         """Transform masks as their images, into the type that they have.
@@ -306,7 +307,7 @@ class RandomLayer(ImageLayer):
             return self.generator
         known = self.__dict__.get("_tk_worker")
         if known is None or known[0] != worker.seed:
-            mixed = (self.generator.seed * 0x9E3779B97F4A7C15 + worker.seed) % 2**62
+            mixed = (int(self.generator.seed or 0) * 0x9E3779B97F4A7C15 + worker.seed) % 2**62
             known = worker.seed, random.SeedGenerator(mixed)
             self.__dict__["_tk_worker"] = known
         return known[1]

@@ -40,7 +40,7 @@ class RandomBrightness(FactorLayer):
         low, high = self.value_range
         return {"rgb_delta": self._uniform((count, 1, 1, 1), *self.factor, seed) * (high - low)}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return (images + beside(torch.as_tensor(transformation["rgb_delta"]), images)).clamp(*self.value_range)
 
 
@@ -73,7 +73,7 @@ class RandomContrast(FactorLayer):
     def sample(self, count: int, size: Sizes, seed: Any) -> Transformation:
         return {"contrast_factor": self._uniform((count, 1, 1, 1), 1.0 - self.factor[0], 1.0 + self.factor[1], seed)}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         mean = images.mean((1, 2), keepdim=True)
         return torch.lerp(mean, images, beside(torch.as_tensor(transformation["contrast_factor"]), images)).clamp(*self.value_range)
 
@@ -106,7 +106,7 @@ class RandomColorDegeneration(FactorLayer):
     def sample(self, count: int, size: Sizes, seed: Any) -> Transformation:
         return {"factor": self._uniform((count, 1, 1, 1), *self.factor, seed)}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         grey = rgb_to_grayscale(images, "channels_last")
         return torch.lerp(images, grey.expand_as(images), beside(torch.as_tensor(transformation["factor"]), images)).clamp(
             *self.value_range
@@ -139,7 +139,7 @@ class RandomGrayscale(RandomLayer):
     def sample(self, count: int, size: Sizes, seed: Any) -> Transformation:
         return {"should_apply": self._uniform((count, 1, 1, 1), 0.0, 1.0, seed) < self.factor}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         chosen = transformation["should_apply"] if isinstance(transformation, dict) else transformation
         return torch.where(beside(torch.as_tensor(chosen), images).bool(), rgb_to_grayscale(images, "channels_last"), images)
 
@@ -176,7 +176,7 @@ class RandomHue(FactorLayer):
         side = torch.where(self._uniform((count,), 0.0, 1.0, seed) > 0.5, -0.5, 0.5)
         return {"factor": side * self._uniform((count,), *self.factor, seed)}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         hue, saturation, value = rgb_to_hsv(rescaled(images, self.value_range, (0, 1)), "channels_last").unbind(-1)
         hue = hue + beside(torch.as_tensor(transformation["factor"]), images, 3)
         hue = torch.where(hue > 1, hue - 1, hue)
@@ -215,7 +215,7 @@ class RandomSaturation(FactorLayer):
         strength = self._uniform((count,), *self.factor, seed)
         return {"factor": strength / (1 - strength + config.epsilon())}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         hue, saturation, value = rgb_to_hsv(images, "channels_last").unbind(-1)
         saturation = (saturation * beside(torch.as_tensor(transformation["factor"]), images, 3)).clamp(*self.value_range)
         return hsv_to_rgb(torch.stack([hue, saturation, value], -1), "channels_last")
@@ -251,7 +251,7 @@ class RandomInvert(FactorLayer):
     def sample(self, count: int, size: Sizes, seed: Any) -> Transformation:
         return {"apply_inversion": self._chance(count, seed)}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         chosen = beside(torch.as_tensor(transformation["apply_inversion"]), images).bool()
         return torch.where(chosen, self.value_range[1] - images, images)
 
@@ -289,7 +289,7 @@ class RandomPosterization(FactorLayer):
         kept = torch.full((count,), low) if low == high else random.randint((count,), low, high, "int32", seed)
         return {"shift_factor": 8 - kept}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         step = 2 ** beside(torch.as_tensor(transformation["shift_factor"]), images).int()
         values = rescaled(images, self.value_range, (0, 255)).to(torch.uint8).int()
         return rescaled((values - values % step).to(images.dtype), (0, 255), self.value_range)
@@ -325,7 +325,7 @@ class RandomSharpness(FactorLayer):
     def sample(self, count: int, size: Sizes, seed: Any) -> Transformation:
         return {"factor": self._uniform((count,), *self.factor, seed)}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         channels = images.shape[-1]
         kernel = images.new_tensor([[1.0, 1.0, 1.0], [1.0, 5.0, 1.0], [1.0, 1.0, 1.0]]) / 13  # that of Pillow's `SMOOTH`
         smooth = F.conv2d(images.permute(0, 3, 1, 2), kernel.expand(channels, 1, 3, 3), padding=1, groups=channels).permute(0, 2, 3, 1)
@@ -368,7 +368,7 @@ class Solarization(RandomLayer):
         ends = (("additions", self.addition_factor), ("thresholds", self.threshold_factor))
         return {name: self._uniform((count, 1, 1, 1), low, high * 255, seed) for name, (low, high) in ends}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         added, threshold = (beside(torch.as_tensor(transformation[n]), images) for n in ("additions", "thresholds"))
         values = (rescaled(images, self.value_range, (0, 255)) + added).clamp(0, 255)
         return rescaled(torch.where(values < threshold, values, 255 - values), (0, 255), self.value_range)
@@ -418,7 +418,7 @@ class RandomGaussianBlur(FactorLayer):
     def sample(self, count: int, size: Sizes, seed: Any) -> Transformation:
         return {"should_apply_blur": self._chance(count, seed), "blur_factor": self._uniform((2,), *self.sigma, seed) + 1e-6}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         sigma = torch.as_tensor(transformation["blur_factor"]).to(images.device)
         blurred = gaussian_blur(images, self.kernel_size, (sigma[0], sigma[1]), "channels_last")
         chosen = beside(torch.as_tensor(transformation["should_apply_blur"]), images).bool()

@@ -51,11 +51,11 @@ class RandomFlip(RandomLayer):
     def sample(self, count: int, size: Sizes, seed: Any) -> Transformation:
         return {"flips": self._uniform((count, 1, 1, 1), 0.0, 1.0, seed) <= 0.5}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         axes = [axis for axis, name in ((2, "horizontal"), (1, "vertical")) if name in self.mode]
         return torch.where(beside(transformation["flips"], images), images.flip(axes), images)
 
-    apply_to_masks = apply
+    apply_to_masks = transform  # type: ignore[assignment]  # masks in the place of images
 
     def apply_to_boxes(self, boxes: dict[str, torch.Tensor], size: Sizes, transformation: Transformation) -> tuple[dict[str, Any], Sizes]:
         (height, width), flips = size, beside(transformation["flips"], boxes["boxes"], 2)
@@ -131,7 +131,7 @@ class RandomCrop(RandomLayer):
             return part
         return resize(part, (self.height, self.width), interpolation, data_format="channels_last")
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return self._cut(images, transformation, "bilinear")
 
     def apply_to_masks(self, masks: torch.Tensor, transformation: Transformation) -> torch.Tensor:
@@ -193,7 +193,7 @@ class _Projected(RandomLayer):
         numbers = self.matrix(transformation, (images.shape[1], images.shape[2])).to(images.device, torch.float32)
         return affine_transform(images, numbers, interpolation, self.fill_mode, self.fill_value, "channels_last")
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return self._moved(images, transformation, self.interpolation)
 
     def apply_to_masks(self, masks: torch.Tensor, transformation: Transformation) -> torch.Tensor:
@@ -554,7 +554,7 @@ class RandomElasticTransform(FactorLayer):
         )  # fmt: skip
         return torch.where(beside(torch.as_tensor(transformation["apply_transform"]), images).bool(), bent, images)
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return self._bent(images, transformation, self.interpolation).clamp(*self.value_range)
 
     def apply_to_masks(self, masks: torch.Tensor, transformation: Transformation) -> torch.Tensor:

@@ -30,7 +30,7 @@ class AutoContrast(ImageLayer):
         super().__init__(**kwargs)
         self.value_range = ordered(value_range)
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         values = rescaled(images, self.value_range, (0, 255))
         low, high = values.amin((1, 2), keepdim=True), values.amax((1, 2), keepdim=True)
         scale = 255.0 / (high - low)
@@ -59,7 +59,7 @@ class Equalization(ImageLayer):
         self.bins = bins
         self.value_range = ordered(value_range)
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         channels, last = images.shape[-1], self.bins - 1
         values = rescaled(images, self.value_range, (0, 255))
         places = (values * last / 255).int().clamp(0, last).long() + torch.arange(channels, device=images.device) * self.bins
@@ -107,7 +107,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         super().__init__(data_format=data_format, **kwargs)
         self.value_range, self.clip_limit, self.tile_grid_size = value_range, clip_limit, tile_grid_size
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         x = rescaled(images.float(), self.value_range, (0, 255)).permute(0, 3, 1, 2)
         n, channels, height, width = x.shape
         (down, across), tile = self.tile_grid_size, tuple(-(-s // g) for s, g in zip((height, width), self.tile_grid_size))

@@ -50,10 +50,10 @@ class MixUp(RandomLayer):
         order = _order(count, seed)
         return {"mix_weight": random.beta((count,), self.alpha, self.alpha, seed=seed), "permutation_order": order}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return _mixed(images, transformation["mix_weight"], transformation["permutation_order"])
 
-    apply_to_masks = apply
+    apply_to_masks = transform  # type: ignore[assignment]  # masks in the place of images
 
     def apply_to_labels(self, labels: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return _mixed(labels, transformation["mix_weight"], transformation["permutation_order"])
@@ -138,11 +138,11 @@ class CutMix(_Patch):
         weight = 1 - (across[1] - across[0]) * (down[1] - down[0]) / (size[0] * size[1])
         return {"permutation_order": _order(count, seed), "batch_masks": self._within(size, across, down), "mix_weight": weight}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         order = torch.as_tensor(transformation["permutation_order"]).to(images.device).long()
         return torch.where(self._mask(transformation, images), images[order], images)
 
-    apply_to_masks = apply
+    apply_to_masks = transform  # type: ignore[assignment]  # masks in the place of images
 
     def apply_to_labels(self, labels: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return _mixed(labels, transformation["mix_weight"], transformation["permutation_order"])
@@ -201,6 +201,6 @@ class RandomErasing(_Patch):
             filling = random.normal((count, *size, 1), stddev=self.value_range[1], seed=seed)
         return {"apply_erasing": chosen, "batch_masks": within, "fill_value": filling.clamp(*self.value_range)}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         chosen = beside(torch.as_tensor(transformation["apply_erasing"]), images).bool() & self._mask(transformation, images)
         return torch.where(chosen, torch.as_tensor(transformation["fill_value"]).to(images), images)

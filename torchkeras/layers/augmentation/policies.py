@@ -54,7 +54,11 @@ class _Policy(FactorLayer):
             cls, arguments = made[name]
             if cls not in (AutoContrast, Equalization):
                 arguments = {**arguments, "seed": self.seed}
-            given = {"data_format": self.data_format, "bounding_box_format": self.bounding_box_format, "dtype": self.dtype_policy}
+            given: dict[str, Any] = {
+                "data_format": self.data_format,
+                "bounding_box_format": self.bounding_box_format,
+                "dtype": self.dtype_policy,
+            }
             setattr(self, name, cls(**arguments, **given))
         self._names = tuple(names)
 
@@ -113,9 +117,9 @@ class RandAugment(_Policy):
         names = [self._names[int(i)] for i in transformation["layer_idxes"]]
         return [(getattr(self, name), transformation["transforms"][name]) for name in names]
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         for layer, drawn in self._picked(transformation):
-            images = layer.apply(images, drawn)
+            images = layer.transform(images, drawn)
         return images
 
     def apply_to_masks(self, masks: torch.Tensor, transformation: Transformation) -> torch.Tensor:
@@ -203,8 +207,8 @@ class AugMix(_Policy):
             mixed = mixed + y * share
         return torch.lerp(mixed, x, torch.as_tensor(transformation["weight_sample"]).to(x))
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
-        return self._mixed(images, transformation, "apply").clamp(*self.value_range)
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+        return self._mixed(images, transformation, "transform").clamp(*self.value_range)
 
     def apply_to_masks(self, masks: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return self._mixed(masks, transformation, "apply_to_masks")
@@ -262,10 +266,10 @@ class RandomColorJitter(FactorLayer):
         layers = {name: getattr(self, f"random_{name}") for name in self._parts}
         return {name: layer.sample(count, size, seed) for name, layer in layers.items() if layer is not None}
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         for name in self._parts:
             if name in transformation:
-                images = getattr(self, f"random_{name}").apply(images, transformation[name])
+                images = getattr(self, f"random_{name}").transform(images, transformation[name])
         return images
 
 

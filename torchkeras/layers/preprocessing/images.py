@@ -81,7 +81,7 @@ class Resizing(_Sized):
         self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
         self.fill_mode, self.fill_value = fill_mode, fill_value
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return self._resized(images, self.interpolation)
 
     def apply_to_masks(self, masks: torch.Tensor, transformation: Transformation) -> torch.Tensor:
@@ -128,7 +128,7 @@ class CenterCrop(_Sized):
         super().__init__(data_format=data_format, **kwargs)
         self._check_size(height, width)
 
-    def apply(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
+    def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return self._cut(images, "bilinear")
 
     def apply_to_masks(self, masks: torch.Tensor, transformation: Transformation) -> torch.Tensor:

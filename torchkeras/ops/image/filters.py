@@ -42,7 +42,7 @@ def blurred(x: torch.Tensor, size: tuple[int, int], sigma: Sequence[float | torc
 def gaussian_blur(
     images: TensorLike,
     kernel_size: int | Sequence[int] = (3, 3),
-    sigma: float | Sequence[float] = (1.0, 1.0),
+    sigma: float | Sequence[float] | Sequence[torch.Tensor] = (1.0, 1.0),
     data_format: str | None = None,
 ) -> torch.Tensor:
     """Images blurred by a Gaussian, as if they were zero outside.
