@@ -270,7 +270,7 @@ class ImageLayer(Layer):
     def _size(self, transformation: Transformation) -> Sizes:
         """The height and width of the images that a transformation was drawn for."""
         shape = transformation["input_shape"]
-        return tuple(shape[-3:-1]) if self.data_format == "channels_last" else tuple(shape[-2:])  # type: ignore[return-value]
+        return tuple(shape[-3:-1]) if self.data_format == "channels_last" else tuple(shape[-2:])
 
     def _batched(self, x: torch.Tensor, fn: Any, dtype: torch.dtype | None) -> torch.Tensor:
         """`fn` on a batch `(count, height, width, channels)` that views `x`, whose layout and axes come back."""
@@ -313,7 +313,7 @@ class RandomLayer(ImageLayer):
         return known[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__() if hasattr(super(), "__getstate__") else self.__dict__  # type: ignore[misc]
+        state = super().__getstate__() if hasattr(super(), "__getstate__") else self.__dict__
         return {k: v for k, v in state.items() if k != "_tk_worker"}
 
     def _uniform(self, shape: Sequence[int], low: float, high: float, seed: Any) -> torch.Tensor:
