@@ -1,6 +1,6 @@
 """Handwritten digits with a residual CNN in the functional style; draws the model and the learning curves.
 
-Needs the extra `plot` (`pip install torchkeras[plot]`). The pictures go to the folder given as argument, else to this one.
+Needs the extra `plot` (`pip install '.[plot]'`). The pictures go to the folder given as argument, else to this one.
 """
 
 import sys

@@ -94,9 +94,10 @@ def test_circles(tmp_path, without_dot):
     x, shared, between = Input((4,)), layers.Dense(4), layers.Dense(4)
     model = Model(x, layers.Activation("relu")(shared(between(shared(shared(x))))))
     plot_model(model, tmp_path / "x.png", dpi=50)
-    drawing = plotting.Drawing(model, plotting.Show(False, False, True, False, False, False))
-    assert len(drawing.edges) == 5
-    assert layout._ranks(drawing) == {"n0": 0, "n1": 1, "n2": 2, "n3": 2}
+    region = placed(model)
+    assert len(region.routes) == 5 and {route.head for route in region.routes} == {0, -1}
+    n0, n1, n2, n3 = sorted(region.items, key=lambda item: int(item.key[1:]))
+    assert n0.y < n1.y < n2.y == n3.y
 
 
 def test_layers_with_functions_and_names_with_signs(tmp_path, without_dot):
@@ -135,25 +136,91 @@ def test_a_picture_without_graphviz(tmp_path, without_dot, rankdir, splines):
     assert image.imread(path)[..., :3].min() == 0  # something is drawn
 
 
-def test_boxes_do_not_overlap(tmp_path, without_dot, monkeypatch):
-    from matplotlib import patches
+# -- where things are ----------------------------------------------------------------------------------------------------------------
 
-    drawn = []
-    original = patches.Rectangle.__init__
 
-    def record(self, xy, width, height, **options):
-        if options.get("facecolor") == "black":  # the titles
-            drawn.append((*xy, width, height))
-        original(self, xy, width, height, **options)
+def placed(model, side="start"):
+    drawing = plotting.Drawing(model, plotting.Show(False, False, True, False, False, True))
+    return layout.place(drawing.group, drawing.edges, lambda key: (60.0 + 9 * (int(key[1:]) % 5), 22.0), lambda name: 6.0 * len(name), side)
 
-    monkeypatch.setattr(patches.Rectangle, "__init__", record)
+
+def flat(region, x=0.0, y=0.0):
+    """Boxes, frames and ways of a region and those inside it, as they are on the picture."""
+    boxes, frames, ways = [], [], [[(x + a, y + b) for a, b in route.points] for route in region.routes]
+    for item in region.items:
+        corner = x + item.x - item.width / 2, y + item.y
+        place = (*corner, corner[0] + item.width, corner[1] + item.length)
+        if item.region is None:
+            boxes.append(place)
+            continue
+        inner = flat(item.region, *corner)
+        frames += [(place, inner[0]), *inner[1]]
+        boxes += inner[0]
+        ways += inner[2]
+    return boxes, frames, ways
+
+
+def nested_with_two_outputs():
+    """A residual net with two inputs, two outputs and a model inside that has two outputs as well."""
+    image, more = Input((8,), name="image"), Input((7,), name="more")
+    x = layers.Dense(8)(image)
+    for _ in range(2):
+        x = layers.Add()([x, layers.Dense(8)(layers.Dense(8)(x))])
+    features = Input((8,))
+    hidden = layers.Dense(8)(features)
+    deepest = Sequential([Input((8,)), layers.Dense(3), layers.Dense(8)], name="deepest")
+    inner = Model(features, [layers.Add()([features, deepest(hidden)]), layers.Dense(4)(hidden)], name="encoder")
+    one, two = inner(x)
+    side = layers.Dense(8)(more)
+    return Model([image, more], [layers.Dense(2)(layers.Concatenate()([one, side, x])), layers.Concatenate()([two, side])], name="detector")
+
+
+def many_branches():
     x = Input((4,))
     branches = [layers.Dense(2)(x) for _ in range(5)]
-    plot_model(Model(x, layers.Concatenate()([*branches, x])), tmp_path / "x.png", dpi=40)
-    assert len(drawn) == 7
-    for i, (x0, y0, w0, h0) in enumerate(drawn):
-        for x1, y1, w1, h1 in drawn[:i]:
-            assert x0 + w0 <= x1 or x1 + w1 <= x0 or y0 + h0 <= y1 or y1 + h1 <= y0
+    return Model(x, layers.Concatenate()([*branches, layers.Dense(3)(branches[0]), x]))
+
+
+@pytest.mark.parametrize("side", ["start", "end", "across"])
+@pytest.mark.parametrize("make", [nested_with_two_outputs, many_branches, two_towers])
+def test_nothing_lies_on_anything_else(make, side):
+    region = placed(make(), side)
+    boxes, frames, ways = flat(region)
+    for i, (x0, y0, x1, y1) in enumerate(boxes):
+        assert 0 <= x0 and x1 <= region.size[0] and 0 <= y0 and y1 <= region.size[1]
+        for a0, b0, a1, b1 in boxes[:i]:
+            assert x1 <= a0 or a1 <= x0 or y1 <= b0 or b1 <= y0
+    for (x0, y0, x1, y1), inside in frames:  # a frame holds its own boxes whole, and none of another group
+        for box in boxes:
+            within = x0 <= box[0] and box[2] <= x1 and y0 <= box[1] and box[3] <= y1
+            beside = box[2] <= x0 or x1 <= box[0] or box[3] <= y0 or y1 <= box[1]
+            assert within if box in inside else beside
+    pieces = [(i, p, q) for i, way in enumerate(ways) for p, q in zip(way, way[1:]) if p != q]
+    for _, (a0, b0), (a1, b1) in pieces:  # edges run beside boxes
+        for x0, y0, x1, y1 in boxes:
+            assert max(a0, a1) <= x0 or min(a0, a1) >= x1 or max(b0, b1) <= y0 or min(b0, b1) >= y1
+    for i, p, q in pieces:  # and beside each other: two edges cross, but never share a line
+        for j, r, s in pieces:
+            for along in (0, 1):
+                if i < j and abs(p[along] - q[along]) < 0.5 and abs(r[along] - s[along]) < 0.5 and abs(p[along] - r[along]) < 0.5:
+                    low = max(min(p[1 - along], q[1 - along]), min(r[1 - along], s[1 - along]))
+                    high = min(max(p[1 - along], q[1 - along]), max(r[1 - along], s[1 - along]))
+                    assert high - low < 0.5
+
+
+def test_edges_do_not_run_through_the_name_of_a_group():
+    region = placed(nested_with_two_outputs())
+    (group,) = [item for item in region.items if item.region is not None]
+    assert min(group.region.starts.values()) > 6 * len("encoder") + layout.PAD
+
+
+def test_ways_without_a_turn_are_straight():
+    x = inputs = Input((4,))
+    for _ in range(6):
+        x = layers.Dense(4)(x)
+    model = Model(inputs, layers.Add()([x, inputs]))
+    boxes, _, ways = flat(placed(model))
+    assert len({round(x) for way in ways for x, _ in way}) <= 5  # the chain, the skipping edge, and where both begin and end
 
 
 @pytest.mark.parametrize("kind", ["svg", "pdf", "jpg", "dot"])
@@ -193,10 +260,12 @@ def test_errors(tmp_path, without_dot, monkeypatch):
     with pytest.raises(ValueError, match="`to_file` must have one of the extensions .*png.* Received: "):
         plot_model(model, tmp_path / "x.xyz")
     monkeypatch.setitem(sys.modules, "pydot", None)
-    with pytest.raises(ImportError, match=r"needs pydot: `pip install torchkeras\[plot\]`"):
+    with pytest.raises(ImportError, match=r"needs pydot: `pip install 'torchkeras-api\[plot\]'`"):
         model_to_dot(model)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"program `dot` \(`apt install graphviz`.* or matplotlib: `pip install torchkeras\[plot\]`"):
+    with pytest.raises(
+        ImportError, match=r"program `dot` \(`apt install graphviz`.* or matplotlib: `pip install 'torchkeras-api\[plot\]'`"
+    ):
         plot_model(model, tmp_path / "x.png")
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""Images between files, Pillow and arrays (`pip install torchkeras[images]`)."""
+"""Images between files, Pillow and arrays (`pip install 'torchkeras-api[images]'`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError("Image files need Pillow: `pip install torchkeras[images]`.") from error
+        raise ImportError("Image files need Pillow: `pip install 'torchkeras-api[images]'`.") from error
     return Image
 
 

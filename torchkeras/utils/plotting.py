@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import html
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from .. import tree
 from ..graph import KerasTensor, Node, Operation
 from ..graph.opnode import OpNode
 from ..models import Model, Sequential
-from .layout import draw
+from .drawing import draw
+from .layout import Group
 
 _SPLINES = ("ortho", "curved", "polyline", "spline", "line")
 _RANKDIRS = ("TB", "BT", "LR", "RL")
@@ -39,21 +39,6 @@ class Box:
     title: str
     lines: list[str]
     trainable: bool | None = None  # shown if it is not None
-
-
-@dataclass
-class Group:
-    """The boxes of one model, and the models inside it that are drawn open."""
-
-    name: str
-    keys: list[str] = field(default_factory=list)
-    groups: list[Group] = field(default_factory=list)
-
-    def all_keys(self) -> Iterator[str]:
-        """The keys of its boxes, those of inner models included."""
-        yield from self.keys
-        for group in self.groups:
-            yield from group.all_keys()
 
 
 class Drawing:
@@ -207,7 +192,7 @@ def model_to_dot(
     try:
         import pydot
     except ImportError as error:
-        raise ImportError("`model_to_dot` needs pydot: `pip install torchkeras[plot]`.") from error
+        raise ImportError("`model_to_dot` needs pydot: `pip install 'torchkeras-api[plot]'`.") from error
     if subgraph:
         graph = _cluster(pydot, model.name, model.name)
     else:
