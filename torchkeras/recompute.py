@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.utils.checkpoint
+from torch.compiler import is_dynamo_compiling
 
 _Value = TypeVar("_Value")
 # `torch.utils.checkpoint` puts torch's global random state back before it runs a function again, and nothing else, and it calls nobody.
@@ -19,7 +20,7 @@ _NOTES = "_torchkeras_notes"  # on a region: what held for all of its first run
 
 def recomputing() -> bool:
     """Whether this thread is inside a backward pass: a forward pass there is a recomputation, and moves no statistics."""
-    return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
+    return not is_dynamo_compiling() and torch._C._current_graph_task_id() != -1
 
 
 def recorded(owner: object, make: Callable[[], _Value]) -> _Value:

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch.nn import functional as F
-from torch.nn.modules.module import _has_any_global_hook
 
 from .. import config, random, regularizers
 from ..graph import KerasTensor
@@ -17,6 +16,7 @@ from ..ops.nn import dot_product_attention
 from ..typing import Identifier, InitializerLike
 from .activation import Softmax
 from .einsum_dense import EinsumDense
+from .entry import way
 from .layer import Layer
 from .regularization import Dropout
 
@@ -115,31 +115,17 @@ class _MultiHead(Layer):
             mask = self._compute_attention_mask(query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
             # The sub-layers get the tensors without their masks, which have been used up.
             query, value, key = _without_mask(query), _without_mask(value), None if key is None else _without_mask(key)
-        short = not (torch.compiler.is_compiling() or _has_any_global_hook() or torch._C._get_tracing_state())
-        q = self._part("_query_dense", query, short)
-        k = self._part("_key_dense", value if key is None else key, short)
-        v = self._part("_value_dense", value, short)
+        parts, call = self._modules, way()
+        q = call(parts["_query_dense"], query)
+        k = call(parts["_key_dense"], value if key is None else key)
+        v = call(parts["_value_dense"], value)
         if not own and k.shape[-2] != q.shape[-2]:  # an override takes as many heads of keys and values as of queries
             k, v = (t.repeat_interleave(q.shape[-2] // t.shape[-2], -2) for t in (k, v))
         y, scores = self._compute_attention(q, k, v, mask, training, **options)
         if self.use_gate:
-            y = y * self._gate_dense(query)
-        y = self._part("_output_dense", y, short)
+            y = y * call(parts["_gate_dense"], query)
+        y = call(parts["_output_dense"], y)
         return (y, scores) if return_attention_scores else y
-
-    def _part(self, name: str, x: torch.Tensor, short: bool) -> torch.Tensor:
-        """What a sub-layer makes of a tensor without a mask; with `short`, without the checks of a call where they would find nothing."""
-        layer: Any = self._modules[name]
-        d = layer.__dict__
-        if (
-            short
-            and d.get("_tk_straight") == 1
-            and x.dtype is d["_tk_compute"]
-            and layer.input_spec.accepts(x.shape)
-            and not (d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"])
-        ):
-            return layer.call(x)
-        return layer(x)
 
     def _compute_attention_mask(
         self,

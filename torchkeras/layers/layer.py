@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import inspect
 import itertools
 import types
@@ -28,9 +27,9 @@ from ..typing import ArrayLike, Identifier
 from ..variable import Variable
 from . import masks
 from .building import input_shape_argument, map_shapes, parameter_names, shapes_of
-from .call import Entry, Filed, Takes, begin, context, file_loss, forget_losses, in_mode, rehearsing, scope, watched
+from .call import Filed, Takes, begin, context, file_loss, forget_losses, in_mode, rehearsing, scope, watched
+from .entry import Entry
 from .failures import is_named, name_the_layer
-from .held import Tables
 from .input_spec import InputSpec, check_inputs
 from .nodes import NodeViews
 from .remat import Rematerialized, current_mode
@@ -84,12 +83,8 @@ class Layer(Rematerialized, NodeViews, Stateless):
     _tk_fresh = False  # whether it has no weights, so that it is built, and has not seen an input yet
     _tk_keeps_type: ClassVar[bool] = False
     _tk_compute: torch.dtype  # of `compute_dtype`
-    _tk_cast: torch.dtype | None = None  # what floating inputs are cast to
-    _tk_short: Any = None  # the `call` of the class when plain tensors may go straight to it from `forward`; see `_tk_refresh`
-    _tk_straight = 0  # and from a graph: 0 no, 1 yes, 2 with `training=`
-    _tk_entry: Entry | None = None  # for plain tensors that go straight there from `__call__`
-    _tk_probe: Tables | None = None  # where one of its weights lies, whose type tells whether they were cast
-    _tk_weight_type: torch.dtype | None = None  # of `variable_dtype`, once it is built
+    _tk_entry: Entry | None = None  # once it is built
+    _tk_takes_lists: ClassVar[bool] = True  # whether a list of tensors may go straight to `call`
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -138,65 +133,48 @@ class Layer(Rematerialized, NodeViews, Stateless):
             takes = cls._tk_takes = Takes(cls.call)
         return takes
 
-    # -- the short way ---------------------------------------------------------------------------------------------------------------
+    # -- the way in ------------------------------------------------------------------------------------------------------------------
 
     def _tk_refresh(self) -> None:
-        """Find the short way again; called whenever something is set on which it depends (see `call.SHORT_WAY`)."""
-        d, cls, spec, put = self.__dict__, type(self), self.input_spec, functools.partial(object.__setattr__, self)
+        """Make the way in anew; called whenever something is set on which it depends (see `call.SHORT_WAY`)."""
         if self.built and not self._tk_building and KEY in self._parameters:  # `self.built = True` in a constructor
             self._tk_replay(self._parameters.pop(KEY))
-        put("_tk_compute", dtypes.TORCH_DTYPES.get(self.compute_dtype))
-        put("_tk_weight_type", dtypes.TORCH_DTYPES.get(self.variable_dtype))
-        put("_tk_cast", self._tk_compute if self.autocast else None)
-        put("_tk_probe", self._tk_find_probe() if self.built else None)
+        object.__setattr__(self, "_tk_compute", dtypes.TORCH_DTYPES.get(self.compute_dtype))
+        object.__setattr__(self, "_tk_entry", self._tk_make_entry() if self.built else None)
+
+    def _tk_make_entry(self) -> Entry:
+        spec = self.input_spec
         plain = (
-            self.built
-            and not self._tk_fresh
-            and self.activity_regularizer is None
+            self._tk_is_plain()
             and (self.compute_dtype == self.variable_dtype or not self.autocast)
             and (spec is None or (isinstance(spec, InputSpec) and spec.dtype is None))
-            and not self._tk_makes_mask()
-            and self._tk_checks_as_layers_do()
-            and self._tk_remat is None
         )
-        way = (2 if self._tk_call_info().has_training else 1) if plain else 0
-        put("_tk_short", cls.call if plain else None)
-        put("_tk_way", way)
-        own = d.get("forward")  # put there by accelerate and the like; a bound method is what they leave behind
-        replaced = own is not None and getattr(own, "__func__", None) is not cls.forward
-        replaced = replaced or getattr(cls.forward, "origin", cls.forward) is not Layer.forward or cls.__call__ is not Layer.__call__
-        put("_tk_straight", 0 if replaced or self._compiled_call_impl is not None else way)
-        put("_tk_entry", Entry(self) if d["_tk_straight"] else None)
+        cast = dtypes.TORCH_DTYPES.get(self.compute_dtype) if self.autocast else None
+        return Entry(self, plain, cast=cast, whole=self._tk_float_input, spec=spec, lists=self._tk_takes_lists)
 
-    def _tk_find_probe(self) -> Tables | None:
-        for module in (self, *self._modules.values()):
-            if module is self or not (module is None or isinstance(module, Layer)):
-                for name, weight in module._parameters.items():
-                    if weight is not None and weight.dtype is self._tk_weight_type:
-                        return Tables(module, name)
-        return None
+    def _tk_is_plain(self) -> bool:
+        """Whether a call of the layer on tensors that need no conversion is nothing but its `call`."""
+        cls, own = type(self), self.__dict__.get("forward")  # put there by accelerate and the like; a bound method is what they leave
+        return (
+            not self._tk_fresh
+            and self.activity_regularizer is None
+            and not self._tk_makes_mask()
+            and self._tk_remat is None
+            and (own is None or getattr(own, "__func__", None) is cls.forward)
+            and getattr(cls.forward, "origin", cls.forward) is Layer.forward
+            and cls.__call__ is Layer.__call__
+        )
 
     def _tk_follow_weights(self) -> None:
         """Take the type that the weights have been cast to (`p.data = p.data.bfloat16()`, a cast of the torch module inside, FSDP)."""
         for layer in self._flatten_layers():
             types = [p.dtype for p in layer.parameters() if not isinstance(p, nn.UninitializedParameter) and p.is_floating_point()]
-            if types and layer._tk_weight_type not in (None, *types) and layer._dtype_policy.quantization_mode is None:
+            was = None if layer._tk_entry is None else layer._tk_entry.dtype
+            if types and was not in (None, *types) and layer._dtype_policy.quantization_mode is None:
                 for module, name in layer._tk_hidden:  # constants that torch's modules hold beside their weights
-                    if name in module._buffers and module._buffers[name].dtype is layer._tk_weight_type:
+                    if name in module._buffers and module._buffers[name].dtype is was:
                         setattr(module, name, module._buffers[name].to(types[0]))
                 layer.dtype_policy = dtypes.standardize_dtype(types[0])
-
-    def _tk_checks_as_layers_do(self) -> bool:
-        """Whether arguments are converted and checked as in `Layer`."""
-        return True
-
-    def _tk_takes_one(self, x: Any) -> bool:
-        """Whether an argument needs no conversion and carries no mask."""
-        if x.__class__ is torch.Tensor:
-            cast = self._tk_cast
-            fits = cast is None or x.dtype is cast or not (self._tk_float_input or x.dtype.is_floating_point)
-            return fits and getattr(x, "_keras_mask", None) is None
-        return x.__class__ is list and all(map(self._tk_takes_one, x))
 
     # -- calling ---------------------------------------------------------------------------------------------------------------------
 
@@ -219,7 +197,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
                     if outermost:
                         begin(self)
                     try:
-                        return self.call(x, training=self.training) if entry.takes_training else self.call(x)
+                        return entry.run(self, x, training=self.training) if entry.takes_training else entry.run(self, x)
                     finally:
                         if outermost:
                             context.root = None
@@ -232,45 +210,30 @@ class Layer(Rematerialized, NodeViews, Stateless):
         """What torch calls: builds on first use, casts and checks inputs, passes masks and the training flag, then runs `call`."""
         if args.__class__ is Proxy:  # `torch.fx` traces this layer and gives all of its arguments as one
             args, kwargs = tuple([args[i] for i in range(self._tk_call_info().required)]), {}
-        d = self.__dict__
-        probe = d.get("_tk_probe")
-        if probe is not None:
-            weight = probe.parameters.get(probe.name)
-            if weight is not None and weight.dtype is not d["_tk_weight_type"]:
+        entry = self.__dict__.get("_tk_entry")
+        if entry is not None:
+            if entry.stale():
                 self._tk_follow_weights()
-        if d.get("_tk_short") is not None and d["_tk_short"] is type(self).call:
-            spec = d["input_spec"]
-            if len(args) == 1:
-                x = args[0]
-                if x.__class__ is torch.Tensor:
-                    plain = (
-                        (x.dtype is d["_tk_cast"] or self._tk_takes_one(x))
-                        and getattr(x, "_keras_mask", None) is None
-                        and (spec is None or spec.accepts(x.shape))
-                    )
-                else:
-                    plain = spec is None and self._tk_takes_one(x)
-            else:
-                plain = spec is None and all(map(self._tk_takes_one, args))
-            if plain and (not kwargs or (len(kwargs) == 1 and "training" in kwargs)):
-                return self._tk_call_plain(args, kwargs["training"] if kwargs else None)
+                entry = self.__dict__["_tk_entry"]
+            if (not kwargs or (len(kwargs) == 1 and "training" in kwargs)) and entry.fits(type(self), args):
+                return self._tk_call_plain(entry, args, kwargs["training"] if kwargs else None)
         return self._tk_forward(args, kwargs)
 
-    def _tk_call_plain(self, args: tuple, training: bool | None) -> Any:
-        """The short way: `call` on tensors that need no conversion, in the context of the call in progress."""
+    def _tk_call_plain(self, entry: Entry, args: tuple, training: bool | None) -> Any:
+        """The computation on tensors that need no conversion, in the context of the call in progress."""
         outermost = context.root is None
         if outermost:
             begin(self)
         try:
             if training is not None and context.flag is not training:
-                return in_mode(self, bool(training), self._tk_call_way, args)
-            return self.call(*args) if self._tk_way == 1 else self.call(*args, training=self.training)
+                return in_mode(self, bool(training), self._tk_run, entry, args)
+            return self._tk_run(entry, args)
         finally:
             if outermost:
                 context.root = None
 
-    def _tk_call_way(self, args: tuple) -> Any:
-        return self.call(*args) if self._tk_way == 1 else self.call(*args, training=self.training)
+    def _tk_run(self, entry: Entry, args: tuple) -> Any:
+        return entry.run(self, *args, training=self.training) if entry.takes_training else entry.run(self, *args)
 
     def explain(self, error: Exception, inputs: Any) -> None:
         """Let an error that leaves a call of this layer name the layer and show the caller's frames only.
@@ -402,9 +365,10 @@ class Layer(Rematerialized, NodeViews, Stateless):
 
     def _tk_convert_arguments(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         """Arrays as tensors beside the weights, floating tensors in the compute type."""
-        if self.autocast and self.built and any(_differs(t, self._tk_cast) for t in tree.flatten((args, kwargs))):
-            self._tk_follow_weights()  # nothing is cast to a type that the weights no longer have
         compute = dtypes.TORCH_DTYPES[self.compute_dtype] if self.autocast else None
+        if compute is not None and self.built and any(_differs(t, compute) for t in tree.flatten((args, kwargs))):
+            self._tk_follow_weights()  # nothing is cast to a type that the weights no longer have
+            compute = dtypes.TORCH_DTYPES[self.compute_dtype]
 
         def convert(x: Any) -> Any:
             if not isinstance(x, (torch.Tensor, np.ndarray, np.generic, KerasTensor, Variable)) and hasattr(x, "__array__"):
@@ -577,7 +541,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.__dict__["_tk_filed"] = Filed()
-        self.__dict__["_tk_entry"] = Entry(self) if state.get("_tk_straight") else None
+        self.__dict__["_tk_entry"] = self._tk_make_entry() if self.built else None
 
     def __repr__(self) -> str:
         if self._modules:
@@ -605,7 +569,7 @@ else:
 _LOW = (torch.bfloat16, torch.float16)
 
 
-def _differs(x: Any, dtype: torch.dtype | None) -> bool:
+def _differs(x: Any, dtype: torch.dtype) -> bool:
     return isinstance(x, torch.Tensor) and x.dtype is not dtype and x.is_floating_point()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, compress
-from operator import attrgetter, is_
+from operator import attrgetter, is_, itemgetter
 from typing import Any
 
 import torch
@@ -17,8 +17,8 @@ from .tracking import Contents
 from .unbuilt import KEY
 
 _UNINITIALIZED = (UninitializedBuffer, UninitializedParameter)
-_tables = attrgetter("_parameters", "_buffers", "_modules")
-_lists = attrgetter("_tk_own_trainable", "_tk_own_non_trainable", "_tk_hidden")
+_tables = itemgetter("_parameters", "_buffers", "_modules")
+_lists = itemgetter("_tk_own_trainable", "_tk_own_non_trainable", "_tk_hidden")
 _requires_grad = attrgetter("requires_grad")
 
 
@@ -61,24 +61,32 @@ class _Found:
     """The weights of a layer, and what they were found in: the layers, and the contents of all tables and lists of these."""
 
     def __init__(self, owner: Owner) -> None:
-        self.modules = list(owner.modules())
-        self.layers = [m for m in self.modules if isinstance(m, Owner)]
-        self.contents = self._contents()
+        modules = list(owner.modules())
+        self.modules = [m.__dict__ if m.__dict__.get("_modules").__class__ is dict else _copies(m) for m in modules]
+        self.layers = [m.__dict__ for m in modules if isinstance(m, Owner)]
+        self.contents = list(self._contents())
         found: dict[int, Any] = {}
         for weight in owner._tk_walk():
             found.setdefault(id(weight.parameters[0]), weight)
         self.weights = list(found.values())
         self.stored = [w.parameters[0] for w in self.weights]
 
-    def _contents(self) -> list[Any]:
+    def _contents(self) -> Iterator[Any]:
         tables = chain.from_iterable(map(_tables, self.modules))
         lists = chain.from_iterable(map(_lists, self.layers))
-        return [*chain.from_iterable(map(dict.values, tables)), *chain.from_iterable(lists)]
+        return chain(chain.from_iterable(map(dict.values, tables)), chain.from_iterable(lists), _END)
 
     def holds(self) -> bool:
         """Whether everything is where it was."""
-        contents = self._contents()
-        return len(contents) == len(self.contents) and all(map(is_, contents, self.contents))
+        return all(map(is_, self._contents(), self.contents))  # the end among them tells apart what is longer or shorter
+
+
+_END = (object(),)
+
+
+def _copies(module: nn.Module) -> dict[str, dict[str, Any]]:
+    """The tables of a scripted module, which are no dicts and never change."""
+    return {name: dict(getattr(module, name).items()) for name in ("_parameters", "_buffers", "_modules")}
 
 
 class Owner(nn.Module, Operation):

@@ -285,8 +285,11 @@ class Weighted(call.FollowsCall, Owner):
         if isinstance(value, nn.Parameter):
             for place in self._tk_places_at(name):
                 place.now  # noqa: B018  # in the place of a Variable it becomes one
-        if name in call.SHORT_WAY and self.__dict__["built"] and not self.__dict__.get("_tk_fresh"):
-            self._tk_refresh()
+        if name in call.SHORT_WAY and not self.__dict__.get("_tk_fresh"):
+            if self.__dict__["built"]:
+                self._tk_refresh()
+            elif name == "built":
+                self.__dict__["_tk_entry"] = None
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)

@@ -23,13 +23,15 @@ from ..configurable import serialize_keras_object
 from ..data import as_strings
 from ..dtype_policies import PolicyLike
 from ..graph import KerasTensor, Node, Operation, any_symbolic, convert_to_tensor
-from ..graph.function import Plan, check_tensors, nodes_between, order_by_depth, replay, run_symbolically
+from ..graph.function import check_tensors, nodes_between, order_by_depth, replay, run_symbolically
 from ..graph.operation import infer_spec
+from ..graph.plan import Plan
 from ..graph.symbolic import KerasHistory
 from ..layers import saved
 from ..layers.building import map_shapes
-from ..layers.call import begin, context, follow
+from ..layers.call import follow
 from ..layers.core import InputLayer
+from ..layers.entry import Entry, way
 from ..layers.input_spec import InputSpec
 from ..layers.layer import Layer, with_own_code
 from ..layers.masks import with_mask
@@ -126,8 +128,8 @@ class Model(Trainer, Layer):
                 "Pass another `name=` to one of them."
             )
         keys = self._tk_register(operations)
-        plan = Plan(flat, outputs, nodes, lambda operation: keys.get(id(operation)), self._tk_take_tensors(nodes))
-        plan.forward = _forward_for(nodes, keys)
+        plan = Plan(flat, outputs, nodes, lambda operation: keys.get(id(operation)), self._tk_take_tensors(nodes), way)
+        plan.forward = _forward_for(plan)
         self.__dict__.update(
             _tk_inputs_struct=inputs, _tk_outputs_struct=outputs, _tk_inputs=flat, _tk_outputs=tree.flatten(outputs),
             _tk_operations=operations, _tk_nodes=nodes, _tk_plan=plan, _tk_single_input=isinstance(inputs, KerasTensor),
@@ -282,28 +284,6 @@ class Model(Trainer, Layer):
 
     # -- calling ---------------------------------------------------------------------------------------------------------------------
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What torch calls. A graph on plain tensors of the right types goes straight to its plan."""
-        if args.__class__ is Proxy:
-            return super().forward(*[args[i] for i in range(self._tk_call_info().required)])
-        if self._tk_plan is None or kwargs or len(args) != 1 or not self._tk_single_input or type(self).call is not Model.call:
-            return super().forward(*args, **kwargs)
-        x = args[0]
-        if (
-            x.__class__ is not torch.Tensor
-            or x.dtype is not self._tk_input_dtypes[0]
-            or (x.shape[1:] != self._tk_tail and (None not in self._tk_tail or not self._tk_specs[0].accepts(x.shape)))
-            or getattr(x, "_keras_mask", None) is not None
-        ):
-            return super().forward(*args, **kwargs)
-        if context.root is not None:
-            return self._tk_plan.run(self._modules, args, owner=self)
-        begin(self)
-        try:
-            return self._tk_plan.run(self._modules, args, owner=self)
-        finally:
-            context.root = None
-
     if TYPE_CHECKING:
 
         def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -347,27 +327,26 @@ class Model(Trainer, Layer):
         flat = self._tk_standardize(inputs)
         if mask is not None:
             flat = [x if m is None or x is None else with_mask(x, m) for x, m in zip(flat, tree.flatten(mask))]
-        proven = not self._tk_any_length or all(isinstance(x, Proxy) or spec.accepts(x.shape) for spec, x in zip(self._tk_specs, flat))
-        return self._tk_plan.run(self._modules, flat, proven, self)
+        return self._tk_plan.run(self, *flat)
 
     def _tk_has_call(self) -> bool:
         return super()._tk_has_call() or self._tk_plan is not None or type(self).call is not Model.call
-
-    def _tk_checks_as_layers_do(self) -> bool:
-        return self._tk_plan is None
 
     def _tk_convert_arguments(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         if self._tk_plan is not None:  # the graph's inputs say their own types
             return args, kwargs
         return super()._tk_convert_arguments(args, kwargs)
 
-    def _tk_refresh(self) -> None:
-        """After `.half()` and the like the graph takes floating inputs of the type that its weights have now."""
-        before = self.__dict__.get("_tk_weight_type")
-        super()._tk_refresh()
-        if self._tk_plan is not None and before is not None and self._tk_weight_type is not before:
-            now = self._tk_weight_type
+    def _tk_make_entry(self) -> Entry:
+        plan, before = self._tk_plan, self.__dict__.get("_tk_entry")
+        if plan is None:
+            return super()._tk_make_entry()
+        now = dtypes.TORCH_DTYPES.get(self.variable_dtype)
+        if before is not None and before.dtype is not now:  # after `.half()` and the like the graph takes what its weights are now
             self.__dict__["_tk_input_dtypes"] = [now if d is not None and d.is_floating_point else d for d in self._tk_input_dtypes]
+        dtype, runs_graph = self._tk_input_dtypes[0], type(self).call is Model.call and "call" not in self.__dict__
+        plain = self._tk_is_plain() and self._tk_single_input and dtype is not None and runs_graph
+        return Entry(self, plain, run=plan.run if runs_graph else None, cast=dtype, whole=True, spec=self._tk_specs[0])
 
     def _tk_standardize(self, inputs: Any) -> list[Any]:
         """The inputs as a flat list of tensors of the types and ranks that the graph was made with."""
@@ -614,6 +593,8 @@ class Model(Trainer, Layer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        if self._tk_plan is not None:
+            self._tk_plan.forward = _forward_for(self._tk_plan)
         for node in state.get("_tk_nodes", ()):  # the calls of the graph are again those of its layers
             calls = node.operation._inbound_nodes
             if not any(node is known for known in calls):
@@ -630,32 +611,23 @@ class Model(Trainer, Layer):
 
 
 def forward_of_graph(self: Model, *args: Any, **kwargs: Any) -> Any:
-    """`Model.forward` with code that only graphs of the same structure share, by which Dynamo files what it compiles."""
+    """`Layer.forward` with code that only graphs of the same structure share, by which Dynamo files what it compiles."""
     if args.__class__ is Proxy:
         args, kwargs = (args[0],), {}
     plan = self._tk_plan
-    return (Model.forward if plan is None or plan.forward is None else plan.forward)(self, *args, **kwargs)
+    return (Layer.forward if plan is None or plan.forward is None else plan.forward)(self, *args, **kwargs)
 
 
 forward_of_graph.__signature__ = inspect.signature(Model.call)  # type: ignore[attr-defined]
+forward_of_graph.origin = Layer.forward  # type: ignore[attr-defined]
 # Dynamo leaves this frame alone and compiles the one that it calls.
 set_code_exec_strategy(forward_of_graph.__code__, _FrameExecStrategy(_FrameAction.SKIP, _FrameAction.DEFAULT))
 _forwards: weakref.WeakValueDictionary[Any, Callable] = weakref.WeakValueDictionary()
 
 
-def _forward_for(nodes: Sequence[Node], keys: dict[int, str]) -> Callable:
+def _forward_for(plan: Plan) -> Callable:
     """The forward of graphs of this structure."""
-    number = {id(t): i for i, t in enumerate(t for node in nodes for t in node.output_tensors)}
-    structure = tuple(
-        (
-            type(node.operation),
-            keys.get(id(node.operation)) or node.operation._tk_plain_function() or node.operation.name,
-            tuple(number.get(id(t)) for t in node.input_tensors),
-            tuple((t.shape, t.dtype) for t in node.output_tensors),
-        )
-        for node in nodes
-    )
-    return _forwards.setdefault(structure, with_own_code(Model.forward, "forward_of_graph"))
+    return _forwards.setdefault(plan.structure, with_own_code(Layer.forward, "forward_of_graph"))
 
 
 def _shown(

@@ -10,7 +10,7 @@ import torch
 from ... import dtypes, recompute, tree
 from ...variable import Variable
 from ..layer import Layer
-from .cells import LSTMCell, RecurrentCell, States, StepCell
+from .cells import LSTMCell, States, StepCell
 from .hosting import hooked
 
 Shape = tuple[int | None, ...]
@@ -177,12 +177,11 @@ class RNN(Layer):
 
     # -- calling ---------------------------------------------------------------------------------------------------------------------
 
+    _tk_takes_lists = False
+
     def _tk_forward(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """As for every layer; `[sequences, *states]` may stand in the place of `sequences`, as in Keras 2."""
         return super()._tk_forward(*split_states(args, kwargs))
-
-    def _tk_takes_one(self, x: Any) -> bool:
-        return x.__class__ is not list and super()._tk_takes_one(x)
 
     def call(self, sequences: torch.Tensor, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
         if mask is not None:
@@ -239,8 +238,8 @@ class RNN(Layer):
             mask = None if mask is None else mask.flip(1)
         # Traced for a gradient, a kernel is taken to pieces anyway, and mkldnn's LSTM fails there when its input needs no gradient. Under
         # torch's function transforms it has no rule for batches.
-        apart = torch.compiler.is_compiling() and torch.is_grad_enabled()
-        if self._runs_fused() and not (apart or hooked(self.cell) or torch._C._are_functorch_transforms_active()):
+        apart = torch.is_grad_enabled() and torch.compiler.is_compiling()
+        if self._runs_fused() and not (apart or hooked(self._modules["cell"]) or torch._C._are_functorch_transforms_active()):
             return self._run_fused(sequences, initial_state, mask, training)
         return self._run_steps(sequences, initial_state, mask, training)
 
@@ -252,7 +251,7 @@ class RNN(Layer):
     def _run_fused(
         self, sequences: torch.Tensor, states: Any, mask: torch.Tensor | None, training: bool
     ) -> tuple[torch.Tensor, torch.Tensor | None, Any]:
-        cell: RecurrentCell = self.cell
+        cell: Any = self._modules["cell"]  # what `self.cell` is, without torch's slower attribute lookup
         if training and cell.dropout:
             sequences = cell.drop_inputs(sequences)
         if mask is None:

@@ -82,12 +82,11 @@ class Bidirectional(Layer):
             if not layer.built:
                 layer.build(sequences_shape)
 
+    _tk_takes_lists = False
+
     def _tk_forward(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """As for every layer; `[sequences, *states]` may stand in the place of `sequences`, as in Keras 2."""
         return super()._tk_forward(*split_states(args, kwargs))
-
-    def _tk_takes_one(self, x: Any) -> bool:
-        return x.__class__ is not list and super()._tk_takes_one(x)
 
     def call(self, sequences: torch.Tensor, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
         states: tuple[Any, Any] = (None, None)

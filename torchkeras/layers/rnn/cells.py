@@ -15,6 +15,7 @@ from ... import activations, dtypes, random
 from ...distribution import rank
 from ...typing import Identifier, InitializerLike
 from ...variable import SAME, TRANSPOSED
+from ..call import through
 from ..layer import Layer
 from ..weights import with_memory
 from .hosting import Hosting, Seen, make_host
@@ -328,7 +329,8 @@ class RecurrentCell(StepCell):
         """The fused kernel over `(batch, steps, features)`: all outputs, and the states after the last step."""
         if torch.compiler.is_compiling() and self.steps_alone:
             return self._run_kernel(sequences, states, self._flat_weights())
-        outputs, final = self.rnn(sequences, None if states is None else self._pack(states))
+        rnn: Any = self._modules["rnn"]
+        outputs, final = through(rnn, sequences) if states is None else rnn(sequences, self._pack(states))
         return outputs, self._unpack(final)
 
     def _flat_weights(self) -> list[torch.Tensor]:

@@ -27,12 +27,14 @@ class Recurrent(RNN):
     def _runs_fused(self) -> bool:
         if self.use_cudnn is False or (self.unroll and self.use_cudnn is not True):
             return False
-        if not self.cell.fusable and self.use_cudnn is True:
+        cell: Any = self._modules["cell"]
+        fusable: bool = cell.fusable
+        if not fusable and self.use_cudnn is True:
             raise ValueError(
                 f"`use_cudnn=True` asks for the fused kernel, which cannot compute the layer {self.name!r}: it needs the default "
                 "activations, no recurrent dropout and, in a GRU, `reset_after=True`. Pass `use_cudnn='auto'`."
             )
-        return self.cell.fusable
+        return fusable
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
