@@ -1,4 +1,4 @@
-"""The data that `fit`, `evaluate` and `predict` draw from, as batches of tensors on the device."""
+"""The data that `fit`, `evaluate` and `predict` draw from, as batches of tensors on the device, and pipelines of data."""
 
 from .arrays import ArraySource as ArraySource
 from .arrays import check_counts as check_counts
@@ -9,8 +9,12 @@ from .arrays import to_tensors as to_tensors
 from .arrays import train_validation_split as train_validation_split
 from .batches import Batches as Batches
 from .batches import make_batches as make_batches
+from .dataset import AUTOTUNE as AUTOTUNE
+from .dataset import Dataset as Dataset
 from .generators import PyDataset as PyDataset
 from .generators import Sequence as Sequence
+from .reading import Options as Options
+from .reading import TensorSpec as TensorSpec
 from .sharding import batch_rows as batch_rows
 from .sharding import shard_bounds as shard_bounds
 from .source import Source as Source

@@ -15,6 +15,7 @@ from .. import config
 from ..random import draw_seed
 from ..reporting import warn
 from .arrays import ArraySource, is_array_nest
+from .dataset import Dataset as Pipeline
 from .generators import GeneratorSource, PyDatasetSource, is_py_dataset
 from .loaders import DatasetSource, IterableSource
 from .source import Source
@@ -217,9 +218,9 @@ def make_batches(
 
 
 def _batched_source(x: Any, batch_size: int | None, shuffle: bool | str, place: dict[str, Any], order: dict[str, Any]) -> Source:
-    if isinstance(x, IterableDataset):
+    if isinstance(x, IterableDataset) and not isinstance(x, Pipeline):
         return IterableSource(TorchDataLoader(x, batch_size=batch_size or 32), **place, **order)
-    if isinstance(x, Dataset):
+    if isinstance(x, Dataset) and not isinstance(x, Pipeline):
         return DatasetSource(x, batch_size=batch_size or 32, shuffle=shuffle, **place, **order)
     if batch_size is not None:
         warn(f"`batch_size` has no effect when `x` is a {type(x).__name__}, which yields batches of its own. Received: {batch_size}")

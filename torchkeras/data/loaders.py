@@ -9,8 +9,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
 from .arrays import BatchConverter
+from .dataset import Dataset as Pipeline
 from .sharding import sample_order, shard, shard_bounds
 from .source import Source
+from .stages import INFINITE
 from .structure import map_leaves
 
 _END = object()
@@ -51,6 +53,7 @@ class IterableSource(Source):
             )
         self.batches = batches
         self.num_batches = _length(batches)
+        self.endless = isinstance(batches, Pipeline) and int(batches.cardinality()) == INFINITE
         size = getattr(batches, "batch_size", None)
         self.batch_size = size if isinstance(size, int) else None
         self.rank, self.world_size = rank, world_size
@@ -70,7 +73,8 @@ class IterableSource(Source):
         torch.default_generator.manual_seed(self._seed + self._passes)
         self._passes += 1
         try:
-            reader: Callable[[], Iterator[Any]] | None = getattr(self.batches, "as_numpy_iterator", None)
+            own = isinstance(self.batches, Pipeline)
+            reader: Callable[[], Iterator[Any]] | None = None if own else getattr(self.batches, "as_numpy_iterator", None)
             iterator = reader() if reader else iter(self.batches)
             return iterator, next(iterator, _END)
         finally:
