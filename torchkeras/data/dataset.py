@@ -616,15 +616,7 @@ class Dataset(Reading):
         [1, 2]
         """
 
-        def chain(values: Iterator[Element]) -> Iterator[Element]:
-            seen = set()
-            for value in values:
-                key = value if isinstance(value, str) else repr(value.tolist())
-                if key not in seen:
-                    seen.add(key)
-                    yield value
-
-        return self._chained(chain)
+        return self._chained(stages.unseen)
 
     def ignore_errors(self, log_warning: bool = False, name: str | None = None) -> Dataset:
         """Elements without those whose function raised.

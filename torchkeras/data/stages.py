@@ -590,6 +590,16 @@ def surviving(function: Callable[..., Any], tell: bool) -> Callable[..., Iterato
     return chain
 
 
+def unseen(values: Iterator[Element]) -> Iterator[Element]:
+    """Elements without those that came before."""
+    seen = set()
+    for value in values:
+        key = value if isinstance(value, str) else repr(value.tolist())
+        if key not in seen:
+            seen.add(key)
+            yield value
+
+
 def windows(values: Iterator[Element], size: int, step: int, span: int, stride: int, drop: bool) -> Iterator[list[Element]]:
     """Lists of neighbouring elements, each `step` after the one before."""
     buffer = list(itertools.islice(values, span))
