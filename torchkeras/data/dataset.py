@@ -51,7 +51,7 @@ class Dataset(Reading):
         >>> [(x.tolist(), y) for x, y in Dataset.from_tensor_slices(([[1, 2], [3, 4]], ["a", "b"]))]
         [([1, 2], 'a'), ([3, 4], 'b')]
         """
-        table = stages.element(_columns(tensors))
+        table = stages.element(stages.columns(tensors))
         leaves = tree.flatten(table)
         counts = {len(leaf) if getattr(leaf, "ndim", 0) else None for leaf in leaves}
         if None in counts or not leaves:
@@ -746,20 +746,6 @@ class Dataset(Reading):
         if len(values) != 1:
             raise ValueError(f"The Dataset must hold exactly one element. Received: {'none' if not values else 'more'}.")
         return values[0]
-
-
-def _columns(nest: Any) -> Any:
-    """The arrays of a nest: lists are arrays, tuples and dicts are structure."""
-    if isinstance(nest, tuple):
-        made = [_columns(v) for v in nest]
-        return type(nest)(*made) if hasattr(nest, "_fields") else tuple(made)
-    if isinstance(nest, dict):
-        return {k: _columns(v) for k, v in nest.items()}
-    if hasattr(nest, "columns") and hasattr(nest, "to_dict"):  # a pandas frame
-        return nest.to_numpy()
-    if isinstance(nest, list) and nest and isinstance(nest[0], torch.Tensor):
-        return torch.stack(nest)
-    return nest
 
 
 def _again(arguments: tuple[Any, ...]) -> Element:

@@ -72,6 +72,20 @@ def element(value: Any) -> Element:
     return value if is_dataset(value) else tensor(value)
 
 
+def columns(nest: Any) -> Any:
+    """The arrays of a nest: lists are arrays, tuples and dicts are structure."""
+    if isinstance(nest, tuple):
+        made = [columns(v) for v in nest]
+        return type(nest)(*made) if hasattr(nest, "_fields") else tuple(made)
+    if isinstance(nest, dict):
+        return {k: columns(v) for k, v in nest.items()}
+    if hasattr(nest, "columns") and hasattr(nest, "to_dict"):  # a pandas frame
+        return nest.to_numpy()
+    if isinstance(nest, list) and nest and isinstance(nest[0], torch.Tensor):
+        return torch.stack(nest)
+    return nest
+
+
 def is_dataset(value: Any) -> bool:
     """Whether a value is a `Dataset`, such as a window of another one."""
     return hasattr(value, "_tk_stage")
