@@ -9,6 +9,7 @@ import torch
 import torchmetrics
 from torch.fx.experimental.proxy_tensor import make_fx
 
+import torchkeras
 from tests import processes
 from tests.oracle import keras
 from torchkeras import losses, metrics
@@ -324,6 +325,33 @@ def test_updates_are_captured_by_make_fx(name: str, arguments: tuple, y_true: An
 # -- bad input ------------------------------------------------------------------------------------------------------------------------
 
 
+def test_variables_that_a_program_makes_are_state() -> None:
+    def run(k: Any) -> list[Any]:
+        class Counts(k.metrics.Metric):
+            def __init__(self) -> None:
+                super().__init__(name="counts")
+                self.seen = k.Variable(np.zeros((), "float32"))
+                self.more = {"a": k.Variable(np.ones(2, "float32"))}
+
+            def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+                self.seen.assign(self.seen + 1)
+
+            def result(self) -> Any:
+                return self.seen + 0
+
+        metric = Counts()
+        metric.update_state([1], [1])
+        found: list[Any] = [len(metric.variables), float(metric.result()), len(metric.stateless_reset_state())]
+        metric.reset_state()
+        return [*found, float(metric.result()), [float(x) for x in metric.more["a"]]]
+
+    assert run(torchkeras) == run(keras)
+
+
+def test_a_metric_of_the_name_of_a_file_is_the_function() -> None:
+    assert float(metrics.hinge([[1.0, 0.0]], [[0.5, 0.5]])[0]) == 1.0
+
+
 def test_unknown_name() -> None:
     with pytest.raises(ValueError, match=r"Unknown metric: 'acuracy'. Did you mean 'Accuracy'"):
         metrics.resolve("acuracy", torch.zeros(2, 1), torch.zeros(2, 1))
@@ -337,16 +365,15 @@ PROBABILISTIC = [
 
 @pytest.mark.parametrize(("name", "arguments", "cure"), PROBABILISTIC)
 def test_logits_where_probabilities_are_due(name: str, arguments: tuple, cure: str) -> None:
-    """Keras 3 says nothing and returns numbers."""
-    metric = getattr(metrics, name)(*arguments)
-    metric.update_state(torch.tensor([0, 1]), torch.tensor([-2.0, 3.0]))
-    with pytest.raises(
-        ValueError, match=rf"`y_pred` of the metric \w+ must hold probabilities .* Received: values from -2 to 3\..*({cure})"
-    ):
-        metric.result()
-    metric.reset_state()
-    metric.update_state(torch.tensor([0, 1]), torch.tensor([0.2, 1.0]))
-    metric.result()
+    """Keras's number, with a warning that Keras lacks."""
+    metric, theirs = getattr(metrics, name)(*arguments), getattr(keras.metrics, name)(*arguments)
+    for m in (metric, theirs):
+        m.update_state(np.array([0, 1]), np.array([-2.0, 3.0], "float32"))
+    message = rf"`y_pred` of the metric \w+ must hold probabilities .* Received: values from -2 to 3\..*({cure})"
+    with pytest.warns(UserWarning, match=message):
+        result = metric.result()
+    assert float(result) == float(theirs.result())
+    metric.result()  # said once
 
 
 def test_logits_are_welcome_where_asked_for() -> None:

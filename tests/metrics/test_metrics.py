@@ -252,12 +252,12 @@ def test_uneven_batches_are_exact(sizes: list[int]) -> None:
     close(mean.result(), values.mean().numpy() if len(values) else np.float32(0))
 
 
-def test_one_number_as_weight_counts_each_sample() -> None:
-    """Keras counts the batch once, so that batches of different sizes weigh the same."""
-    mean = metrics.Mean()
-    mean.update_state(torch.tensor([1.0, 1.0, 1.0]), 2.0)
-    mean.update_state(torch.tensor([5.0]), 2.0)
-    close(mean.result(), np.float32(2.0))
+def test_one_number_as_weight_makes_one_sample_of_a_batch() -> None:
+    ours, theirs = metrics.Mean(), keras.metrics.Mean()
+    for mean in (ours, theirs):
+        mean.update_state(np.ones(3, "float32"), 2.0)
+        mean.update_state(np.full((2, 2), 5.0, "float32"), 0.5)
+    close(ours.result(), theirs.result())
 
 
 def test_masks_take_samples_out() -> None:
@@ -314,9 +314,14 @@ def test_sorted_ids() -> None:
 
 
 def test_float_weights_of_integer_counts() -> None:
-    """Keras casts the weights to integers, and so loses what lies below 1."""
-    y_true, y_pred, weight = torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]), torch.tensor([0.5, 0.25, 0.25])
-    close(metrics.MeanIoU(2)(y_true, y_pred, weight), np.float32((0.5 / 0.75 + 0.25 / 0.5) / 2))
+    """As in Keras the fractions are lost, which a warning tells; counts in floats keep them."""
+    y_true, y_pred, weight = np.array([0, 1, 1]), np.array([0, 1, 0]), np.array([1.5, 1.25, 0.25], "float32")
+    with pytest.warns(UserWarning, match="`sample_weight` of the metric .* loses its fractions: the metric counts in int32"):
+        ours = metrics.MeanIoU(2)(y_true, y_pred, weight)
+    with pytest.warns(UserWarning, match="casting"):
+        theirs = keras.metrics.MeanIoU(2)(y_true, y_pred, weight)
+    close(ours, theirs)
+    close(metrics.MeanIoU(2, dtype="float32")(y_true, y_pred, weight), np.float32((1.5 / 1.75 + 1.25 / 1.5) / 2))
 
 
 def test_nothing_seen() -> None:

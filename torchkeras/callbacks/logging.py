@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..distribution import rank
-from .callback import _HOOKS, Callback
+from .callback import Callback
 
 
 class CSVLogger(Callback):
@@ -81,7 +81,7 @@ class LambdaCallback(Callback):
         on_train_end: Likewise.
         on_train_batch_begin: Called as `(batch, logs)`.
         on_train_batch_end: Likewise.
-        **kwargs: Any other method of `Callback`, by name; `on_batch_begin` and `on_batch_end` too.
+        **kwargs: Any other method of `Callback`, by name (`on_batch_begin` and `on_batch_end` too), and further attributes.
     """
 
     def __init__(
@@ -100,9 +100,6 @@ class LambdaCallback(Callback):
             on_train_batch_begin=on_train_batch_begin or kwargs.pop("on_batch_begin", None),
             on_train_batch_end=on_train_batch_end or kwargs.pop("on_batch_end", None), **kwargs,
         )  # fmt: skip
-        unknown = [k for k in kwargs if k not in _HOOKS]
-        if unknown:
-            raise ValueError(f"LambdaCallback has no method {unknown[0]!r}. It has: {', '.join(_HOOKS)}")
         self._given = {k: v for k, v in given.items() if v is not None}
         for name, function in self._given.items():
             setattr(self, name, function)

@@ -445,6 +445,7 @@ class GroupedQueryAttention(_MultiHead):
         self.set_weight_settings("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         self.set_weight_settings("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.head_dim, self.num_query_heads, self.num_key_value_heads = head_dim, num_query_heads, num_key_value_heads
+        self.num_repeats = num_query_heads // num_key_value_heads
 
     def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:  # type: ignore[override]
         key_shape = value_shape if key_shape is None else key_shape

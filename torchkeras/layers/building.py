@@ -44,6 +44,7 @@ class Built(Weighted):
     """The part of a layer that builds it."""
 
     _tk_takes_strings: ClassVar[bool] = False  # whether a layer of this library takes what no tensor holds
+    _tk_built_at_once: ClassVar[bool] = False  # whether a class with a `build` of its own has nothing to make in it
     _tk_makes_weights: ClassVar[bool] = False  # whether `build` may make weights: where a class writes one and does not say otherwise
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

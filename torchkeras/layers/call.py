@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -20,6 +20,20 @@ from .. import recompute
 from .held import LED
 
 # -- what a class's call takes ------------------------------------------------------------------------------------------------------------
+
+
+_Call = TypeVar("_Call", bound=Callable)
+_REGARDLESS: set[Callable] = set()  # the functions of `regardless`
+
+
+def regardless(call: _Call) -> _Call:
+    """A `call` that takes `training`, as Keras's does, and computes the same with either: nobody needs to look for the flag.
+
+    Args:
+        call: The function.
+    """
+    _REGARDLESS.add(call)
+    return call
 
 
 class Takes:
@@ -41,7 +55,7 @@ class Takes:
         self.positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self.required = sum(p.default is p.empty for p in parameters if p.name in self.positional)
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        self.has_training = "training" in self.names
+        self.has_training = "training" in self.names and call not in _REGARDLESS
         self.first = self.positional[0] if self.positional else "inputs"
         self.mask_arguments = [(self.first, "mask")] if "mask" in self.names else []
         self.mask_arguments += [(n, f"{n}_mask") for n in self.names if f"{n}_mask" in self.names]

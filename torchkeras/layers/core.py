@@ -11,7 +11,7 @@ from .. import activations, dtypes
 from ..graph import KerasTensor, Node, convert_to_tensor, standardize_shape
 from ..typing import ArrayLike, DTypeLike, Identifier, InitializerLike, Shape
 from ..variable import TRANSPOSED
-from .call import through
+from .call import regardless, through
 from .input_spec import InputSpec
 from .layer import Layer, TensorLayer
 from .lora import LoRA
@@ -80,7 +80,8 @@ class Dense(LoRA, TensorLayer):
         self.input_spec = InputSpec(min_ndim=2, axes={-1: inputs})
         self._build_lora()
 
-    def call(self, inputs: torch.Tensor) -> torch.Tensor:
+    @regardless
+    def call(self, inputs: torch.Tensor, training: bool | None = None) -> torch.Tensor:
         outputs = through(self._modules["linear"], inputs)  # what `self.linear` is, without torch's slower attribute lookup
         if self.lora_enabled:
             a, b = self._lora_factors

@@ -13,7 +13,7 @@ from torch import nn
 
 from .. import activations, initializers
 from ..typing import Identifier, InitializerLike
-from .call import through
+from .call import regardless, through
 from .held import Vector
 from .input_spec import InputSpec
 from .layer import TensorLayer
@@ -153,7 +153,8 @@ class EinsumDense(LoRA, TensorLayer):
         self.input_spec = InputSpec(ndim=len(input_shape))
         self._build_lora()
 
-    def call(self, inputs: torch.Tensor) -> torch.Tensor:
+    @regardless
+    def call(self, inputs: torch.Tensor, training: bool | None = None) -> torch.Tensor:
         product = self._as_product
         if product is not None:
             x = inputs if product.input_order is None else inputs.permute(product.input_order)

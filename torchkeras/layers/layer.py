@@ -33,7 +33,7 @@ from .failures import is_named, name_the_layer
 from .input_spec import InputSpec, check_inputs
 from .nodes import NodeViews
 from .remat import Rematerialized, current_mode
-from .stateless import Stateless
+from .stateless import Stateless, present
 from .unbuilt import KEY
 
 _LEGACY_ARGUMENTS = ("input_shape", "batch_shape", "batch_input_shape", "input_dim", "batch_size", "input_length", "weights", "input_dtype")
@@ -118,7 +118,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
         self._tk_input_shape_arg = input_shape_argument(kwargs)
         self._tk_initial_weights = kwargs.get("weights")
         cls = type(self)
-        if cls is not Layer and cls.build is Layer.build and is_builtin(cls):  # nothing to make
+        if cls is not Layer and (cls.build is Layer.build or cls._tk_built_at_once) and is_builtin(cls):  # nothing to make
             self.__dict__.update(built=True, _tk_fresh=True)
         self._tk_wait()
 
@@ -133,6 +133,12 @@ class Layer(Rematerialized, NodeViews, Stateless):
             takes = cls._tk_takes = Takes(cls.call)
         return takes
 
+    @property
+    def call_signature_parameters(self) -> list[str]:
+        """The names of what `call` takes, `self` left out."""
+        own = self.__dict__.get("call")
+        return list(inspect.signature(type(self).call if own is None else own).parameters)[own is None :]
+
     # -- the way in ------------------------------------------------------------------------------------------------------------------
 
     def _tk_refresh(self) -> None:
@@ -143,7 +149,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
         object.__setattr__(self, "_tk_entry", self._tk_make_entry() if self.built else None)
 
     def _tk_make_entry(self) -> Entry:
-        spec = self.input_spec
+        spec = self.__dict__["input_spec"]
         plain = (
             self._tk_is_plain()
             and (self.compute_dtype == self.variable_dtype or not self.autocast)
@@ -271,8 +277,8 @@ class Layer(Rematerialized, NodeViews, Stateless):
             self._tk_build_for(arguments)
             scopes = scope(self.name)  # of what is built inside as this first input reaches it
         first = args[0] if args else arguments.get(info.first)
-        if self.input_spec is not None and first is not None:
-            check_inputs(self.input_spec, first, self.name)
+        if self.__dict__["input_spec"] is not None and first is not None:
+            check_inputs(self.__dict__["input_spec"], first, self.name)
 
         asked = arguments.get("training")
         kwargs.pop("training", None)
@@ -408,8 +414,8 @@ class Layer(Rematerialized, NodeViews, Stateless):
         if not self.built or self._tk_fresh:
             self._tk_build_for(arguments)
         first = args[0] if args else arguments.get(info.first)
-        if self.input_spec is not None and first is not None:
-            check_inputs(self.input_spec, first, self.name)
+        if self.__dict__["input_spec"] is not None and first is not None:
+            check_inputs(self.__dict__["input_spec"], first, self.name)
         outputs = super().symbolic_call(*args, **kwargs)
         if isinstance(next(iter(tree.flatten(outputs)), None), KerasTensor):
             self._tk_give_symbols(first, outputs, kwargs.get("mask"))
@@ -509,7 +515,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
     def losses(self) -> list[torch.Tensor]:
         """What `add_loss` collected in the last call, then the regularization of every trainable weight."""
         found = [loss for layer in self._flatten_layers() for loss in layer._tk_filed.losses]
-        return found + [w.regularizer(w.value) for w in self.trainable_weights if w.regularizer is not None]
+        return found + [w.regularizer(present(w)) for w in self.trainable_weights if w.regularizer is not None]
 
     def add_metric(self, *args: Any, **kwargs: Any) -> None:
         """Not offered, as in Keras 3: pass metrics to `compile`, or make a metric an attribute and update it in `call`."""

@@ -140,6 +140,8 @@ class BatchNormalization(_Affine):
         self.set_weight_settings("beta", beta_initializer, beta_regularizer, beta_constraint)
         self.set_weight_settings("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
         self._init_affine(center, scale)
+        self.moving_mean: Any = None
+        self.moving_variance: Any = None
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
         self.renorm, self.renorm_momentum = renorm, renorm_momentum
@@ -481,8 +483,8 @@ class RMSNormalization(_Affine):
         self.axis = axes
         self.__dict__["_moved"] = moved
 
-    def call(self, inputs: torch.Tensor) -> torch.Tensor:
-        x = _widened(inputs, self.variable_dtype)
+    def call(self, x: torch.Tensor) -> torch.Tensor:
+        x = _widened(x, self.variable_dtype)
         if self._moved is None:
             x = self.norm(x)
         else:

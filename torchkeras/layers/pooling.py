@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -38,6 +38,8 @@ class _Pooling(Mirrored, Spatial):
     """
 
     _per_axis = ("pool_size",)
+    _tk_built_at_once = True
+    pool_mode: ClassVar[str]
     _tk_mirrored = {"pool_size": ("pool", "kernel_size", None), "strides": ("pool", "stride", None)}
 
     def __init__(
@@ -90,6 +92,7 @@ class _MaxPooling(_Pooling):
     """The largest number of each window. See `_Pooling` for the arguments."""
 
     _tk_keeps_type = True
+    pool_mode = "max"
 
     def __init__(
         self,
@@ -113,6 +116,7 @@ class _AveragePooling(_Pooling):
     """The mean of each window. See `_Pooling` for the arguments."""
 
     _tk_float_input = True
+    pool_mode = "average"
 
     def _module(self) -> nn.Module:
         return _AVERAGE[self.rank](self.pool_size, self.strides)

@@ -63,6 +63,7 @@ class Reshape(TensorLayer):
             raise ValueError(f"`target_shape` must be sizes, at most one of them -1. Received: target_shape={target_shape!r}")
         self.target_shape = shape
 
+    _tk_built_at_once = True
     _tk_makes_weights = False
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

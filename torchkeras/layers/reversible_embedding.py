@@ -84,7 +84,7 @@ class ReversibleEmbedding(Embedding):
             return dtypes.to_torch_dtype(self.reverse_dtype)
         return torch.promote_types(given, dtypes.to_torch_dtype(self.variable_dtype))
 
-    def compute_mask(self, inputs: torch.Tensor, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: torch.Tensor, mask: Any = None) -> Any:
         return None  # `call` sets it, since it knows the direction
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...], reverse: bool = False) -> tuple[int | None, ...]:

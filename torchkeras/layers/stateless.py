@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..graph import convert_to_tensor
-from ..variable import ParameterVariable
+from ..variable import ParameterVariable, Variable
 from .building import Built
 
 
@@ -31,6 +32,22 @@ def _replaced(module: nn.Module, state: dict[int, torch.Tensor]) -> Iterator[Non
     finally:
         for table, name, stored in places:
             table[name] = stored  # type: ignore[assignment]
+
+
+class _Standing(threading.local):
+    """The values that stand in for weights in this thread, by the ids of the stored tensors."""
+
+    def __init__(self) -> None:
+        self.state: dict[int, torch.Tensor] = {}
+
+
+_standing = _Standing()
+
+
+def present(variable: Variable) -> torch.Tensor:
+    """The value of a weight, that which stands in for it included."""
+    state = _standing.state
+    return variable.value if not state else variable.to_keras(*(state.get(id(t), t) for t in variable.parameters))
 
 
 class Stateless(Built):
@@ -56,6 +73,13 @@ class Stateless(Built):
         Returns:
             Outputs, then the new values of `non_trainable_variables`, then the losses if asked for.
         """
+        with self._tk_on(trainable_variables, non_trainable_variables) as changed:
+            outputs = self(*args, **kwargs)
+            return (outputs, changed(), self.losses) if return_losses else (outputs, changed())
+
+    @contextlib.contextmanager
+    def _tk_on(self, trainable_variables: Sequence[Any], non_trainable_variables: Sequence[Any]) -> Iterator[Callable[[], list[Any]]]:
+        """These values in the place of the weights, for a while; yields what tells the new values of the second."""
         self._tk_check_built()
         trained, held, seeds = self.trainable_variables, self.non_trainable_weights, self._tk_seed_states()
         for what, count, values in (
@@ -70,19 +94,20 @@ class Stateless(Built):
                 if isinstance(stored, ParameterVariable) and not variable.trainable:
                     part = ParameterVariable._wrap(part.detach().clone(), False, dict(stored.__dict__))  # `call` may assign to it
                 state[id(stored)] = part if variable.trainable else part.clone() if type(part) is torch.Tensor else part
-        regularized = [w for w in trained if w.regularizer is not None]
         places = [[id(stored) for stored in v.parameters] for v in held]
-        before = [seed.numpy() for seed in seeds]
+
+        def changed() -> list[Any]:
+            new = [v.to_keras(*(state[place] for place in stored)) for v, stored in zip(held, places)]
+            return new + [seed.detach().clone() for seed in seeds]
+
+        before, outer = [seed.numpy() for seed in seeds], _standing.state
         try:
             for seed, value in zip(seeds, non_trainable_variables[len(held) :]):
                 seed.assign(value)
+            _standing.state = {**outer, **state}
             with _replaced(self, state):
-                outputs = self(*args, **kwargs)
-                losses = [loss for layer in self._flatten_layers() for loss in layer._tk_filed.losses]
-                losses += [w.regularizer(w.to_keras(*(state.get(id(t), t) for t in w.parameters))) for w in regularized]
-            new = [v.to_keras(*(state[place] for place in stored)) for v, stored in zip(held, places)]
-            new += [seed.detach().clone() for seed in seeds]
+                yield changed
         finally:
+            _standing.state = outer
             for seed, value in zip(seeds, before):
                 seed.assign(value)
-        return (outputs, new, losses) if return_losses else (outputs, new)

@@ -28,6 +28,7 @@ from .crossentropy import poisson as poisson
 from .crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
 from .loss import Loss as Loss
 from .loss import LossFunctionWrapper as LossFunctionWrapper
+from .loss import targets_first as targets_first
 from .margin import CategoricalHinge as CategoricalHinge
 from .margin import Circle as Circle
 from .margin import Dice as Dice

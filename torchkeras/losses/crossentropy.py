@@ -288,14 +288,14 @@ def categorical_generalized_cross_entropy(y_true: TensorLike, y_pred: TensorLike
 
 def kl_divergence(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
     """`sum(y_true · log(y_true / y_pred))` over the last axis, both clipped to [ε, 1]."""
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred, match=False)
     y_true, y_pred = (torch.clamp(t, config.epsilon(), 1.0) for t in (y_true, y_pred))
     return torch.sum(y_true * torch.log(y_true / y_pred), dim=-1)
 
 
 def poisson(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
     """`mean(y_pred - y_true · log(y_pred + ε))` over the last axis."""
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred, match=False)
     return _mean(y_pred - y_true * torch.log(y_pred + config.epsilon()), -1)
 
 
@@ -316,9 +316,12 @@ def ctc(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
             "`y_true` must have the shape (batch, max_length) and `y_pred` (batch, steps, classes). "
             f"Received: y_true of shape {tuple(labels.shape)}, y_pred of shape {tuple(y_pred.shape)}"
         )
+    given = y_pred.dtype
+    if given in (torch.float16, torch.bfloat16):  # which torch's kernel lacks
+        y_pred = y_pred.to(torch.float32)
     log_p = F.log_softmax(y_pred, dim=-1).transpose(0, 1)
     steps = torch.full((y_pred.shape[0],), y_pred.shape[1], dtype=torch.int64, device=y_pred.device)
-    return F.ctc_loss(log_p, labels, steps, torch.sum(labels != 0, dim=-1), blank=0, reduction="none")
+    return F.ctc_loss(log_p, labels, steps, torch.sum(labels != 0, dim=-1), blank=0, reduction="none").to(given)
 
 
 # -- classes --------------------------------------------------------------------------------------------------------------------------

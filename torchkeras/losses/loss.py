@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import config, dtypes, registry, tree
 from ..configurable import Configurable, deserialize_value, serialize_value
@@ -99,7 +99,7 @@ class Loss(Configurable):
             samples = float(_samples(y_pred))
             return total * samples, samples
         if self.reduction == "mean_with_sample_weight" and weight is not None:
-            return total, weight.expand_as(values).sum()
+            return total, weight.sum()
         return total, float(values.numel()) if count is None else count
 
     def _tk_value_count(self, y_pred: Tensor) -> float:
@@ -202,6 +202,43 @@ class FunctionLoss(LossFunctionWrapper):
         }
 
 
+def targets_first(fn: Callable) -> Callable:
+    """`fn` as it is, or, where its second argument is called `target`, as those of torch's losses are, called with `(y_true, y_pred)`.
+
+    Args:
+        fn: A function or an `nn.Module` that computes a loss.
+    """
+    if isinstance(fn, Configurable) or isinstance(fn, type):
+        return fn
+    try:
+        names = list(inspect.signature(fn.forward if isinstance(fn, nn.Module) else fn).parameters)[1:2]
+    except (TypeError, ValueError):  # built in
+        return fn
+    return _TargetsFirst(fn) if names == ["target"] else fn
+
+
+class _TargetsFirst:
+    """A loss of torch, called as a loss of Keras.
+
+    Args:
+        fn: Takes predictions and targets.
+    """
+
+    def __init__(self, fn: Callable) -> None:
+        self.fn = fn
+        self.__name__ = getattr(fn, "__name__", type(fn).__name__)
+
+    def __call__(self, y_true: TensorLike, y_pred: TensorLike) -> Tensor:
+        """The loss. Integer targets are classes, of type int64, where the predictions have one axis more, and else numbers."""
+        y_pred = _convert(y_pred, None)
+        y_true = _convert(y_true, None, y_pred.device)
+        if y_true.ndim == y_pred.ndim and y_true.ndim > 1 and y_true.shape[-1] == 1 < y_pred.shape[-1]:
+            y_true = y_true.squeeze(-1)
+        if not y_true.is_floating_point():
+            y_true = y_true.to(torch.int64 if y_true.ndim < y_pred.ndim else y_pred.dtype)
+        return self.fn(y_pred, y_true)
+
+
 # -- shapes ---------------------------------------------------------------------------------------------------------------------------
 
 
@@ -216,20 +253,26 @@ def match_ranks(x1: Any, x2: Any) -> tuple[Any, Any]:
     return x1, x2
 
 
-def pair(y_true: TensorLike, y_pred: TensorLike) -> tuple[Any, Any]:
-    """Targets and predictions as float tensors of one type, one device and matching ranks.
+def pair(y_true: TensorLike, y_pred: TensorLike, match: bool = True) -> tuple[Any, Any]:
+    """Targets and predictions as float tensors of one type and one device.
+
+    Args:
+        y_true: Targets.
+        y_pred: Predictions.
+        match: Whether `match_ranks` makes their ranks equal; without it shapes broadcast as they are.
 
     Raises:
         ValueError: Shapes that do not broadcast.
     """
     y_pred = _convert(y_pred, None)
     if isinstance(y_pred, KerasTensor):
-        return match_ranks(_convert(y_true, None), y_pred)
+        y_true = _convert(y_true, None)
+        return match_ranks(y_true, y_pred) if match else (y_true, y_pred)
     if not y_pred.is_floating_point():
         y_pred = y_pred.to(dtypes.to_torch_dtype(config.floatx()))
     y_true = _convert(y_true, None if isinstance(y_true, KerasTensor) else y_pred.dtype, y_pred.device)
     if y_true.shape != y_pred.shape:
-        y_true, y_pred = match_ranks(y_true, y_pred)
+        y_true, y_pred = match_ranks(y_true, y_pred) if match else (y_true, y_pred)
         if not isinstance(y_true, KerasTensor) and not _broadcastable(y_true.shape, y_pred.shape):
             raise ValueError(
                 "`y_true` and `y_pred` must have the same shape. "
@@ -267,7 +310,10 @@ def weigh(values: Tensor, sample_weight: Any, mask: Tensor | None) -> tuple[Tens
     """The values times their weights and mask, those weights, and how many values the mask left (`None` without a mask)."""
     weight, count = None, None
     if sample_weight is not None:
-        weight = align(_convert(sample_weight, values.dtype, values.device), values)
+        weight = _convert(sample_weight, values.dtype, values.device)
+        if values.ndim == 1 and weight.ndim == 2 and weight.shape[1] == 1:
+            values = values.unsqueeze(-1)
+        weight = align(weight, values)
     if mask is not None:
         kept = align(_convert(mask, values.dtype, values.device), values, "mask")
         weight = kept if weight is None else weight * kept
@@ -284,7 +330,7 @@ def _reduce(values: Tensor, reduction: str | None, weight: Tensor | None, count:
     if reduction == "sum":
         return total
     if reduction == "mean_with_sample_weight" and weight is not None:
-        divisor = weight.expand_as(values).sum()
+        divisor = weight.sum()
     elif count is not None:
         divisor = count
     else:

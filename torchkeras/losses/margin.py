@@ -16,13 +16,13 @@ from .loss import FunctionLoss, _convert, pair
 
 def hinge(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
     """`mean(max(1 - y_true · y_pred, 0))` over the last axis; labels are -1 and 1, or 0 and 1, which become -1 and 1."""
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred, match=False)
     return torch.mean(_positive(1.0 - signed_labels(y_true) * y_pred), dim=-1)
 
 
 def squared_hinge(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
     """`mean(max(1 - y_true · y_pred, 0)²)` over the last axis; labels as in `hinge`."""
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred, match=False)
     return torch.mean(torch.square(_positive(1.0 - signed_labels(y_true) * y_pred)), dim=-1)
 
 
@@ -38,7 +38,7 @@ def signed_labels(y_true: Tensor) -> Tensor:
 
 def categorical_hinge(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
     """`max(1 + max((1 - y_true) · y_pred) - sum(y_true · y_pred), 0)` over the last axis, for one-hot labels."""
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred, match=False)
     positive = torch.sum(y_true * y_pred, dim=-1)
     negative = torch.amax((1.0 - y_true) * y_pred, dim=-1)
     return _positive(negative - positive + 1.0)
@@ -52,7 +52,7 @@ def dice(y_true: TensorLike, y_pred: TensorLike, axis: int | Sequence[int] | Non
         y_pred: Predictions, 0 to 1.
         axis: The axes that make one region; all without it, and then the loss is one number.
     """
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred, match=False)
     dims = _dims(axis)
     both = torch.sum(y_true * y_pred, dim=dims)
     each = torch.sum(y_true, dim=dims) + torch.sum(y_pred, dim=dims)
@@ -73,7 +73,7 @@ def tversky(
         beta: The weight of false positives.
         axis: The axes that make one region; all without it, and then the loss is one number.
     """
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = pair(y_true, y_pred, match=False)
     dims = _dims(axis)
     both = torch.sum(y_true * y_pred, dim=dims)
     false_positives = torch.sum((1.0 - y_true) * y_pred, dim=dims)
@@ -110,7 +110,7 @@ def circle(
         margin: The relaxation, 0 to 1.
 
     Returns:
-        One value per sample, 0 for those without a partner of their label or without one of another, which the mask on it takes out.
+        One value per sample; the mask on it takes those out that are 0: without a partner of their label, or without one of another.
     """
     y_pred = _convert(y_pred, None)
     labels = _convert(y_true, None, y_pred.device)
@@ -118,18 +118,18 @@ def circle(
     others = labels if ref_labels is None else _convert(ref_labels, labels.dtype, y_pred.device)
     others = others.squeeze(-1) if others.ndim == 2 else others
     references = y_pred if ref_embeddings is None else _convert(ref_embeddings, y_pred.dtype, y_pred.device)
-    similarity = y_pred @ references.transpose(0, 1)
+    similarity = torch.clamp(y_pred @ references.t(), max=1.0)
     same = labels.unsqueeze(1) == others.unsqueeze(0)
     different = ~same
     if remove_diagonal:
         same = same & ~torch.eye(*same.shape, dtype=torch.bool, device=same.device)
     pull = -gamma * torch.relu(1.0 + margin - similarity) * (similarity - (1.0 - margin))
     push = gamma * torch.relu(similarity + margin) * (similarity - margin)
-    pull = torch.logsumexp(pull.masked_fill(~same, -torch.inf), dim=1)
-    push = torch.logsumexp(push.masked_fill(~different, -torch.inf), dim=1)
-    partners = same.any(dim=1) & different.any(dim=1)
+    pull = torch.logsumexp(torch.where(same, pull, -torch.inf), dim=1)
+    push = torch.logsumexp(torch.where(different, push, -torch.inf), dim=1)
+    partners = same.any(dim=1) & different.any(dim=1)  # elsewhere the gradient of infinite numbers would be NaN
     values = torch.where(partners, F.softplus(torch.where(partners, pull + push, 0.0)), 0.0)
-    values._keras_mask = partners  # type: ignore[attr-defined]
+    values._keras_mask = values > 0  # type: ignore[attr-defined]
     return values
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..configurable import deserialize_in, get_from, serialize_keras_object
@@ -23,6 +23,7 @@ from ..losses import mean_squared_logarithmic_error as mean_squared_logarithmic_
 from ..losses import poisson as poisson
 from ..losses import sparse_categorical_crossentropy as sparse_categorical_crossentropy
 from ..losses import squared_hinge as squared_hinge
+from ..losses import targets_first
 from ..registry import Family
 from .accuracy import Accuracy as Accuracy
 from .accuracy import BinaryAccuracy as BinaryAccuracy
@@ -55,14 +56,14 @@ from .correlation import concordance_correlation as concordance_correlation
 from .correlation import pearson_correlation as pearson_correlation
 from .f_score import F1Score as F1Score
 from .f_score import FBetaScore as FBetaScore
-from .hinge import CategoricalHinge as CategoricalHinge
-from .hinge import Hinge as Hinge
-from .hinge import SquaredHinge as SquaredHinge
 from .iou import BinaryIoU as BinaryIoU
 from .iou import IoU as IoU
 from .iou import MeanIoU as MeanIoU
 from .iou import OneHotIoU as OneHotIoU
 from .iou import OneHotMeanIoU as OneHotMeanIoU
+from .margin import CategoricalHinge as CategoricalHinge
+from .margin import Hinge as Hinge
+from .margin import SquaredHinge as SquaredHinge
 from .metric import Metric as Metric
 from .metric import sync_metrics as sync_metrics
 from .probabilistic import BinaryCrossentropy as BinaryCrossentropy
@@ -212,7 +213,17 @@ def resolve(identifier: Any, y_true: Any, y_pred: Any, loss: Any = None) -> Any:
             metric.name = identifier
         return metric
     name = getattr(metric, "__name__", None) or getattr(metric, "name", None) or type(metric).__name__
-    return MeanMetricWrapper(metric, name="lambda" if name == "<lambda>" else name)
+    return MeanMetricWrapper(targets_first(metric), name="lambda" if name == "<lambda>" else name)
+
+
+def crossentropy_by_shape(y_true: Any, y_pred: Any) -> Callable:
+    """The loss function that `"crossentropy"` means for an output.
+
+    Args:
+        y_true: Targets of a batch (their shape is looked at).
+        y_pred: Predictions of a batch, looked at for their shape too.
+    """
+    return (binary_crossentropy, sparse_categorical_crossentropy, categorical_crossentropy)[_kind(tuple(y_true.shape), tuple(y_pred.shape))]
 
 
 def _kind(y_true: tuple[int, ...], y_pred: tuple[int, ...]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import config
+from .. import config, dtypes
 from ..graph import convert_to_tensor
 from ..losses.loss import align, match_ranks
 from ..variable import ParameterVariable
@@ -32,6 +33,7 @@ class _Confusion(Metric):
     _state_name: ClassVar[str | None] = None  # what the only count is called, where it is not its own name
 
     def _tk_make_state(self, thresholds: Sequence[float], shape: Sequence[int], even: bool = False) -> None:
+        self._tk_torch_dtype = dtypes.to_torch_dtype(config.floatx())  # counts have the type of Keras's
         self._edges = tuple(float(t) for t in thresholds)
         self._even = even
         for name in self._counts:
@@ -74,17 +76,18 @@ class _Confusion(Metric):
         low, high = float(self._lowest), float(self._highest)
         if low < -_TOLERANCE or high > 1.0 + _TOLERANCE:
             cure = "or pass `from_logits=True`" if hasattr(self, "from_logits") else "before the metric"
-            raise ValueError(
-                f"`y_pred` of the metric {self.name} must hold probabilities between 0 and 1. "
-                f"Received: values from {low:.6g} to {high:.6g}. Logits need a sigmoid or softmax {cure}."
+            warnings.warn(
+                f"`y_pred` of the metric {self.name} must hold probabilities between 0 and 1; others are counted as they are. "
+                f"Received: values from {low:.6g} to {high:.6g}. Logits need a sigmoid or softmax {cure}.",
+                stacklevel=3,
             )
+            self._lowest.fill_(0.0)
+            self._highest.fill_(1.0)
 
     def _checked(self, value: Tensor) -> Tensor:
-        """`value`, once the predictions are known to be probabilities; where the device is not waited for, NaN if they were not."""
-        if torch.compiler.is_compiling() or self._lowest.device.type != "cpu":
-            inside = (self._lowest >= -_TOLERANCE) & (self._highest <= 1.0 + _TOLERANCE)
-            return torch.where(inside, value, torch.nan)
-        self.check()
+        """`value`, with a warning about predictions that are no probabilities where the device is not waited for."""
+        if not torch.compiler.is_compiling() and self._lowest.device.type == "cpu":
+            self.check()
         return value
 
     def _add_counts(self, labels: Tensor, y_pred: Tensor, weight: Tensor | None, per_label: bool = False) -> None:
@@ -137,6 +140,7 @@ def _count_even(labels: Tensor, y_pred: Tensor, weight: Tensor | None, edges: tu
     The first threshold may lie just below 0 and the last just above 1.
     """
     thresholds = len(edges)
+    y_pred = y_pred.clamp(0.0, 1.0)
     # a prediction in bucket i lies above the first i thresholds
     bucket = (y_pred * (thresholds - 1)).ceil_().to(torch.int64).clamp_(1 if edges[0] < 0 else 0, thresholds)
     weight = torch.ones_like(y_pred) if weight is None else weight

@@ -28,7 +28,7 @@ def _places(scores: Tensor, axis: int) -> Tensor:
 class _IoUBase(Metric):
     """Counts how often each class is predicted for each class, and reads intersections over unions from it.
 
-    The counts are integers until float weights come, which make them floats.
+    The counts are integers, and fractions of weights are dropped, unless `dtype` is a float.
 
     Args:
         num_classes: The number of classes.
@@ -58,7 +58,7 @@ class _IoUBase(Metric):
         self.sparse_y_true = sparse_y_true
         self.sparse_y_pred = sparse_y_pred
         self.axis = axis
-        self.total_confusion_matrix = self.add_variable((num_classes, num_classes), "zeros", name="total_confusion_matrix")
+        self.total_cm = self.add_variable((num_classes, num_classes), "zeros", name="total_confusion_matrix")
         self._lowest = self._tk_add_check(0, "min", "lowest", torch.int64)
         self._highest = self._tk_add_check(num_classes - 1, "max", "highest", torch.int64)
 
@@ -87,9 +87,13 @@ class _IoUBase(Metric):
         weight = None
         if sample_weight is not None:
             weight = convert_to_tensor(sample_weight, device=y_true.device).detach().to(y_true.device)
-            weight = align(weight, y_true).expand_as(y_true).reshape(-1)
-            if weight.is_floating_point() and not self.total_confusion_matrix.is_floating_point():
-                self.total_confusion_matrix.data = self.total_confusion_matrix.data.to(dtypes.to_torch_dtype(config.floatx()))
+            if weight.is_floating_point() and not self.total_cm.is_floating_point():
+                warnings.warn(
+                    f"`sample_weight` of the metric {self.name} loses its fractions: the metric counts in {self.dtype}. "
+                    'Pass `dtype="float32"` to the metric.',
+                    stacklevel=2,
+                )
+            weight = align(weight.to(self.total_cm.dtype), y_true).expand_as(y_true).reshape(-1)
         y_true, y_pred = _flat_labels(y_true), _flat_labels(y_pred)
         if self.ignore_class is not None:
             counted = y_true != self.ignore_class
@@ -98,7 +102,7 @@ class _IoUBase(Metric):
         self._count(y_true, y_pred, weight)
 
     def _count(self, y_true: Tensor, y_pred: Tensor, weight: Tensor | None) -> None:
-        matrix = self.total_confusion_matrix
+        matrix = self.total_cm
         if y_true.numel():
             low, high = torch.aminmax(torch.stack([y_true, y_pred]))
             self._lowest.clamp_(max=low)
@@ -124,7 +128,7 @@ class _IoUBase(Metric):
 
     def _ious(self) -> tuple[Tensor, Tensor]:
         """The intersection over union of each class, and whether the class came up at all."""
-        matrix = self.total_confusion_matrix.detach().to(dtypes.to_torch_dtype(config.floatx()))
+        matrix = self.total_cm.detach().to(dtypes.to_torch_dtype(config.floatx()))
         hits = matrix.diagonal()
         union = matrix.sum(0) + matrix.sum(1) - hits
         return hits / (union + config.epsilon()), union > 0
@@ -137,11 +141,9 @@ class _IoUBase(Metric):
         return self._checked((ious * present).sum() / (present.sum() + config.epsilon()))
 
     def _checked(self, value: Tensor) -> Tensor:
-        """`value`, once the labels are known to be classes; where the device is not waited for, NaN if they were not."""
-        if torch.compiler.is_compiling() or self._lowest.device.type != "cpu":
-            inside = (self._lowest >= 0) & (self._highest < self.num_classes)
-            return torch.where(inside, value, torch.nan)
-        self.check()
+        """`value`, with a warning about labels that are no classes where the device is not waited for."""
+        if not torch.compiler.is_compiling() and self._lowest.device.type == "cpu":
+            self.check()
         return value
 
     def result(self) -> Tensor:
@@ -210,7 +212,7 @@ class BinaryIoU(IoU):
         return {"name": self.name, "dtype": self.dtype} | settings
 
 
-class MeanIoU(_IoUBase):
+class MeanIoU(IoU):
     """The mean intersection over union of all classes.
 
     Args:
@@ -233,7 +235,7 @@ class MeanIoU(_IoUBase):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        super().__init__(num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
+        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
 
 class OneHotIoU(IoU):

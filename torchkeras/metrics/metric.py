@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from ..configurable import Configurable, get_from
 from ..distribution import rank, reduce, shard
 from ..variable import ParameterVariable
 
+_Held = TypeVar("_Held")
 _FILLS: dict[str, Callable] = {"zeros": torch.zeros, "ones": torch.ones}
 
 
@@ -116,12 +117,23 @@ class Metric(Configurable):
 
     def _tk_metrics(self) -> Iterator[Metric]:
         """The metrics held in attributes, lists and dicts of this one."""
+        return self._tk_held(Metric)
+
+    def _tk_held(self, kind: type[_Held]) -> Iterator[_Held]:
+        """What attributes, lists and dicts of this metric hold of a class."""
         for value in vars(self).values():
             items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,)
-            yield from (item for item in items if isinstance(item, Metric))
+            yield from (item for item in items if isinstance(item, kind))
 
     def _tk_all_states(self) -> list[_State]:
-        return [*self._tk_states, *(state for metric in self._tk_metrics() for state in metric._tk_all_states())]
+        inside = [state for metric in self._tk_metrics() for state in metric._tk_all_states()]
+        return [*self._tk_states, *self._tk_own_states(), *inside]
+
+    def _tk_own_states(self) -> list[_State]:
+        """The variables that a subclass has made itself, held in attributes, lists and dicts; resets make them zero, as in Keras."""
+        known = {id(state.variable) for state in self._tk_states}
+        found = {id(v): v for v in self._tk_held(ParameterVariable) if id(v) not in known}
+        return [_State(variable, "none", "zeros") for variable in found.values()]
 
     @property
     def variables(self) -> list[Any]:
@@ -163,7 +175,7 @@ class Metric(Configurable):
     def reset_state(self) -> None:
         """Forget all batches."""
         with torch.no_grad():
-            for state in self._tk_states:
+            for state in (*self._tk_states, *self._tk_own_states()):
                 variable = state.variable
                 if isinstance(state.initializer, str) and state.initializer == "zeros":
                     variable.zero_()

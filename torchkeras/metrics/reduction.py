@@ -96,8 +96,10 @@ class Mean(Metric):
         if weight is None:
             return self._add(values)
         self._tk_follow(values)
-        if weight.ndim == 0 and values.ndim:
-            weight = weight.expand(values.shape[0]).reshape(-1, *[1] * (values.ndim - 1))
+        if weight.ndim == 0 and values.ndim:  # one number for a batch makes one sample of it, as in Keras
+            values = values.mean()
+        elif weight.ndim and weight.shape[0] != values.shape[0]:
+            weight = weight.expand(values.shape[0], *weight.shape[1:])
         used = values * weight
         if values.ndim > 1 and used.numel():  # the mean over the axes after the samples, of values and of weights
             self.total.add_(used.sum(), alpha=used.shape[0] / used.numel())

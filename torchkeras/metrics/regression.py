@@ -128,7 +128,7 @@ class R2Score(ColumnMetric):
     _column_name = "outputs"
     squared_sum: ParameterVariable
     sum: ParameterVariable
-    residual: ParameterVariable
+    total_mse: ParameterVariable
     count: ParameterVariable
 
     def __init__(
@@ -151,8 +151,8 @@ class R2Score(ColumnMetric):
         self.num_samples = self.add_variable((), "zeros", name="num_samples")
 
     def _build(self, outputs: int) -> None:
-        for name in ("squared_sum", "sum", "residual", "count"):
-            setattr(self, name, self.add_variable((outputs,), "zeros", name=name))
+        for attribute, name in (("squared_sum",) * 2, ("sum",) * 2, ("total_mse", "residual"), ("count",) * 2):
+            setattr(self, attribute, self.add_variable((outputs,), "zeros", name=name))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch.
@@ -173,7 +173,7 @@ class R2Score(ColumnMetric):
             y_true, errors, squares = y_true * weight, errors * weight, squares * weight
         self.sum.add_(y_true.sum(0))
         self.squared_sum.add_(squares.sum(0))
-        self.residual.add_(errors.sum(0))
+        self.total_mse.add_(errors.sum(0))
         self.count.add_(y_true.shape[0] if weight is None else weight.sum(0))
         self.num_samples.add_(y_true.shape[0])
 
@@ -183,7 +183,7 @@ class R2Score(ColumnMetric):
             return torch.full((), torch.nan, dtype=self._tk_torch_dtype, device=self.num_samples.device)
         mean = self.sum.detach() / self.count
         total = self.squared_sum.detach() - self.sum * mean
-        raw = 1.0 - self.residual.detach() / total
+        raw = 1.0 - self.total_mse.detach() / total
         raw = torch.where(torch.isinf(raw), 0.0, raw)
         if self.class_aggregation == "uniform_average":
             score = raw.mean()

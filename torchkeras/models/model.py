@@ -223,6 +223,18 @@ class Model(Trainer, Layer):
         return self.__dict__.get("_tk_outputs")
 
     @property
+    def input_spec(self) -> Any:  # type: ignore[override]
+        """What the inputs must be: one `InputSpec` for each input of a graph; of other models what was set, `None` at first."""
+        own = self.__dict__["input_spec"]
+        return own if own is not None or self._tk_plan is None or hasattr(self, "_tk_chain") else list(self._tk_specs)
+
+    @input_spec.setter
+    def input_spec(self, spec: Any) -> None:
+        self.__dict__["input_spec"] = spec
+        if self.__dict__["built"]:
+            self._tk_refresh()
+
+    @property
     def input(self) -> Any:
         """The nest of symbolic inputs."""
         return self._tk_inputs_struct if self._tk_plan is not None else super().input

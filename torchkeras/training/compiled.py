@@ -12,13 +12,13 @@ from ..distribution import reduce, shard
 from ..reporting import warn
 
 
-def match_outputs(nest: Any, y_pred: Any, names: Sequence[str], what: str) -> list[Any]:
+def match_outputs(nest: Any, y_pred: Any, names: Sequence[Any], what: str) -> list[Any]:
     """`nest` (a value, or values by place or by output name) as one entry for each flat output; `None` where there is none.
 
     Args:
         nest: What the user gave.
         y_pred: The outputs of the model.
-        names: Their names, in flat order.
+        names: Their names, in flat order; `None` for one without a name.
         what: The argument's name, for the error message.
 
     Raises:
@@ -57,6 +57,9 @@ def _mirror(nest: Any, y_pred: Any) -> list[Any] | None:
     return None if any(part is None for part in parts) else [entry for part in parts if part is not None for entry in part]
 
 
+CROSSENTROPY = ("crossentropy", "ce")  # losses whose meaning depends on the shapes of targets and predictions
+
+
 class CompiledLoss:
     """The losses of `compile`, one for each output that has one, weighted and summed.
 
@@ -71,29 +74,40 @@ class CompiledLoss:
         self.trackers: list[metrics.Mean] = []
         self._only: Any = None
 
-    def build(self, y_pred: Any, names: Sequence[str]) -> None:
-        """Match losses with outputs."""
+    def build(self, y: Any, y_pred: Any, names: Sequence[Any]) -> None:
+        """Match losses with outputs; which cross-entropy `"crossentropy"` means depends on the shapes."""
         flat = tree.flatten(y_pred)
         given = self.loss
         if isinstance(given, (list, tuple)) and len(given) < len(flat) and len(flat) > 1 and len(y_pred) == len(flat):
             without = ", ".join(repr(name) for name in names[len(given) :])
             warn(f"`loss` has {len(given)} entries for {len(flat)} outputs: nothing is trained for {without}.")
             given = [*given, *[None] * (len(flat) - len(given))]
-        found = [losses.get(_loss_name(entry)) for entry in match_outputs(given, y_pred, names, "loss")]
+        found = [_loss_name(entry) for entry in match_outputs(given, y_pred, names, "loss")]
+        if any(isinstance(entry, str) and entry in CROSSENTROPY for entry in found):
+            self.terms = [(i, None, None) for i, entry in enumerate(found) if entry is not None]
+            targets = self._targets_of_terms(y, y_pred, names)
+            found = [
+                metrics.crossentropy_by_shape(target, output) if isinstance(entry, str) and entry in CROSSENTROPY else entry
+                for entry, target, output in zip(found, targets, flat)
+            ]
+        found = [_as_loss(losses.get(entry), entry) for entry in found]
         weights = match_outputs(self.loss_weights, y_pred, names, "loss_weights")
-        self.terms = [(i, _as_loss(fn), None if w is None else float(w)) for i, (fn, w) in enumerate(zip(found, weights)) if fn is not None]
+        self.terms = [(i, fn, None if w is None else float(w)) for i, (fn, w) in enumerate(zip(found, weights)) if fn is not None]
+        if isinstance(given, dict) and isinstance(y_pred, dict) and len(y_pred) == len(flat):
+            order = list(given)
+            self.terms.sort(key=lambda term: order.index(names[term[0]]) if names[term[0]] in order else len(order))
         if not self.terms:
             raise ValueError("`loss` gives no output of the model a loss. Pass one to `compile`.")
         self._only = self.terms[0][1] if len(flat) == 1 and self.terms[0][2] is None else None
         self.trackers = []
         if len(self.terms) > 1:
-            self.trackers = [metrics.Mean(name=f"{names[i]}_loss") for i, _, _ in self.terms]
+            self.trackers = [metrics.Mean(name=f"{names[i] or fn.name}_loss") for i, fn, _ in self.terms]
 
     def loss_of(self, index: int) -> Any:
         """The loss of one flat output, or `None`."""
         return next((fn for i, fn, _ in self.terms or () if i == index), None)
 
-    def __call__(self, y: Any, y_pred: Any, sample_weight: Any, names: Sequence[str]) -> Any:
+    def __call__(self, y: Any, y_pred: Any, sample_weight: Any, names: Sequence[Any]) -> Any:
         """The loss of a batch; where processes share it, what their shares of give the loss of the whole batch.
 
         Args:
@@ -103,7 +117,7 @@ class CompiledLoss:
             names: The names of the outputs.
         """
         if self.terms is None:
-            self.build(y_pred, names)
+            self.build(y, y_pred, names)
         part = shard.current()
         if self._only is not None and part.world == 1:
             return self._only(_single(y), _single(y_pred), _single(sample_weight))
@@ -121,7 +135,7 @@ class CompiledLoss:
             total = value if total is None else total + value
         return total
 
-    def _targets_of_terms(self, y: Any, y_pred: Any, names: Sequence[str]) -> list[Any]:
+    def _targets_of_terms(self, y: Any, y_pred: Any, names: Sequence[Any]) -> list[Any]:
         """The target of each flat output; `y` may leave out those of outputs without a loss."""
         given, count, terms = tree.flatten(y), len(tree.flatten(y_pred)), self.terms or ()
         if len(given) == len(terms) < count and not isinstance(y, dict):
@@ -143,11 +157,12 @@ def _term(fn: Any, y: Any, y_pred: Any, sample_weight: Any, part: shard.Shard) -
     return total / (whole * (part.share or 1.0))
 
 
-def _as_loss(fn: Any) -> Any:
+def _as_loss(fn: Any, given: Any) -> Any:
+    """The loss that `fn` is, called as it was given where that is a name."""
     if isinstance(fn, losses.Loss) or fn is None:
         return fn
-    name = getattr(fn, "__name__", type(fn).__name__)
-    return losses.LossFunctionWrapper(fn, name=name) if callable(fn) else fn
+    name = given if isinstance(given, str) else getattr(fn, "__name__", type(fn).__name__)
+    return losses.LossFunctionWrapper(losses.targets_first(fn), name=name) if callable(fn) else fn
 
 
 def _loss_name(entry: Any) -> Any:
@@ -163,7 +178,7 @@ def _single(nest: Any) -> Any:
     return flat[0]
 
 
-def _targets(nest: Any, y_pred: Any, names: Sequence[str], what: str) -> list[Any]:
+def _targets(nest: Any, y_pred: Any, names: Sequence[Any], what: str) -> list[Any]:
     flat = tree.flatten(y_pred)
     if isinstance(nest, torch.Tensor) and len(flat) > 1:
         if what == "sample_weight":
@@ -184,35 +199,37 @@ class CompiledMetrics:
         self.unweighted, self.weighted = unweighted, weighted
         self.entries: list[tuple[Any, int, bool]] | None = None
         self._only: list[Any] | None = None
+        self.own_names: list[str] = []  # of the metrics, without the names of outputs
 
     @property
     def metrics(self) -> list[Any]:
         """The metrics in the order of their names in `logs`."""
         return [m for m, _, _ in self.entries or ()]
 
-    def build(self, y: Any, y_pred: Any, names: Sequence[str], loss_of: Callable[[int], Any]) -> None:
+    def build(self, y: Any, y_pred: Any, names: Sequence[Any], loss_of: Callable[[int], Any]) -> None:
         """Make the metrics: what `"accuracy"` means depends on the shapes and the loss."""
         flat_pred = tree.flatten(y_pred)
         given = self.unweighted or self.weighted
         flat_y = _targets(y, y_pred, names, "y") if y is not None and given else [None] * len(flat_pred)
-        entries = []
+        entries, own_names = [], []
         taken: dict[str, int] = {}
         for given, is_weighted in ((self.unweighted, False), (self.weighted, True)):
             for i, group in enumerate(_by_output(given, y_pred, names)):
-                prefix = f"{names[i]}_" if len(flat_pred) > 1 else ""
+                prefix = f"{names[i]}_" if len(flat_pred) > 1 and names[i] else ""
                 for identifier in group:
                     metric = metrics.resolve(identifier, flat_y[i], flat_pred[i], loss_of(i))
                     name = prefix + metric.name
+                    own_names.append(metric.name)
                     if is_weighted and name in taken:
                         name = f"{prefix}weighted_{metric.name}"
                     taken[name] = taken.get(name, -1) + 1
                     metric.name = f"{name}_{taken[name]}" if taken[name] else name
                     entries.append((metric, i, is_weighted))
-        self.entries = entries
+        self.entries, self.own_names = entries, own_names
         if len(flat_pred) == 1 and not any(w for _, _, w in entries):
             self._only = [m.update_state for m, _, _ in entries]
 
-    def update(self, y: Any, y_pred: Any, sample_weight: Any, names: Sequence[str]) -> None:
+    def update(self, y: Any, y_pred: Any, sample_weight: Any, names: Sequence[Any]) -> None:
         """Add a batch to every metric."""
         if self._only is not None:
             y, y_pred = _single(y), _single(y_pred)
@@ -229,7 +246,7 @@ class CompiledMetrics:
                 metric.update_state(flat_y[i], flat_pred[i])
 
 
-def _by_output(given: Any, y_pred: Any, names: Sequence[str]) -> list[list[Any]]:
+def _by_output(given: Any, y_pred: Any, names: Sequence[Any]) -> list[list[Any]]:
     count = len(tree.flatten(y_pred))
     if given is None or (not isinstance(given, str) and hasattr(given, "__len__") and not len(given)):
         return [[] for _ in range(count)]

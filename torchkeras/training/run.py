@@ -126,6 +126,7 @@ class Run:
     regularized: list[Any] = field(default_factory=list)
     _asks: bool = field(default=False, init=False)  # whether a callback may stop one process between two batches
     _ended: bool = field(default=False, init=False)  # whether the last step knew that it was
+    _empty: bool = field(default=False, init=False)  # whether the last epoch had no batch
     _reducer: ddp.Reducer | None = field(default=None, init=False)
     _current: ClassVar[threading.local] = threading.local()
 
@@ -179,7 +180,9 @@ class Run:
         begin = getattr(self.callbacks, name + "begin") if wants[name + "begin"] else None
         end = getattr(self.callbacks, name + "end") if wants[name + "end"] else None
         outcome: Any = None
+        self._empty = True
         for first, execution, last in self._executions():
+            self._empty = False
             if begin is not None:
                 begin(first, {})
             outcome = function(execution) if self.shard.world == 1 else self._shared(execution, last)
@@ -234,12 +237,15 @@ class Run:
     # -- results ------------------------------------------------------------------------------------------------------------------------
 
     def results(self, logs: Any) -> dict[str, Any]:
-        """The logs of an epoch as numbers, over all processes: what the metrics say, or what an overridden step last returned.
+        """The logs of an epoch as numbers, over all processes: what the metrics say, or what an overridden step last returned; none for
+        an epoch without a batch.
 
         Args:
             logs: What `epoch` returned.
         """
         model = self.model
+        if self._empty:
+            return {}
         own = {} if logs is None or isinstance(logs, LazyLogs) else {k: to_number(v) for k, v in logs.items()}
         parallel = self.shard.world > 1
         if parallel:

@@ -19,7 +19,7 @@ from ..typing import Data, Identifier
 from ..variable import Variable
 from . import ddp, step
 from .capture import CapturedStep
-from .compiled import CompiledLoss, CompiledMetrics
+from .compiled import CROSSENTROPY, CompiledLoss, CompiledMetrics
 from .run import PREDICT, TEST, TRAIN, Run, StepFunction, Validation, predict_once, run_mode, test_once, train_once
 from .step import to_number
 
@@ -50,6 +50,8 @@ class Trainer:
     _tk_only_name: list[str] | None
     _flatten_layers: Any
     _tk_device: Any
+    _tk_on: Callable[..., Any]
+    metrics_variables: list[Any]
     losses: list[torch.Tensor]
     zero_grad: Callable[..., None]
     weights: list[Variable]
@@ -192,16 +194,19 @@ class Trainer:
             if hasattr(metric, "to"):
                 metric.to(self._tk_device())
 
-    def _tk_output_names(self, y_pred: Any) -> list[str]:
+    def _tk_output_names(self, y_pred: Any) -> list[Any]:
+        """The name of each flat output; `None` for those of a list that a subclass's `call` returns."""
         if isinstance(y_pred, torch.Tensor):
             if self._tk_only_name is None:
                 self._tk_only_name = list(getattr(self, "output_names", None) or ["output"])[:1]
             return self._tk_only_name
-        if isinstance(y_pred, dict):
+        count = len(tree.flatten(y_pred))
+        if isinstance(y_pred, dict) and len(y_pred) == count:
             return sorted(y_pred)
         names = getattr(self, "output_names", None)
-        count = len(tree.flatten(y_pred))
-        return list(names) if names and len(names) == count else [f"output_{i}" for i in range(count)]
+        if names and len(names) == count:
+            return list(names)
+        return ["/".join(map(str, path)) if isinstance(path[0], str) else None for path, _ in tree.flatten_with_path(y_pred)]
 
     # -- steps -----------------------------------------------------------------------------------------------------------------------
 
@@ -232,6 +237,53 @@ class Trainer:
         if total is None:
             raise ValueError("There is no loss to train on. Pass `loss=` to `compile`, or call `add_loss` in the model.")
         return total
+
+    def stateless_compute_loss(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        metrics_variables: Sequence[Any],
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tuple[Any, tuple[list[Any], list[Any], list[Any]]]:
+        """`compute_loss` on these values of all variables; the model stays as it is.
+
+        Args:
+            trainable_variables: Values in the order and layout of `self.trainable_variables`.
+            non_trainable_variables: Values in the order and layout of `self.non_trainable_variables`.
+            metrics_variables: Values in the order of `self.metrics_variables`.
+            x: Inputs.
+            y: Targets.
+            y_pred: Predictions.
+            sample_weight: Weights, or `None`.
+            training: Whether the loss is trained on.
+
+        Returns:
+            The loss, and the values of the three kinds of variables after it.
+
+        Raises:
+            ValueError: If there are not as many values as variables.
+        """
+        own = self.metrics_variables
+        if len(metrics_variables) != len(own):
+            raise ValueError(
+                f"`metrics_variables` must hold {len(own)} values for the model {self.name!r}. Received: {len(metrics_variables)}"
+            )
+        before = [v.detach().clone() for v in own]
+        with self._tk_on(trainable_variables, non_trainable_variables) as changed:
+            try:
+                with torch.no_grad():
+                    for variable, value in zip(own, metrics_variables):
+                        variable.copy_(torch.as_tensor(value, device=variable.device))
+                loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+                return loss, (list(trainable_variables), changed(), [v.detach().clone() for v in own])
+            finally:
+                with torch.no_grad():
+                    for variable, value in zip(own, before):
+                        variable.copy_(value)
 
     def _tk_extra_losses(self) -> list[torch.Tensor]:
         """What layers added in the last call, and the regularization."""
@@ -483,12 +535,13 @@ class Trainer:
         return logs if return_dict else self._tk_flat_values(logs)
 
     def _tk_flat_values(self, logs: dict[str, Any]) -> Any:
-        """The values of `logs` as Keras lists them: the loss, metrics of layers, losses of outputs, then the others by name."""
+        """The values of `logs` as Keras lists them: the loss, metrics of the only output, losses of outputs, metrics of layers, and the
+        others by name."""
         compiled = {m.name for m in self._tk_compiled_metrics.metrics}
-        own = [m.name for m in self.metrics if m.name in logs and m.name not in compiled]
-        trackers = {m.name for m in self._tk_compiled_loss.trackers} if self._tk_compiled_loss is not None else set()
-        own = [n for n in own if n not in trackers] + [n for n in own if n in trackers]
-        values = [logs[n] for n in (*own, *sorted(set(logs) - set(own)))]
+        trackers = [m.name for m in self._tk_compiled_loss.trackers] if self._tk_compiled_loss is not None else []
+        others = [m.name for m in self.metrics if m.name not in compiled and m.name not in trackers]
+        order = [*others[:1], *self._tk_compiled_metrics.own_names, *trackers, *others[1:], *sorted(logs)]
+        values = [logs[name] for name in dict.fromkeys(order) if name in logs]
         return values[0] if len(values) == 1 else values
 
     @hides_own_frames
@@ -677,7 +730,8 @@ def _check_names(loss: Any, *metric_nests: Any) -> None:
     """Resolve every name now, so that a misspelt one is reported by `compile` and not by `fit`."""
     from_names = [n for n in tree.flatten(loss) if isinstance(n, str)]
     for name in from_names:
-        losses.get(name)
+        if name not in CROSSENTROPY:
+            losses.get(name)
     for nest in metric_nests:
         for name in tree.flatten(nest):
             if isinstance(name, str) and name not in ("accuracy", "acc", "crossentropy", "ce"):

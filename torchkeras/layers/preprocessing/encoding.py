@@ -102,7 +102,7 @@ class CategoryEncoding(TensorLayer):
             raise ValueError("`num_tokens` must be given. Where the number of classes is not known, use `IntegerLookup`.")
         if output_mode == "binary":  # Keras 2
             output_mode = "multi_hot"
-        self.num_tokens = num_tokens
+        self.num_tokens, self.sparse = num_tokens, sparse
         self.output_mode = check_mode(output_mode, OUTPUT_MODES[1:], sparse)
 
     def call(self, inputs: torch.Tensor, count_weights: torch.Tensor | None = None) -> torch.Tensor:

@@ -403,6 +403,9 @@ class SimpleRNNCell(RecurrentCell):
         self.set_weight_settings("bias", bias_initializer, bias_regularizer, bias_constraint)
         self._set(units, activation, use_bias, dropout, recurrent_dropout, seed, implementation)
 
+    def call(self, sequence: torch.Tensor, states: States, training: bool = False) -> tuple[torch.Tensor, States]:  # type: ignore[override]
+        return super().call(sequence, states, training)
+
     def _new_module(self, inputs: int) -> nn.RNNBase:
         dtype = dtypes.to_torch_dtype(self.variable_dtype)
         nonlinearity = "relu" if self.activation is activations.relu else "tanh"
