@@ -30,7 +30,8 @@ ELSEWHERE = {
 ARGUMENTS: dict[str, Any] = {
     "Activation": ("relu",), "AlphaDropout": (0.5,), "CategoryEncoding": (5,), "CenterCrop": (4, 4), "Conv1D": (2, 2), "Conv2D": (2, 2),
     "Conv3D": (2, 2), "Conv1DTranspose": (2, 2), "Conv2DTranspose": (2, 2), "ConvLSTM1D": (2, 2), "Cropping1D": (1,), "Dense": (2,),
-    "DepthwiseConv2D": (2,), "Dot": (1,), "Discretization": ([0.0, 1.0],), "Dropout": (0.5,), "EinsumDense": ("ab,bc->ac", 2), "Embedding": (5, 2),
+    "DepthwiseConv2D": (2,), "Dot": (1,),
+    "Discretization": ([0.0, 1.0],), "Dropout": (0.5,), "EinsumDense": ("ab,bc->ac", 2), "Embedding": (5, 2),
     "GRU": (2,), "GRUCell": (2,), "GaussianDropout": (0.1,), "GaussianNoise": (0.1,), "GroupNormalization": (2,),
     "GroupQueryAttention": (2, 2, 1), "LSTM": (2,), "LSTMCell": (2,), "MultiHeadAttention": (2, 2), "Permute": ((1,),),
     "RepeatVector": (2,), "Rescaling": (0.5,), "Reshape": ((3, 2),), "Resizing": (4, 4), "SeparableConv2D": (2, 2), "SimpleRNN": (2,),
@@ -42,7 +43,9 @@ WITHOUT = ("Average", "Add", "BatchNormalization", "Concatenate", "ELU", "Flatte
 SHAPES = [(2, 6), (2, 5, 6), (2, 8, 8, 6), (2, 4, 4, 4, 6)]
 METRICS: dict[str, Any] = {
     "IoU": (3, [0]), "MeanIoU": (3,), "OneHotIoU": (3, [0]), "OneHotMeanIoU": (3,), "PrecisionAtRecall": (0.5,),
-    "RecallAtPrecision": (0.5,), "SparseTopKCategoricalAccuracy": (2,), "TopKCategoricalAccuracy": (2,), "SensitivityAtSpecificity": (0.5,), "SpecificityAtSensitivity": (0.5,),
+    "RecallAtPrecision": (0.5,),
+    "SparseTopKCategoricalAccuracy": (2,), "TopKCategoricalAccuracy": (2,), "SensitivityAtSpecificity": (0.5,),
+    "SpecificityAtSensitivity": (0.5,),
 }  # fmt: skip
 CALLBACKS: dict[str, Any] = {
     "CSVLogger": ("log.csv",), "EarlyStopping": (), "History": (), "LambdaCallback": (), "LearningRateScheduler": (lambda epoch: 0.1,),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from .. import config, dtypes
 from ..graph import convert_to_tensor
 from ..losses.loss import align, match_ranks
+from ..reporting import warn
 from ..variable import ParameterVariable
 from .metric import Metric, divide_no_nan
 
@@ -76,10 +76,9 @@ class _Confusion(Metric):
         low, high = float(self._lowest), float(self._highest)
         if low < -_TOLERANCE or high > 1.0 + _TOLERANCE:
             cure = "or pass `from_logits=True`" if hasattr(self, "from_logits") else "before the metric"
-            warnings.warn(
+            warn(
                 f"`y_pred` of the metric {self.name} must hold probabilities between 0 and 1; others are counted as they are. "
                 f"Received: values from {low:.6g} to {high:.6g}. Logits need a sigmoid or softmax {cure}.",
-                stacklevel=3,
             )
             self._lowest.fill_(0.0)
             self._highest.fill_(1.0)

@@ -88,10 +88,9 @@ class _IoUBase(Metric):
         if sample_weight is not None:
             weight = convert_to_tensor(sample_weight, device=y_true.device).detach().to(y_true.device)
             if weight.is_floating_point() and not self.total_cm.is_floating_point():
-                warnings.warn(
+                warn(
                     f"`sample_weight` of the metric {self.name} loses its fractions: the metric counts in {self.dtype}. "
                     'Pass `dtype="float32"` to the metric.',
-                    stacklevel=2,
                 )
             weight = align(weight.to(self.total_cm.dtype), y_true).expand_as(y_true).reshape(-1)
         y_true, y_pred = _flat_labels(y_true), _flat_labels(y_pred)

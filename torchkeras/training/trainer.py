@@ -540,8 +540,8 @@ class Trainer:
         compiled = {m.name for m in self._tk_compiled_metrics.metrics}
         trackers = [m.name for m in self._tk_compiled_loss.trackers] if self._tk_compiled_loss is not None else []
         others = [m.name for m in self.metrics if m.name not in compiled and m.name not in trackers]
-        order = [*others[:1], *self._tk_compiled_metrics.own_names, *trackers, *others[1:], *sorted(logs)]
-        values = [logs[name] for name in dict.fromkeys(order) if name in logs]
+        order = [*others[:1], *self._tk_compiled_metrics.own_names, *trackers, *others[1:]]
+        values = [logs[name] for name in (*order, *sorted(set(logs) - set(order))) if name in logs]
         return values[0] if len(values) == 1 else values
 
     @hides_own_frames
