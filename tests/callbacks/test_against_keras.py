@@ -272,3 +272,33 @@ def test_something_else_among_the_callbacks():
 def test_a_list_of_callbacks_can_be_passed_made():
     made = torchkeras.callbacks.CallbackList([torchkeras.callbacks.History()], model=None)
     assert len(made.callbacks) == 1
+
+
+@pytest.mark.parametrize("callback", ["LearningRateScheduler", "ReduceLROnPlateau"])
+def test_rates_of_several_optimizers(callback):
+    def run(k):
+        first, second = k.optimizers.SGD(0.1, name="first"), k.optimizers.SGD(0.01, name="second")
+        model = k.Sequential([k.Input((4,)), k.layers.Dense(2, name="a"), k.layers.Dense(1, name="b")])
+        optimizer = k.optimizers.MultiOptimizer(k.optimizers.OptimizerMap(first, {".*b/.*": second}))
+        model.compile(optimizer, "mse")
+        x = np.zeros((8, 4), "float32")  # nothing gets better
+        options = (lambda epoch, rate: rate * 0.5,) if callback == "LearningRateScheduler" else ("loss", 0.5, 1)
+        history = model.fit(x, x[:, :1], epochs=4, verbose=0, callbacks=[getattr(k.callbacks, callback)(*options)]).history
+        return {name: [float(v) for v in values] for name, values in history.items() if name != "loss"}
+
+    ours, theirs = run(torchkeras), run(oracle)
+    assert list(ours) == list(theirs)
+    for name, values in theirs.items():
+        assert ours[name] == pytest.approx(values)
+
+
+def test_the_csv_file_has_places_for_a_later_validation(tmp_path):
+    def run(k):
+        model = k.Sequential([k.Input((4,)), k.layers.Dense(1, kernel_initializer="zeros")])
+        model.compile("sgd", "mse")
+        x = np.ones((8, 4), "float32")
+        logger = k.callbacks.CSVLogger(tmp_path / "log.csv")
+        model.fit(x, x[:, :1], epochs=3, validation_data=(x, x[:, :1]), validation_freq=2, verbose=0, callbacks=[logger])
+        return [line.split(",")[0::2] for line in (tmp_path / "log.csv").read_text().splitlines()]
+
+    assert [[v[:5] for v in row] for row in run(torchkeras)] == [[v[:5] for v in row] for row in run(oracle)]

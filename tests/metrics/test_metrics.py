@@ -290,11 +290,12 @@ def test_mask_and_weights_of_samples() -> None:
     close(metrics.MeanSquaredError()(y_true, y_pred, weight), (values * weights).sum() / weights.sum(), 1e-5)
 
 
-def test_ignored_class_is_not_averaged_in() -> None:
-    """Keras counts ignored samples as loss 0."""
-    labels, scores = torch.tensor([0, 1, 2, 1]), torch.softmax(torch.randn(4, 3), -1)
-    kept = -scores.log()[[0, 2], [0, 2]].mean()
-    close(metrics.SparseCategoricalCrossentropy(ignore_class=1)(labels, scores), kept, 1e-5)
+@pytest.mark.parametrize("weight", [None, [0.5, 2.0, 1.0, 3.0]])
+def test_samples_of_an_ignored_class(weight: Any) -> None:
+    """As in Keras they count as samples of loss 0, and with weights not at all."""
+    labels, scores = np.array([0, 1, 2, 1]), np.random.default_rng(0).dirichlet(np.ones(3), 4).astype("float32")
+    ours, theirs = (k.SparseCategoricalCrossentropy(ignore_class=1) for k in (metrics, keras.metrics))
+    close(ours(labels, scores, weight), theirs(labels, scores, weight), 1e-5)
 
 
 def test_label_below_zero_or_too_large_is_never_in_the_top() -> None:

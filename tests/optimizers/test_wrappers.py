@@ -59,15 +59,18 @@ def test_the_rate_is_the_inner_one_and_configs_go_round():
     assert float(optimizer.learning_rate) == float(optimizer.inner_optimizer.learning_rate) == 0.5
     again = optimizers.deserialize(optimizers.serialize(optimizer))
     assert again.get_config() == optimizer.get_config()
-    with pytest.raises(ValueError, match="`inner_optimizer` must not have a `loss_scale_factor`"):
-        optimizers.LossScaleOptimizer(optimizers.SGD(loss_scale_factor=2.0))
+    assert optimizers.LossScaleOptimizer(optimizers.SGD(loss_scale_factor=2.0), dynamic=True).inner_optimizer.loss_scale_factor is None
+    with pytest.raises(ValueError, match="`dynamic=False` is not offered: pass `loss_scale_factor`"):
+        optimizers.LossScaleOptimizer(optimizers.SGD(), dynamic=False)
+    with pytest.raises(ValueError, match="takes options of updates through `inner_optimizer`.*ema_momentum"):
+        optimizers.LossScaleOptimizer(optimizers.SGD(), ema_momentum=0.5)
     with pytest.raises(ValueError, match="takes options of updates through `inner_optimizer`.*clipnorm"):
         optimizers.LossScaleOptimizer(optimizers.SGD(), clipnorm=1.0)
 
 
 def make_multi(module, cls):
     unused = module.Lamb(0.3, name="unused")
-    parts = module.OptimizerMap(module.SGD(0.5), {"kernel": module.Adam(0.1), "none": unused, "bias$": module.Lion(0.2)})
+    parts = module.OptimizerMap(module.SGD(0.5), {"kernel": module.Adam(0.1), "none": unused, "b.*s": module.Lion(0.2)})
     optimizer = module.MultiOptimizer(parts)
     variables = [variable(n, cls) for n in ("kernel", "scale", "bias", "shift")]
     optimizer.build(variables)
@@ -122,8 +125,19 @@ def test_maps_are_mappings_with_configs():
     assert again.get_config() == multi.get_config()
     with pytest.raises(ValueError, match="`key` is in the map already"):
         mapping["encoder/.*"] = optimizers.SGD()
-    with pytest.raises(ValueError, match="`optimizer` must be an optimizer"):
-        mapping["x"] = "sgd"
+    for wrong in ("sgd", multi, optimizers.LossScaleOptimizer(optimizers.SGD())):
+        with pytest.raises(ValueError, match="`optimizer` must be an optimizer that wraps no other"):
+            mapping["x"] = wrong
+    with pytest.raises(ValueError, match="`key` must be a regular expression"):
+        mapping[3] = adam
+    with pytest.raises(TypeError, match="`default_optimizer` must be an optimizer"):
+        optimizers.OptimizerMap("sgd")
+    with pytest.raises(TypeError, match="`optimizer_map` must map patterns"):
+        optimizers.OptimizerMap(adam, [adam])
+    assert mapping["my_encoder/kernel"] is mapping.default_optimizer  # patterns match whole paths
+    mapping[".*kernel"] = optimizers.SGD()
+    with pytest.raises(ValueError, match="which the patterns .* match"):
+        mapping["encoder/kernel"]
     with pytest.raises(ValueError, match="`optimizer_map` must give an optimizer for 'w'"):
         optimizers.MultiOptimizer(lambda v: None).build([variable()])
 

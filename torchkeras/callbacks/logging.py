@@ -46,11 +46,8 @@ class CSVLogger(Callback):
         logs = logs or {}
         if self.keys is None:
             self.keys = sorted(logs)
-            train = [k for k in self.keys if not k.startswith("val_")]
-            self.keys = train + [f"val_{k}" for k in train if f"val_{k}" not in self.keys] + [k for k in self.keys if k.startswith("val_")]
-            self.keys = [k for k in self.keys if k in logs or k.startswith("val_")]
-            if not any(k in logs for k in self.keys if k.startswith("val_")):
-                self.keys = [k for k in self.keys if not k.startswith("val_")]
+            if not any(k.startswith("val_") for k in self.keys):  # the first validation may come later
+                self.keys += [f"val_{k}" for k in self.keys]
         if self.writer is None:
             self.writer = csv.DictWriter(self.csv_file, fieldnames=["epoch", *self.keys], delimiter=self.sep)
             if self.append_header:

@@ -33,6 +33,12 @@ def set_learning_rate(optimizer: Any, value: float) -> None:
             group["lr"] = value
 
 
+def _parts(optimizer: Any) -> list[tuple[str, Any]]:
+    """The optimizers that have a learning rate, and what the names of their logs end with."""
+    inside = getattr(optimizer, "optimizers", None)
+    return [("", optimizer)] if inside is None else [(f"_{part.name}", part) for part in inside]
+
+
 class LearningRateScheduler(Callback):
     """Set the learning rate before every epoch.
 
@@ -46,20 +52,21 @@ class LearningRateScheduler(Callback):
         self.schedule, self.verbose = schedule, verbose
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        optimizer = self.model.optimizer
-        try:
-            rate = self.schedule(epoch, learning_rate_of(optimizer))
-        except TypeError:  # the older form
-            rate = self.schedule(epoch)
-        if not isinstance(rate, (float, np.floating, int, torch.Tensor)):
-            raise ValueError(f"`schedule` must return a number. Received: {rate!r} of type {type(rate).__name__}")
-        set_learning_rate(optimizer, float(rate))
-        if self.verbose and rank.is_main():
-            say(f"Epoch {epoch + 1}: LearningRateScheduler setting learning rate to {float(rate)}.")
+        for suffix, optimizer in _parts(self.model.optimizer):
+            try:
+                rate = self.schedule(epoch, learning_rate_of(optimizer))
+            except TypeError:  # the older form
+                rate = self.schedule(epoch)
+            if not isinstance(rate, (float, np.floating, int, torch.Tensor)):
+                raise ValueError(f"`schedule` must return a number. Received: {rate!r} of type {type(rate).__name__}")
+            set_learning_rate(optimizer, float(rate))
+            if self.verbose and rank.is_main():
+                whose = f"{suffix[1:]} learning rate" if suffix else "learning rate"
+                say(f"Epoch {epoch + 1}: LearningRateScheduler setting {whose} to {float(rate)}.")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = learning_rate_of(self.model.optimizer)
+            logs.update({f"learning_rate{suffix}": learning_rate_of(part) for suffix, part in _parts(self.model.optimizer)})
 
 
 class ReduceLROnPlateau(MonitorCallback):
@@ -111,8 +118,8 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
-        optimizer = self.model.optimizer
-        logs["learning_rate"] = learning_rate_of(optimizer)
+        parts = _parts(self.model.optimizer)
+        logs.update({f"learning_rate{suffix}": learning_rate_of(part) for suffix, part in parts})
         value = self.value(logs)
         if value is None:
             return
@@ -123,10 +130,20 @@ class ReduceLROnPlateau(MonitorCallback):
             self.best, self.wait = value, 0
         elif not self.in_cooldown():
             self.wait += 1
-            old = logs["learning_rate"]
-            if self.wait >= self.patience and old > np.float32(self.min_lr):
-                new = max(old * self.factor, self.min_lr)
-                set_learning_rate(optimizer, new)
-                if self.verbose and rank.is_main():
-                    say(f"Epoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
+            if self.wait < self.patience:
+                return
+            reduced = [self._reduce(epoch, suffix, part) for suffix, part in parts]
+            if any(reduced):
                 self.cooldown_counter, self.wait = self.cooldown, 0
+
+    def _reduce(self, epoch: int, suffix: str, optimizer: Any) -> bool:
+        """Lower the rate of one optimizer; whether it could be lowered."""
+        old = learning_rate_of(optimizer)
+        if old <= np.float32(self.min_lr):
+            return False
+        new = max(old * self.factor, self.min_lr)
+        set_learning_rate(optimizer, new)
+        if self.verbose and rank.is_main():
+            whose = f"{suffix[1:]} learning rate" if suffix else "learning rate"
+            say(f"Epoch {epoch + 1}: ReduceLROnPlateau reducing {whose} to {new}.")
+        return True

@@ -62,7 +62,7 @@ class Mean(Metric):
             values: A tensor whose first axis is the samples; further axes are averaged. A scalar is one sample.
             sample_weight: Weights, one per sample or per value, or one number.
         """
-        if isinstance(values, Tensor) and getattr(values, "_keras_mask", None) is None:
+        if isinstance(values, Tensor) and (sample_weight is None or getattr(values, "_keras_mask", None) is None):
             if values.requires_grad:
                 values = values.detach()
             if sample_weight is None:
@@ -114,8 +114,11 @@ class Mean(Metric):
 
 
 def _with_weight(values: Any, sample_weight: Any, dtype: torch.dtype, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-    """Values and their weights in the metric's type, the weights times the mask and shaped to multiply the values."""
-    if mask is None:
+    """Values and their weights in the metric's type, the weights times the mask and shaped to multiply the values.
+
+    A mask that lies on the values counts beside weights only, as in Keras.
+    """
+    if mask is None and sample_weight is not None:
         mask = getattr(values, "_keras_mask", None)
     values = convert_to_tensor(values).detach().to(dtype)
     weight = None
@@ -195,7 +198,7 @@ class MeanMetricWrapper(Mean):
             y_pred = _detach(y_pred)
         mask = getattr(y_pred, "_keras_mask", None)
         values = self._fn(y_true, y_pred, **self._fn_kwargs)
-        if mask is None and sample_weight is None and isinstance(values, Tensor) and getattr(values, "_keras_mask", None) is None:
+        if mask is None and sample_weight is None and isinstance(values, Tensor):
             if values.requires_grad:
                 values = values.detach()
             return self._add(values)

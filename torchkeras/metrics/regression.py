@@ -175,7 +175,7 @@ class R2Score(ColumnMetric):
         self.squared_sum.add_(squares.sum(0))
         self.total_mse.add_(errors.sum(0))
         self.count.add_(y_true.shape[0] if weight is None else weight.sum(0))
-        self.num_samples.add_(y_true.shape[0])
+        self.num_samples.add_(y_true.numel())  # elements, as in Keras
 
     def result(self) -> Tensor:
         """The score; NaN before the first update, and for targets without variance that are missed."""

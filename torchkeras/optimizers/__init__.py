@@ -61,7 +61,7 @@ def get(identifier: Any) -> Any:
     Raises:
         ValueError: Anything else, with near matches for names.
     """
-    if isinstance(identifier, (Optimizer, torch.optim.Optimizer)):
+    if identifier is None or isinstance(identifier, (Optimizer, torch.optim.Optimizer)):
         return identifier
     found = get_from(FAMILY, identifier)
     if not isinstance(found, torch.optim.Optimizer):

@@ -166,13 +166,13 @@ class LossScaleOptimizer(_Wrapper):
         if not isinstance(inner_optimizer, Optimizer):
             kind = type(inner_optimizer).__name__
             raise ValueError(f"`inner_optimizer` must be an optimizer. Received: {inner_optimizer!r} of type {kind}")
-        if inner_optimizer.loss_scale_factor is not None:
-            raise ValueError("`inner_optimizer` must not have a `loss_scale_factor` of its own: LossScaleOptimizer scales the loss.")
-        unknown = {k: v for k, v in kwargs.items() if v not in (None, False)}  # configs carry the base's arguments, all unset
-        for argument in ("learning_rate", "ema_momentum"):
-            unknown.pop(argument, None)
+        if not kwargs.pop("dynamic", True):
+            raise ValueError("`dynamic=False` is not offered: pass `loss_scale_factor` to the optimizer itself instead of wrapping it.")
+        kwargs.pop("learning_rate", None)
+        unknown = {k: v for k, v in kwargs.items() if v != {"use_ema": False, "ema_momentum": 0.99}.get(k)}  # configs carry defaults
         if unknown:
             raise ValueError(f"LossScaleOptimizer takes options of updates through `inner_optimizer`. Received: {unknown}")
+        inner_optimizer.loss_scale_factor = None  # the scale of this one takes its place
         self.inner_optimizer = inner_optimizer
         self._outer_rate = ScalarState("learning_rate", "", 0.0, torch.float32)
         super().__init__(0.0, name=name)
@@ -295,6 +295,11 @@ class OptimizerMap(Configurable, MutableMapping):
     _keras_module = "keras.optimizers"
 
     def __init__(self, default_optimizer: Optimizer, optimizer_map: Mapping[str, Optimizer] | None = None) -> None:
+        if not isinstance(default_optimizer, Optimizer):
+            kind = type(default_optimizer).__name__
+            raise TypeError(f"`default_optimizer` must be an optimizer. Received: {default_optimizer!r} of type {kind}")
+        if optimizer_map is not None and not isinstance(optimizer_map, Mapping):
+            raise TypeError(f"`optimizer_map` must map patterns to optimizers. Received: {optimizer_map!r}")
         self._default = default_optimizer
         self._map: dict[str, Optimizer] = {}
         for pattern, optimizer in (optimizer_map or {}).items():
@@ -308,13 +313,20 @@ class OptimizerMap(Configurable, MutableMapping):
     def __getitem__(self, key: str) -> Optimizer:
         if key in self._map:
             return self._map[key]
-        return next((optimizer for pattern, optimizer in self._map.items() if re.search(pattern, key)), self._default)
+        found = [pattern for pattern in self._map if re.fullmatch(pattern, key)]
+        if len(found) > 1:
+            raise ValueError(f"`optimizer_map` must give each variable one optimizer. Received: {key!r}, which the patterns {found} match")
+        return self._map[found[0]] if found else self._default
 
     def __setitem__(self, key: str, optimizer: Optimizer) -> None:
         if key in self._map:
             raise ValueError(f"`key` is in the map already: {key!r}. Delete it first to exchange its optimizer.")
-        if not isinstance(optimizer, Optimizer):
-            raise ValueError(f"`optimizer` must be an optimizer. Received: {optimizer!r} of type {type(optimizer).__name__}")
+        if not isinstance(key, str):
+            raise ValueError(f"`key` must be a regular expression. Received: {key!r} of type {type(key).__name__}")
+        if not isinstance(optimizer, Optimizer) or isinstance(optimizer, _Wrapper):
+            raise ValueError(
+                f"`optimizer` must be an optimizer that wraps no other. Received: {optimizer!r} of type {type(optimizer).__name__}"
+            )
         self._map[key] = optimizer
 
     def __delitem__(self, key: str) -> None:

@@ -82,15 +82,15 @@ class CompiledLoss:
             without = ", ".join(repr(name) for name in names[len(given) :])
             warn(f"`loss` has {len(given)} entries for {len(flat)} outputs: nothing is trained for {without}.")
             given = [*given, *[None] * (len(flat) - len(given))]
-        found = [_loss_name(entry) for entry in match_outputs(given, y_pred, names, "loss")]
-        if any(isinstance(entry, str) and entry in CROSSENTROPY for entry in found):
-            self.terms = [(i, None, None) for i, entry in enumerate(found) if entry is not None]
+        entries = [_loss_name(entry) for entry in match_outputs(given, y_pred, names, "loss")]
+        targets: list[Any] = [None] * len(flat)
+        if any(map(_by_shape, entries)):
+            self.terms = [(i, None, None) for i, entry in enumerate(entries) if entry is not None]
             targets = self._targets_of_terms(y, y_pred, names)
-            found = [
-                metrics.crossentropy_by_shape(target, output) if isinstance(entry, str) and entry in CROSSENTROPY else entry
-                for entry, target, output in zip(found, targets, flat)
-            ]
-        found = [_as_loss(losses.get(entry), entry) for entry in found]
+        found = [
+            _as_loss(metrics.crossentropy_by_shape(target, output) if _by_shape(entry) else losses.get(entry), entry)
+            for entry, target, output in zip(entries, targets, flat)
+        ]
         weights = match_outputs(self.loss_weights, y_pred, names, "loss_weights")
         self.terms = [(i, fn, None if w is None else float(w)) for i, (fn, w) in enumerate(zip(found, weights)) if fn is not None]
         if isinstance(given, dict) and isinstance(y_pred, dict) and len(y_pred) == len(flat):
@@ -155,6 +155,10 @@ def _term(fn: Any, y: Any, y_pred: Any, sample_weight: Any, part: shard.Shard) -
         return total / count if count else total / (part.share or 1.0)
     whole = reduce.all_reduce(count.detach() if part.rows else torch.zeros_like(count), "sum").clamp(min=1e-12)
     return total / (whole * (part.share or 1.0))
+
+
+def _by_shape(entry: Any) -> bool:
+    return isinstance(entry, str) and entry.lower() in CROSSENTROPY
 
 
 def _as_loss(fn: Any, given: Any) -> Any:

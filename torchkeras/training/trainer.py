@@ -730,7 +730,7 @@ def _check_names(loss: Any, *metric_nests: Any) -> None:
     """Resolve every name now, so that a misspelt one is reported by `compile` and not by `fit`."""
     from_names = [n for n in tree.flatten(loss) if isinstance(n, str)]
     for name in from_names:
-        if name not in CROSSENTROPY:
+        if name.lower() not in CROSSENTROPY:
             losses.get(name)
     for nest in metric_nests:
         for name in tree.flatten(nest):
