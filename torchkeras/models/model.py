@@ -223,7 +223,7 @@ class Model(Trainer, Layer):
         return self.__dict__.get("_tk_outputs")
 
     @property
-    def input_spec(self) -> Any:  # type: ignore[override]
+    def input_spec(self) -> Any:
         """What the inputs must be: one `InputSpec` for each input of a graph; of other models what was set, `None` at first."""
         own = self.__dict__["input_spec"]
         return own if own is not None or self._tk_plan is None or hasattr(self, "_tk_chain") else list(self._tk_specs)

@@ -403,7 +403,7 @@ class SimpleRNNCell(RecurrentCell):
         self.set_weight_settings("bias", bias_initializer, bias_regularizer, bias_constraint)
         self._set(units, activation, use_bias, dropout, recurrent_dropout, seed, implementation)
 
-    def call(self, sequence: torch.Tensor, states: States, training: bool = False) -> tuple[torch.Tensor, States]:  # type: ignore[override]
+    def call(self, sequence: torch.Tensor, states: States, training: bool = False) -> tuple[torch.Tensor, States]:
         return super().call(sequence, states, training)
 
     def _new_module(self, inputs: int) -> nn.RNNBase:
