@@ -205,8 +205,8 @@ def place(
 def _ranks(items: list[Item], edges: list[tuple[Item, Item]]) -> tuple[dict[int, int], set[tuple[int, int]]]:
     """The length of the longest way to each item, sources right before what takes them, and the edges that go back, which do not count."""
     after: dict[int, list[int]] = {id(item): [] for item in items}
-    for one, other in edges:
-        after[id(one)].append(id(other))
+    for start, end in edges:
+        after[id(start)].append(id(end))
     state: dict[int, int] = {}  # 1 on the way, 2 done
     turned: set[tuple[int, int]] = set()
     done: list[int] = []
