@@ -711,7 +711,7 @@ class Dataset(Reading):
         sources = [self._tk_stage, dataset._tk_stage]
         return self._then(stages.Chained(sources, lambda readers, run, seed: itertools.chain(*readers), counted))
 
-    __add__ = concatenate
+    __add__ = concatenate  # type: ignore[assignment]
 
     # -- settings
 

@@ -218,7 +218,8 @@ def shuffled(size: int, again: bool) -> Callable[[Any, Pass, Any], Iterator[Any]
     """Items in random order: each is drawn from a buffer of the next ones."""
 
     def choose(items: Any, run: Pass, seed: int) -> Iterator[Any]:
-        draws, buffer = run.draws(seed, again), []
+        draws = run.draws(seed, again)
+        buffer: list[Any] = []
         for item in items(run):
             if len(buffer) < size:
                 buffer.append(item)
@@ -524,7 +525,7 @@ def _filled(leaves: list[Any], shape: Sequence[int | None] | None, value: Any) -
     dims = leaves[0].ndim
     sizes = [max(leaf.shape[axis] for leaf in leaves) for axis in range(dims)]
     if shape is not None:
-        sizes = [longest if s in (None, -1) else int(s) for s, longest in zip(shape, sizes)]  # type: ignore[arg-type]
+        sizes = [longest if s in (None, -1) else int(s) for s, longest in zip(shape, sizes)]
     if any(leaf.shape[axis] > sizes[axis] for leaf in leaves for axis in range(dims)):
         raise ValueError(
             f"`padded_shapes` must hold every element. Received: {shape} for elements up to {[tuple(x.shape) for x in leaves]}"
@@ -534,7 +535,8 @@ def _filled(leaves: list[Any], shape: Sequence[int | None] | None, value: Any) -
     else:
         made = torch.full((len(leaves), *sizes), value, dtype=leaves[0].dtype)
     for place, leaf in enumerate(leaves):
-        made[(place, *(slice(s) for s in leaf.shape))] = leaf
+        corner = (place, *(slice(s) for s in leaf.shape))
+        made[corner] = leaf
     return as_strings(made) if isinstance(made, np.ndarray) else made
 
 

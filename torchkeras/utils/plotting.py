@@ -212,7 +212,7 @@ def _fill(pydot: Any, graph: Any, group: Group, drawing: Drawing) -> None:
     for key in group.keys:
         graph.add_node(pydot.Node(key, label=_table(drawing.boxes[key])))
     for inner in group.groups:
-        cluster = _cluster(pydot, next(inner.all_keys()), inner.name)
+        cluster = _cluster(pydot, next(iter(inner.all_keys())), inner.name)
         _fill(pydot, cluster, inner, drawing)
         graph.add_subgraph(cluster)
 

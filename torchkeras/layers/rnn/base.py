@@ -239,7 +239,8 @@ class RNN(Layer):
         # Traced for a gradient, a kernel is taken to pieces anyway, and mkldnn's LSTM fails there when its input needs no gradient. Under
         # torch's function transforms it has no rule for batches.
         apart = torch.is_grad_enabled() and torch.compiler.is_compiling()
-        if self._runs_fused() and not (apart or hooked(self._modules["cell"]) or torch._C._are_functorch_transforms_active()):
+        cell: Any = self._modules["cell"]
+        if self._runs_fused() and not (apart or hooked(cell) or torch._C._are_functorch_transforms_active()):
             return self._run_fused(sequences, initial_state, mask, training)
         return self._run_steps(sequences, initial_state, mask, training)
 
