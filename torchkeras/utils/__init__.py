@@ -27,6 +27,10 @@ from .arrays import pad_sequences as pad_sequences
 from .arrays import to_categorical as to_categorical
 from .config import Config as Config
 from .datasets import split_dataset as split_dataset
+from .folders import audio_dataset_from_directory as audio_dataset_from_directory
+from .folders import image_dataset_from_directory as image_dataset_from_directory
+from .folders import text_dataset_from_directory as text_dataset_from_directory
+from .folders import timeseries_dataset_from_array as timeseries_dataset_from_array
 from .graphs import get_source_inputs as get_source_inputs
 from .images import array_to_img as array_to_img
 from .images import img_to_array as img_to_array
