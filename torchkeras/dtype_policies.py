@@ -81,7 +81,8 @@ class DTypePolicy(Configurable):
         return hash(self.name)
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} "{self.name}">'
+        name = "DTypePolicy" if type(self) is FloatDTypePolicy else type(self).__name__  # two names of one kind
+        return f'<{name} "{self.name}">'
 
 
 class FloatDTypePolicy(DTypePolicy):
@@ -103,14 +104,18 @@ class QuantizedDTypePolicy(DTypePolicy):
 
     def __init__(self, mode: str, source_name: str | None = None) -> None:
         super().__init__(source_name)
-        self.mode, self.source_name = mode, self.name
-        self.quantization_mode = self._read_mode(mode)
+        self.source_name = self.name
+        self.mode = self.quantization_mode = self._read_mode(mode)
+        self._full_mode = mode
         self.name = f"{mode}_from_{self.source_name}"
         if self.quantization_mode == "int8" and self.compute_dtype == "float16":
             raise ValueError(
                 "`source_name` must not compute in float16 with `mode='int8'`: its range is too small. "
                 f"Received: source_name={self.source_name!r}. Use 'mixed_bfloat16' or 'float32'."
             )
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "mode": self._full_mode}
 
     def _read_mode(self, mode: Any) -> str:
         if mode not in QUANTIZATION_MODES:
@@ -290,7 +295,11 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         default = None
         if self._default is not None:
             default = self._default.name if isinstance(self._default, DTypePolicy) else self._default
-        return {"default_policy": default, "policy_map": {k: serialize_keras_object(p) for k, p in self._map.items()}}
+        policies = {k: serialize_keras_object(p) for k, p in self._map.items()}
+        if self._default is None:  # loading takes the global policy of that time, for the entries as for the default
+            for policy in policies.values():
+                policy["config"] |= dict.fromkeys(policy["config"].keys() & {"name", "source_name"})
+        return {"default_policy": default, "policy_map": policies}
 
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, DTypePolicyMap) and self.get_config() == other.get_config()
@@ -298,8 +307,8 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        mapping = {key: policy.name for key, policy in self._map.items()}
-        return f"<DTypePolicyMap default_policy={self.default_policy.name}, mapping={mapping}>"
+        mapping = [(key, policy.name) for key, policy in self._map.items()]
+        return f"<DTypePolicyMap at {id(self):#x} default_policy={self.default_policy.name}, mapping={mapping}>"
 
 
 def _tensor(array: Any) -> torch.Tensor:

@@ -40,17 +40,19 @@ def convert_to_tensor(x: Any, dtype: Any = None, device: torch.device | None = N
         x = value  # a Keras-layout view of a weight
     if isinstance(x, torch.Tensor):
         return x if target is None or x.dtype is target else x.to(target)
-    if isinstance(x, (list, tuple)) and any(isinstance(v, (torch.Tensor, KerasTensor)) for v in x):
+    if isinstance(x, (list, tuple)) and _holds_tensors(x):
         parts = [convert_to_tensor(v, dtype, device) for v in x]
-        return torch.stack([p if isinstance(p, torch.Tensor) else torch.as_tensor(p) for p in parts])
+        if target is None and len({p.dtype for p in parts}) > 1:  # torch.stack promotes no unsigned types
+            parts = [p.to(dtypes.to_torch_dtype(dtypes.result_type(*(q.dtype for q in parts)))) for p in parts]
+        return torch.stack(parts)
     if not isinstance(x, (np.ndarray, np.generic)) and hasattr(x, "__array__"):
         x = np.asarray(x)
     if target is None:
         if isinstance(x, bool):
             target = torch.bool
         elif isinstance(x, int):
-            target = torch.int32
-        elif isinstance(x, (float, list, tuple)):
+            target = torch.int32 if -(2**31) <= x < 2**31 else torch.int64
+        elif isinstance(x, (float, complex, list, tuple)):
             target = _python_dtype(x)
     try:
         if isinstance(x, (bool, int, float)) and target is not None:  # filled on the device: a copy from the host would wait for it
@@ -60,7 +62,19 @@ def convert_to_tensor(x: Any, dtype: Any = None, device: torch.device | None = N
             return dtypes.from_numpy(x if signed is None else x.astype(signed), target, device or rank.default_device())
         return torch.as_tensor(x, dtype=target, device=device or rank.default_device())
     except (TypeError, ValueError, RuntimeError) as error:
+        if dtype is None and target is torch.int32:  # integers beyond it
+            return convert_to_tensor(x, torch.int64, device)
         raise ValueError(f"Cannot make a tensor of {type(x).__name__}: {error}. Pass numbers, an array or a tensor.") from None
+
+
+def _holds_tensors(nest: Sequence[Any]) -> bool:
+    """Whether tensors or weights stand in a nest of lists, at any depth."""
+    for v in nest:
+        if isinstance(v, (torch.Tensor, KerasTensor)) or (isinstance(v, (list, tuple)) and _holds_tensors(v)):
+            return True
+        if not isinstance(v, (int, float, complex, list, tuple, np.ndarray, np.generic)) and hasattr(v, "value"):
+            return True
+    return False
 
 
 _UNSIGNED = {"uint16": "int32", "uint32": "int64"}  # torch stores the types of the left and computes nothing with them
@@ -68,8 +82,10 @@ _UNSIGNED = {"uint16": "int32", "uint32": "int64"}  # torch stores the types of 
 
 def _python_dtype(x: Any) -> torch.dtype | None:
     kinds = _number_kinds(x)
-    if not kinds <= {bool, int, float}:
+    if not kinds <= {bool, int, float, complex}:
         return None
+    if complex in kinds:
+        return torch.complex64
     return dtypes.to_torch_dtype(None) if float in kinds or not kinds else torch.int32 if int in kinds else torch.bool
 
 
@@ -81,7 +97,7 @@ def _number_kinds(x: Any) -> set[type | None]:
         return {bool}
     if isinstance(x, (int, np.integer)):
         return {int}
-    return {float if isinstance(x, (float, np.floating)) else None}
+    return {float if isinstance(x, (float, np.floating)) else complex if isinstance(x, (complex, np.complexfloating)) else None}
 
 
 @overload
@@ -133,13 +149,15 @@ def op(
         raise ValueError(f"`promote` must be None, 'same' or 'float'. Received: promote={promote!r}")
     parameters = list(inspect.signature(fn).parameters.values())
     tensors = [p.name for p in parameters if "TensorLike" in str(p.annotation)]
+    lists = frozenset(p.name for p in parameters if "[TensorLike" in str(p.annotation))
+    flags = frozenset(p.name for p in parameters if p.annotation in ("bool", bool))
     position = {p.name: i for i, p in enumerate(parameters)}
     variadic = {p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL}
     places = tuple((position[name], name, name in variadic) for name in tensors)
     promoted = frozenset(tensors if args is None else args)
     tensor_names = frozenset(tensors)
-    required = tuple(place for place, name, star in places if not star)
-    simple = bool(required) and required[0] == 0 and not variadic
+    required = tuple((place, name in lists) for place, name, star in places if not star)
+    simple = bool(required) and required[0][0] == 0 and not variadic
 
     def name_of(place: int) -> str:
         star = next((p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL), None)
@@ -148,7 +166,7 @@ def op(
     def as_they_are(given: tuple) -> bool:
         """Whether the positional arguments are tensors of one type that promotion leaves alone."""
         dtype = None
-        for i in required:
+        for i, listed in required:
             if i >= len(given):
                 break
             value = given[i]
@@ -158,7 +176,7 @@ def op(
                 if dtype is not None and value.dtype is not dtype:
                     return False
                 dtype = value.dtype
-            elif value.__class__ in (list, tuple) and value:
+            elif listed and value.__class__ in (list, tuple) and value:
                 for part in value:
                     if part.__class__ is not torch.Tensor or (dtype is not None and part.dtype is not dtype):
                         return False
@@ -183,12 +201,34 @@ def op(
             target = dtypes.to_torch_dtype(dtypes.result_type(*kinds, *((float,) if promote == "float" else ())))
         positional, named = list(given), dict(kwargs)
         for place, value, joins in found:
-            converted = _convert(value, target if joins else None, device)
+            listed = (place if isinstance(place, str) else name_of(place)) in lists
+            converted = _convert(value, target if joins else None, device, listed)
             if isinstance(place, int):
                 positional[place] = converted
             else:
                 named[place] = converted
         return tuple(positional), named
+
+    def plainly(given: tuple, kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]] | None:
+        """The arguments with NumPy's numbers and arrays as Python's, and flags (0, 1, `None`) as booleans; `None` if they are so."""
+
+        def plain(name: str, value: Any) -> Any:
+            if name in flags and value.__class__ in (int, type(None), np.bool_):
+                return bool(value)
+            if name not in tensor_names and isinstance(value, (np.generic, np.ndarray)):
+                return value.tolist()
+            if (
+                name not in tensor_names
+                and isinstance(value, (list, tuple))
+                and any(isinstance(v, (np.generic, np.ndarray)) for v in value)
+            ):
+                return type(value)(plain(name, v) for v in value)
+            return value
+
+        positional = [plain(name_of(i), v) for i, v in enumerate(given)]
+        named = {n: plain(n, v) for n, v in kwargs.items()}
+        same = all(a is b for a, b in zip(positional, given)) and all(named[n] is v for n, v in kwargs.items())
+        return None if same else (positional, named)
 
     @functools.wraps(fn)
     def wrapper(*given: Any, **kwargs: Any) -> Any:
@@ -200,7 +240,14 @@ def op(
             given, kwargs = standardize(given, kwargs)
         try:
             return fn(*given, **kwargs)
+        except (TypeError, ValueError):
+            plain = plainly(given, kwargs)
+            if plain is None:
+                raise
+            return fn(*plain[0], **plain[1])
         except (RuntimeError, IndexError) as error:
+            if isinstance(error, RuntimeError) and _LACKING.search(str(error)) is not None:
+                return _in_wider_types(fn, given, kwargs, error)
             if _SHAPE_ERROR.search(str(error)) is None:
                 raise
             named = [*((name_of(i), v) for i, v in enumerate(given)), *kwargs.items()]
@@ -221,7 +268,7 @@ def _kinds(value: Any) -> list[Any]:
     if isinstance(value, (bool, int, float, complex)):
         return ["bool" if isinstance(value, bool) else type(value)]
     if isinstance(value, (list, tuple)):
-        if any(isinstance(v, (torch.Tensor, np.ndarray)) or hasattr(v, "value") for v in value):
+        if _holds_tensors(value) or any(isinstance(v, np.ndarray) for v in value):
             return [k for v in value for k in _kinds(v)]
         return [_python_dtype(value)]
     if isinstance(value, np.ndarray):
@@ -240,9 +287,38 @@ def _device_of(values: Any) -> torch.device | None:
     return None
 
 
-def _convert(value: Any, dtype: torch.dtype | None, device: torch.device | None) -> Any:
+def _convert(value: Any, dtype: torch.dtype | None, device: torch.device | None, listed: bool = False) -> Any:
     if value is None:
         return None
-    if isinstance(value, (list, tuple)) and any(isinstance(v, (torch.Tensor, np.ndarray)) or hasattr(v, "value") for v in value):
+    if listed and isinstance(value, (list, tuple)):
         return [_convert(v, dtype, device) for v in value]
     return convert_to_tensor(value, dtype, device)
+
+
+# -- a second try ----------------------------------------------------------------------------------------------------------------------
+
+_LACKING = re.compile(r"not implemented for '|Promotion for uint16|not (?:currently )?support|only supports")
+_WIDER = {
+    torch.bool: torch.uint8, torch.uint8: torch.int32, torch.int8: torch.int32, torch.int16: torch.int32, torch.uint16: torch.int32,
+    torch.uint32: torch.int64, torch.uint64: torch.int64, torch.float16: torch.float32, torch.bfloat16: torch.float32,
+}  # fmt: skip
+
+
+def _in_wider_types(fn: Callable, given: tuple, kwargs: dict[str, Any], error: Exception) -> Any:
+    """`fn` in the next types that have the kernels which torch lacks for those given; the results come back in these."""
+    narrow = {t.dtype for t in tree.flatten((given, kwargs)) if isinstance(t, torch.Tensor)} & _WIDER.keys()
+    if not narrow or torch.compiler.is_compiling():
+        raise error
+
+    def widened(t: Any) -> Any:
+        return t.to(_WIDER[t.dtype]) if isinstance(t, torch.Tensor) and t.dtype in narrow else t
+
+    given, kwargs = tree.map_structure(widened, (given, kwargs))
+    back = {_WIDER[dtype]: dtype for dtype in narrow} if len(narrow) == 1 else {}
+    try:
+        results = fn(*given, **kwargs)
+    except RuntimeError as again:
+        if _LACKING.search(str(again)) is None:
+            raise
+        results = _in_wider_types(fn, given, kwargs, error)
+    return tree.map_structure(lambda t: t.to(back[t.dtype]) if isinstance(t, torch.Tensor) and t.dtype in back else t, results)

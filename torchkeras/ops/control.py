@@ -33,7 +33,8 @@ def _outputs_alike(outputs: list[Any], names: str) -> Any:
                 f"{names} must not close over symbolic tensors, which have no values when the model runs: "
                 "put the decision into the `call` method of a Layer"
             )
-        specs.append((str(tree.map_structure(lambda _: 0, output)), [(tuple(t.shape), t.dtype) for t in map(_to_tensor, leaves)]))
+        tensors = [_to_tensor(leaf) for leaf in leaves]
+        specs.append((str(tree.map_structure(lambda _: 0, output)), [(tuple(t.shape), t.dtype) for t in tensors]))
     if any(spec != specs[0] for spec in specs):
         received = " and ".join(str(spec[1]) for spec in specs)
         raise ValueError(f"{names} must return tensors of one structure, shape and type. Received: {received}")

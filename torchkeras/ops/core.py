@@ -51,8 +51,9 @@ def convert_to_numpy(x: Any) -> np.ndarray:
     """
     if isinstance(x, KerasTensor):
         raise ValueError(f"`x` must have values. Received: {x!r}, which is symbolic. Compute on it inside a model instead.")
-    if isinstance(x, np.ndarray):
-        return x
+    if not isinstance(x, torch.Tensor) and not hasattr(x, "value"):
+        if not isinstance(x, (list, tuple)) or not any(isinstance(v, (torch.Tensor, KerasTensor)) for v in x):
+            return np.asarray(x)
     tensor = _to_tensor(x).detach().cpu()
     if tensor.dtype is torch.bfloat16:
         tensor = tensor.float()
@@ -107,7 +108,8 @@ def saturate_cast(x: TensorLike, dtype: Any) -> torch.Tensor:
         return x.clamp(low, high).to(target)
     x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x  # which do not hold the ends
     if target.is_floating_point:
-        return x.clamp(ends.min, ends.max).to(target)
+        own = torch.finfo(x.dtype)
+        return x.clamp(max(ends.min, own.min), min(ends.max, own.max)).to(target) if own.max > ends.max else x.to(target)
     # The largest int64 is no float: what reaches it is set afterwards.
     y = torch.where(x.isnan(), 0, x.clamp(ends.min, ends.max)).to(target)
     return y.masked_fill(x >= float(ends.max), int(ends.max))
@@ -168,6 +170,9 @@ def slice(inputs: TensorLike, start_indices: Any, shape: Sequence[int]) -> torch
         ValueError: A block that does not lie inside.
     """
     starts = _starts(start_indices)
+    shape = tuple(shape.tolist() if isinstance(shape, (np.ndarray, torch.Tensor)) else shape)
+    if isinstance(starts, tuple) and len(starts) == len(shape) < inputs.dim():  # axes that are not named stay whole
+        starts, shape = (*starts, *(0,) * (inputs.dim() - len(starts))), (*shape, *inputs.shape[len(shape) :])
     sizes = tuple(int(n) if n != -1 else inputs.shape[i] - int(starts[i]) for i, n in enumerate(shape))
     _check_window(inputs, starts, sizes, "shape")
     if isinstance(starts, torch.Tensor):
@@ -239,7 +244,8 @@ def _check_indices(indices: torch.Tensor, shape: Sequence[int]) -> None:
 
 def _check_updates(updates: torch.Tensor, indices: torch.Tensor, shape: Sequence[int], name: str) -> None:
     expected = tuple(indices.shape[:-1]) + tuple(shape[indices.shape[-1] :])
-    if tuple(updates.shape) != expected:
+    fits = updates.dim() <= len(expected) and all(n in (1, e) for n, e in zip(reversed(updates.shape), reversed(expected)))
+    if not fits:
         raise ValueError(
             f"`{name}` must have the shape {expected}, that of `indices` without its last axis and the rest of the tensor's. "
             f"Received: {name}.shape={tuple(updates.shape)}, indices.shape={tuple(indices.shape)}, shape={tuple(shape)}"

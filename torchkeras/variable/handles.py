@@ -10,7 +10,7 @@ import torch
 from typing_extensions import Self
 
 from .. import dtypes
-from .variable import Variable, unwrap
+from .variable import Variable, operate, unwrap
 
 
 class Handle(Variable):
@@ -236,10 +236,8 @@ def _grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> tuple[torch.T
 
 
 def _forward_operator(name: str) -> Callable:
-    method = getattr(torch.Tensor, name)
-
     def operator(self: Handle, *args: Any) -> Any:
-        return method(self.value, *(unwrap(a) for a in args))
+        return operate(name, self.value, *(unwrap(a) for a in args))
 
     operator.__name__ = name
     return operator
@@ -253,7 +251,11 @@ def _in_place_operator(name: str) -> Callable:
     return operator
 
 
-for _tk_name in "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod pow rpow matmul rmatmul neg abs lt le gt ge".split():
+_OPERATORS = (
+    "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod pow rpow matmul rmatmul neg abs lt le gt ge and rand or ror "
+    "xor rxor invert"
+)
+for _tk_name in _OPERATORS.split():
     setattr(Handle, f"__{_tk_name}__", _forward_operator(f"__{_tk_name}__"))
 for _tk_name in "iadd isub imul itruediv".split():
     setattr(Handle, f"__{_tk_name}__", _in_place_operator(f"__{_tk_name}__"))

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import dtypes
+from .. import dtypes, tree
 from ..configurable import Family, get_from
 from ..distribution import rank
 
 _AGGREGATIONS = ("none", "mean", "sum", "only_first_replica", None)
+_SYNCHRONIZATIONS = ("none", "on_read", "on_write", "auto", None)
 
 
 class Variable:
@@ -41,9 +42,9 @@ class Variable:
     path: str
     shape: Any
     dtype: Any
-    regularizer: Any
-    constraint: Any
-    overwrite_with_gradient: bool
+    _tk_regularizer: Any = None
+    _tk_constraint: Any = None
+    _tk_overwrite: bool = False
 
     def __new__(
         cls,
@@ -61,11 +62,17 @@ class Variable:
             raise ValueError(
                 f"`aggregation` must be one of 'none', 'mean', 'sum', 'only_first_replica'. Received: aggregation={aggregation!r}"
             )
+        if synchronization not in _SYNCHRONIZATIONS:
+            raise ValueError(
+                f"`synchronization` must be one of 'none', 'on_read', 'on_write', 'auto'. Received: synchronization={synchronization!r}"
+            )
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(f"`name` must be a string without '/', which parts the names of a path. Received: name={name!r}")
         value = _initial_value(initializer, shape, dtype)
         floating = value.is_floating_point() or value.is_complex()
         state = dict(
             _tk_name=name or "variable", path=name or "variable", autocast=autocast, aggregation=aggregation,
-            synchronization=synchronization, layout=layout, regularizer=None, constraint=None, overwrite_with_gradient=False,
+            synchronization=synchronization, layout=layout,
         )  # fmt: skip
         kind = cls if issubclass(cls, ParameterVariable) else ParameterVariable
         return kind._wrap(value, bool(trainable) and floating, state)
@@ -135,6 +142,14 @@ class Variable:
         array = self.numpy()
         return array if dtype is None else array.astype(dtype)
 
+    def __array_function__(self, func: Callable, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """NumPy's functions of a weight are those of its array."""
+        plain = tree.map_structure(lambda v: v.numpy() if isinstance(v, Variable) else v, (args, kwargs))
+        return func(*plain[0], **plain[1])
+
+    def __round__(self, ndigits: int = 0) -> torch.Tensor:
+        return torch.round(self.value, decimals=ndigits)
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """An operator between an array and a weight is torch's, so that gradients reach the weight; NumPy's other functions give arrays."""
         fn = _UFUNCS.get(ufunc.__name__)
@@ -148,6 +163,35 @@ class Variable:
         return fn(*(v.item() if isinstance(v, np.generic) else v for v in plain))
 
     @property
+    def regularizer(self) -> Any:
+        """What adds a penalty on this weight to the loss: a function of it, or `None`."""
+        return self._tk_regularizer
+
+    @regularizer.setter
+    def regularizer(self, value: Any) -> None:
+        self._tk_regularizer = _function_or_none("regularizer", value)
+
+    @property
+    def constraint(self) -> Any:
+        """What projects this weight after each step of an optimizer: a function of it, or `None`."""
+        return self._tk_constraint
+
+    @constraint.setter
+    def constraint(self, value: Any) -> None:
+        self._tk_constraint = _function_or_none("constraint", value)
+
+    @property
+    def overwrite_with_gradient(self) -> bool:
+        """Whether an optimizer stores the gradient of this weight in its place, instead of a step."""
+        return self._tk_overwrite
+
+    @overwrite_with_gradient.setter
+    def overwrite_with_gradient(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise TypeError(f"`overwrite_with_gradient` must be a bool. Received: overwrite_with_gradient={value!r}")
+        self._tk_overwrite = value
+
+    @property
     def trainable(self) -> bool:
         """Whether an optimizer changes this weight; the same as `requires_grad` of its storage."""
         return self.parameters[0].requires_grad
@@ -156,6 +200,14 @@ class Variable:
     def trainable(self, value: bool) -> None:
         for stored in self.parameters:
             stored.requires_grad_(bool(value))
+
+
+def _function_or_none(name: str, value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise ValueError(
+            f"`{name}` must be a function of the weight (`keras.{name}s.get(...)` makes one of a name), or None. Received: {value!r}"
+        )
+    return value
 
 
 _UFUNCS: dict[str, Callable] = {
@@ -181,11 +233,11 @@ def _initial_value(initializer: Any, shape: Any, dtype: Any) -> torch.Tensor:
     else:
         value = unwrap(initializer)
     if not isinstance(value, torch.Tensor):
-        if dtype is None and (made or isinstance(value, float)):
-            dtype = dtypes.standardize_dtype(None)
+        own_type = hasattr(value, "dtype")  # an array keeps it; Python's numbers are 32 bits wide
         value = dtypes.from_numpy(np.asarray(value), device=rank.default_device())
-        if dtype is None and value.dtype is torch.float64:
-            dtype = dtypes.standardize_dtype(None)
+        if dtype is None and (made or not own_type):
+            narrow = {torch.float64: dtypes.standardize_dtype(None), torch.int64: "int32"}
+            dtype = dtypes.standardize_dtype(None) if made else narrow.get(value.dtype)
     torch_dtype = dtypes.to_torch_dtype(dtype) if dtype is not None else value.dtype
     source = value
     value = value.detach().to(torch_dtype)
@@ -194,6 +246,31 @@ def _initial_value(initializer: Any, shape: Any, dtype: Any) -> torch.Tensor:
     if shape is not None and tuple(value.shape) != tuple(shape):
         value = value.broadcast_to(tuple(shape)).clone()
     return value
+
+
+def operate(name: str, value: torch.Tensor, *others: Any) -> Any:
+    """torch's operator of this name; products of different types, and logic of anything but integers, as Keras has them."""
+    try:
+        return getattr(torch.Tensor, name)(value, *others)
+    except RuntimeError:
+        first = others[0] if others else None
+        if name in ("__matmul__", "__rmatmul__") and isinstance(first, torch.Tensor) and first.dtype is not value.dtype:
+            joined = dtypes.to_torch_dtype(dtypes.result_type(value.dtype, first.dtype))
+            return getattr(torch.Tensor, name)(value.to(joined), first.to(joined))
+        if name in _LOGIC:
+            return getattr(torch.Tensor, name)(value.to(torch.bool), torch.as_tensor(first, device=value.device).to(torch.bool))
+        raise
+
+
+_LOGIC = ("__and__", "__rand__", "__or__", "__ror__", "__xor__", "__rxor__")
+
+
+def _operator(name: str) -> Callable:
+    def operator(self: torch.Tensor, *others: Any) -> Any:
+        return operate(name, self, *(unwrap(v) for v in others))
+
+    operator.__name__ = name
+    return operator
 
 
 class ParameterVariable(Variable, nn.Parameter):  # type: ignore[misc]  # `numpy` takes no `force` here
@@ -251,6 +328,10 @@ class ParameterVariable(Variable, nn.Parameter):  # type: ignore[misc]  # `numpy
     def __repr__(self) -> str:  # type: ignore[override]
         value = torch.Tensor._make_subclass(torch.Tensor, self.detach(), False)
         return f"<Variable path={self.path}, shape={tuple(self.shape)}, dtype={dtypes.standardize_dtype(self.dtype)}, value={value}>"
+
+
+for _tk_name in ("__matmul__", "__rmatmul__", *_LOGIC):
+    setattr(ParameterVariable, _tk_name, _operator(_tk_name))
 
 
 def _rebuild(cls: type[ParameterVariable], value: torch.Tensor, requires_grad: bool, state: dict[str, Any]) -> ParameterVariable:

@@ -60,8 +60,9 @@ def extract_patches(
     """The windows of images, each flattened (rows, columns, channels) into the channels of one pixel.
 
     Args:
-        images: One image `(height, width, channels)` or a batch; channels first for `"channels_first"`.
-        size: The window, an int or its height and width.
+        images: One image `(height, width, channels)` or a batch; channels first for `"channels_first"`. With a window of three sizes,
+            volumes `(depth, height, width, channels)`.
+        size: The window, an int or its height and width, or its depth, height and width.
         strides: The step between windows; `size` without it.
         dilation_rate: The step within a window.
         padding: `"valid"`, or `"same"`: zeros around.
@@ -70,7 +71,8 @@ def extract_patches(
     Raises:
         ValueError: Windows that exceed the images.
     """
-    return _patches(images, 2, size, strides, dilation_rate, padding, data_format, "images")
+    rank = 3 if not isinstance(size, int) and len(size) == 3 else 2
+    return _patches(images, rank, size, strides, dilation_rate, padding, data_format, "images")
 
 
 @op(filed=Filed(keras=False))

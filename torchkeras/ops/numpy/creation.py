@@ -188,9 +188,13 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> torch.Te
         k: The diagonal: above the main one if positive, below if negative.
         dtype: The type, `floatx()` without it.
     """
-    rows = torch.arange(N, device=rank.default_device()).unsqueeze(1)
-    columns = torch.arange(N if M is None else M, device=rank.default_device())
-    return (columns - rows == k).to(dtypes.to_torch_dtype(dtype))
+    return (_offsets(N, M) == (k or 0)).to(dtypes.to_torch_dtype(dtype))
+
+
+def _offsets(N: int, M: int | None) -> torch.Tensor:
+    """By how much the column of each element exceeds its row."""
+    rows = torch.arange(int(N), device=rank.default_device()).unsqueeze(1)
+    return torch.arange(int(N if M is None else M), device=rank.default_device()) - rows
 
 
 def identity(n: int, dtype: Any = None) -> torch.Tensor:
@@ -200,9 +204,7 @@ def identity(n: int, dtype: Any = None) -> torch.Tensor:
 
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> torch.Tensor:
     """A matrix with ones on and below a diagonal and zeros above. Arguments as in `eye`."""
-    rows = torch.arange(N, device=rank.default_device()).unsqueeze(1)
-    columns = torch.arange(N if M is None else M, device=rank.default_device())
-    return (columns - rows <= k).to(dtypes.to_torch_dtype(dtype))
+    return (_offsets(N, M) <= (k or 0)).to(dtypes.to_torch_dtype(dtype))
 
 
 @op

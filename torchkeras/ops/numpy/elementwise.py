@@ -24,7 +24,7 @@ def as_wide_float(x: torch.Tensor) -> torch.Tensor:
 
 def as_tuple(places: int | Sequence[int]) -> tuple[Any, ...]:
     """An axis or axes, a size or sizes, as a tuple."""
-    return (places,) if isinstance(places, (int, np.integer)) else tuple(places)
+    return (int(places),) if isinstance(places, (int, np.integer)) else tuple(places)
 
 
 # -- signs and magnitudes --------------------------------------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ def axes_of(x: torch.Tensor, axis: Axis) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(x.ndim))
     given = as_tuple(axis)
+    if x.ndim == 0 and given in ((0,), (-1,)):  # as in NumPy and torch, a number has this one axis
+        return ()
     found = tuple(a + x.ndim if a < 0 else a for a in given)
     if builtins.any(not 0 <= a < x.ndim for a in found) or len(set(found)) < len(found):
         raise ValueError(f"`axis` must name different axes of `x`, which has {x.ndim}. Received: axis={axis}, x of shape {tuple(x.shape)}")
@@ -50,7 +52,7 @@ def _widened(x: torch.Tensor) -> torch.dtype:
 
 def _whole(x: torch.Tensor, axis: Axis) -> bool:
     """Whether nothing is reduced: `()` means no axis in NumPy and every axis in torch; a tensor of no axes has none."""
-    return axis is not None and len(as_tuple(axis)) == 0
+    return x.ndim == 0 or (axis is not None and len(as_tuple(axis)) == 0)
 
 
 # -- sums and products -----------------------------------------------------------------------------------------------------------------
@@ -96,19 +98,21 @@ def cumsum(x: TensorLike, axis: int | None = None, dtype: Any = None) -> torch.T
         axis: The axis; without it, `x` is flattened.
         dtype: The type of the result; `x`'s, or int32 for booleans, without it.
     """
-    target = _countable(x) if dtype is None else dtypes.to_torch_dtype(dtype)
-    return torch.cumsum(x.flatten() if axis is None else x, 0 if axis is None else axis, dtype=target)
+    return _running(torch.cumsum, x, axis, dtype)
 
 
 @op
 def cumprod(x: TensorLike, axis: int | None = None, dtype: Any = None) -> torch.Tensor:
     """The running product along an axis. See `cumsum`."""
-    target = _countable(x) if dtype is None else dtypes.to_torch_dtype(dtype)
-    return torch.cumprod(x.flatten() if axis is None else x, 0 if axis is None else axis, dtype=target)
+    return _running(torch.cumprod, x, axis, dtype)
 
 
-def _countable(x: torch.Tensor) -> torch.dtype:
-    return torch.int32 if x.dtype is torch.bool else x.dtype
+def _running(fn: Any, x: torch.Tensor, axis: int | None, dtype: Any) -> torch.Tensor:
+    x = x.flatten() if axis is None else x
+    target = dtypes.to_torch_dtype("int32" if dtype is None and x.dtype is torch.bool else x.dtype if dtype is None else dtype)
+    if target is torch.bool:  # which torch does not add up
+        return fn(x.to(torch.bool).to(torch.int32), 0 if axis is None else axis).to(torch.bool)
+    return fn(x, 0 if axis is None else axis, dtype=target)
 
 
 @op

@@ -36,15 +36,10 @@ def ndim(x: TensorLike) -> int:
     return len(x.shape) if hasattr(x, "shape") else np.ndim(x)
 
 
-def size(x: TensorLike) -> int | None:
-    """How many elements `x` has; `None` for a symbolic tensor of unknown size."""
-    shape = tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
-    count = 1
-    for n in shape:
-        if n is None:
-            return None
-        count *= n
-    return count
+@op(spec=lambda x: KerasTensor((), "int32"))
+def size(x: TensorLike) -> TensorLike:
+    """How many elements `x` has, as an int32 tensor of no axes."""
+    return torch.full((), x.numel(), dtype=torch.int32, device=x.device)
 
 
 def _reshape_spec(x: Any, newshape: Sizes) -> Any:
@@ -87,6 +82,8 @@ def squeeze(x: TensorLike, axis: int | Sequence[int] | None = None) -> torch.Ten
     """
     if axis is None:
         return torch.squeeze(x)
+    if x.ndim == 0 and as_tuple(axis) in ((0,), (-1,)):
+        return x
     axes = tuple(_axis(a, x.ndim) for a in as_tuple(axis))
     if any(x.shape[a] != 1 for a in axes):
         raise ValueError(f"`axis` must name axes of size 1. Received: axis={axis}, x of shape {tuple(x.shape)}")
@@ -151,8 +148,13 @@ def broadcast_to(x: TensorLike, shape: Sizes) -> torch.Tensor:
 
 @op
 def view(x: TensorLike, dtype: Any = None) -> torch.Tensor:
-    """The same bytes read as another type; the last axis grows or shrinks if the types differ in width."""
-    return x if dtype is None else x.view(dtypes.to_torch_dtype(dtype))
+    """The same bytes read as another type; the last axis grows or shrinks if the types differ in width.
+
+    Args:
+        x: The tensor.
+        dtype: The type, `floatx()` without it.
+    """
+    return x.view(dtypes.to_torch_dtype(dtype))
 
 
 # -- order along axes ------------------------------------------------------------------------------------------------------------------
