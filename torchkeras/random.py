@@ -49,7 +49,7 @@ class SeedGenerator(Configurable):
 
     def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
         if kwargs:
-            raise ValueError(f"SeedGenerator() got unexpected arguments: {', '.join(kwargs)}")
+            raise TypeError(f"SeedGenerator() got unexpected arguments: {', '.join(kwargs)}")
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
             raise ValueError(f"`seed` must be a whole number or None. Received: seed={seed!r} of type {type(seed).__name__}")
         self.seed = None if seed is None else int(seed)

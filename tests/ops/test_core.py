@@ -257,3 +257,38 @@ def test_bad_input(call, message):
 
 def test_ops_are_found_in_the_package():
     assert torchkeras.ops is ops
+
+
+def test_branches_of_a_switch_may_be_symbolic():
+    x = KerasTensor((None, 2))
+    first, second = ops.switch(KerasTensor((), "int32"), [lambda x: (x[:, 0], x[0]), lambda x: (x[:, 1], x[1])], x)
+    assert (first.shape, second.shape) == ((None,), (2,))
+
+
+def test_a_list_of_tensors_is_a_tensor():
+    a, b = torch.ones(2), torch.arange(2)
+    assert ops.sum([a, b], 0).tolist() == [1.0, 2.0]
+    assert ops.add([a, a], [[b, b]]).shape == (1, 2, 2)
+    assert ops.softmax([a.to(torch.bfloat16)] * 2).dtype is torch.bfloat16
+
+
+def test_numbers_of_numpy_and_flags_of_any_kind_are_taken():
+    x = np.arange(6.0, dtype="float32").reshape(2, 3)
+    assert ops.sum(x, np.int64(1), keepdims=1).shape == (2, 1)
+    assert ops.softmax(x, np.int64(0)).shape == (2, 3)
+    assert ops.top_k(x, np.int64(2))[0].shape == (2, 2)
+    assert ops.gaussian_blur(x.reshape(2, 3, 1), np.array([1, 1]), np.array([1.0, 1.0])).shape == (2, 3, 1)
+    assert ops.max(3.0, axis=-1, keepdims=None).shape == ()
+    assert ops.convert_to_tensor([2**40, 1]).dtype is torch.int64
+
+
+def test_types_without_kernels_are_computed_in_the_next_one():
+    x = torch.arange(6, dtype=torch.uint16).reshape(2, 3)
+    assert ops.max(x, 1).tolist() == [2, 5]
+    half = torch.eye(3, dtype=torch.bfloat16) * 2
+    assert ops.inv(half).dtype is torch.bfloat16
+    assert ops.inv(half)[0, 0].item() == 0.5
+
+
+def test_a_slice_of_fewer_axes_leaves_the_others_whole():
+    assert ops.slice(np.arange(6).reshape(3, 2), (1,), (2,)).tolist() == [[2, 3], [4, 5]]

@@ -217,3 +217,34 @@ def test_unknown_sizes():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize(
+    ("shape", "size", "strides", "padding", "dilation"),
+    [((2, 6, 8, 3), 2, None, "valid", 1), ((6, 8, 3), (3, 2), 1, "valid", 1), ((2, 7, 8, 3), 3, 2, "same", 1),
+     ((2, 9, 9, 2), 2, 1, "valid", 2), ((2, 4, 4, 6, 2), (2, 2, 3), None, "valid", 1), ((5, 5, 5, 1), (2, 2, 2), 1, "same", 1)],
+)  # fmt: skip
+def test_images_come_back_from_their_patches(shape, size, strides, padding, dilation, data_format):
+    rank = 2 if isinstance(size, int) else len(size)
+    x = f(*shape)
+    x = np.moveaxis(x, -1, -rank - 1) if data_format == "channels_first" else x
+    patches = ops.extract_patches(x, size, strides, dilation, padding, data_format)
+    options = dict(output_size=shape[-1 - rank : -1], strides=strides, padding=padding, data_format=data_format, dilation_rate=dilation)
+    np.testing.assert_allclose(ops.image.reconstruct_patches(patches, size, **options), x, atol=1e-6)
+
+
+def test_patches_that_overlap_add_up_as_in_fold():
+    x, size = f(2, 6, 8, 3), (3, 2)
+    windows = torch.nn.functional.unfold(torch.tensor(x).permute(0, 3, 1, 2), size)
+    summed = torch.nn.functional.fold(windows, (6, 8), size).permute(0, 2, 3, 1)
+    patches = ops.extract_patches(x, size, 1)
+    torch.testing.assert_close(ops.reconstruct_patches(patches, size, strides=1, reduction="sum"), summed)
+    assert ops.reconstruct_patches(KerasTensor((None, 4, 7, 18)), size, strides=1).shape == (None, 6, 8, 3)
+
+
+def test_patches_that_do_not_fit_are_told():
+    with pytest.raises(ValueError, match=r"`patches` must be windows of size \(2, 2\) of images of size \(4, 6\).*multiple of 4 channels"):
+        ops.reconstruct_patches(np.zeros((2, 3, 7), "float32"), 2)
+    with pytest.raises(ValueError, match="`reduction` must be 'mean' or 'sum'. Received: reduction='max'"):
+        ops.reconstruct_patches(np.zeros((2, 3, 4), "float32"), 2, reduction="max")

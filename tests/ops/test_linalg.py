@@ -124,3 +124,16 @@ def test_jvp():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, -2])
+def test_powers_of_matrices_are_products(n):
+    x = POSITIVE.astype("float64")
+    np.testing.assert_allclose(ops.matrix_power(x, n), np.linalg.matrix_power(x, n), rtol=1e-6)
+
+
+def test_powers_of_matrices_that_are_none_are_told():
+    with pytest.raises(ValueError, match="`x` must hold square matrices"):
+        ops.matrix_power(f(2, 3), 2)
+    with pytest.raises(ValueError, match="`n` must be an int less than 2\\*\\*31 in size. Received: n=1.5"):
+        ops.matrix_power(SQUARE, 1.5)

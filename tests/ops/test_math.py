@@ -1,5 +1,7 @@
 """The mathematical ops of `keras.ops` against real Keras, and what torchkeras does where Keras's torch backend fails."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -140,3 +142,13 @@ def test_the_number_of_segments_is_not_known():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_incomplete_gamma_is_an_integral():
+    a, x = np.array([0.5, 1.0, 3.0]), np.array([[0.0], [0.7], [5.0]])
+    t = np.linspace(1e-9, 1, 200_001) ** 2  # of which the ends have more
+    for row, j in np.ndindex(3, 3):
+        y = x[row, 0] * t
+        expected = np.trapezoid(y ** (a[j] - 1) * np.exp(-y), y) / math.gamma(a[j])
+        assert float(ops.gammainc(a, x)[row, j]) == pytest.approx(expected, abs=1e-4)
+    assert ops.gammainc(KerasTensor((None, 1)), KerasTensor((3,))).shape == (None, 3)

@@ -68,6 +68,9 @@ class Operation(Configurable):
             return self.symbolic_call(*args, **kwargs)
         return self.call(*args, **kwargs)
 
+    def _tk_config_value(self, name: str) -> Any:
+        return self.name if name == "name" else super()._tk_config_value(name)
+
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The computation on torch tensors."""
         raise NotImplementedError(f"{type(self).__name__} must write a `call` method.")

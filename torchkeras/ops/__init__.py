@@ -37,6 +37,7 @@ from .image import hsv_to_rgb as hsv_to_rgb
 from .image import map_coordinates as map_coordinates
 from .image import pad_images as pad_images
 from .image import perspective_transform as perspective_transform
+from .image import reconstruct_patches as reconstruct_patches
 from .image import resize as resize
 from .image import rgb_to_grayscale as rgb_to_grayscale
 from .image import rgb_to_hsv as rgb_to_hsv
@@ -52,6 +53,7 @@ from .linalg import inv as inv
 from .linalg import jvp as jvp
 from .linalg import lstsq as lstsq
 from .linalg import lu_factor as lu_factor
+from .linalg import matrix_power as matrix_power
 from .linalg import matrix_rank as matrix_rank
 from .linalg import norm as norm
 from .linalg import pinv as pinv
@@ -66,6 +68,7 @@ from .math import erfinv as erfinv
 from .math import extract_sequences as extract_sequences
 from .math import fft as fft
 from .math import fft2 as fft2
+from .math import gammainc as gammainc
 from .math import ifft2 as ifft2
 from .math import in_top_k as in_top_k
 from .math import irfft as irfft
@@ -176,6 +179,7 @@ from .numpy import broadcast_to as broadcast_to
 from .numpy import cbrt as cbrt
 from .numpy import ceil as ceil
 from .numpy import clip as clip
+from .numpy import column_stack as column_stack
 from .numpy import concatenate as concatenate
 from .numpy import conj as conj
 from .numpy import conjugate as conjugate

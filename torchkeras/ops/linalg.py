@@ -114,6 +114,29 @@ def lu_factor(x: TensorLike) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @op(promote="float")
+def matrix_power(x: TensorLike, n: int) -> torch.Tensor:
+    """Square matrices multiplied by themselves `n` times; the inverse so many times for a negative `n`, the identity for 0.
+
+    Args:
+        x: `(..., n, n)`.
+        n: The power, less than 2³¹ in size.
+
+    Raises:
+        ValueError: If a matrix is not square, or is singular and the power negative, or `n` is no such integer.
+
+    >>> ops.matrix_power([[1.0, 1.0], [0.0, 1.0]], 3).tolist()
+    [[1.0, 3.0], [0.0, 1.0]]
+    """
+    _check_matrix(x, square=True)
+    if isinstance(n, bool) or not isinstance(n, int) or abs(n) >= 2**31:
+        raise ValueError(f"`n` must be an int less than 2**31 in size. Received: n={n!r}")
+    try:
+        return torch.linalg.matrix_power(x, n)
+    except torch.linalg.LinAlgError as error:
+        raise ValueError(f"`x` must be invertible for a negative `n`. {error}") from None
+
+
+@op(promote="float")
 def matrix_rank(x: TensorLike, tol: float | None = None) -> torch.Tensor:
     """How many singular values exceed a limit (int32).
 

@@ -38,6 +38,20 @@ def erfinv(x: TensorLike) -> torch.Tensor:
     return torch.erfinv(x)
 
 
+@op(promote="float", broadcast=True)
+def gammainc(a: TensorLike, x: TensorLike) -> torch.Tensor:
+    """The regularized lower incomplete gamma function (https://dlmf.nist.gov/8.2.E4), from 0 at `x = 0` to 1.
+
+    Args:
+        a: The parameter, positive.
+        x: The argument, not negative; it broadcasts with `a`.
+
+    >>> round(float(ops.gammainc(1.0, 2.0)), 4)
+    0.8647
+    """
+    return torch.special.gammainc(a, x)
+
+
 @op(promote="float")
 def logsumexp(x: TensorLike, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> torch.Tensor:
     """`log(sum(exp(x)))`, without overflow.
@@ -311,7 +325,9 @@ def _window(window: Any, length: int, fft_length: int, like: torch.Tensor) -> to
     return torch.nn.functional.pad(values, (before, fft_length - length - before))
 
 
-def _check_lengths(sequence_length: int, fft_length: int) -> None:
+def _check_lengths(sequence_length: int, sequence_stride: int, fft_length: int) -> None:
+    if not isinstance(sequence_stride, int) or sequence_stride < 1:
+        raise ValueError(f"`sequence_stride` must be a positive int. Received: sequence_stride={sequence_stride!r}")
     if fft_length < sequence_length:
         raise ValueError(
             f"`fft_length` must be at least `sequence_length`. Received: fft_length={fft_length}, sequence_length={sequence_length}"
@@ -343,7 +359,7 @@ def stft(
     Raises:
         ValueError: A window that does not fit.
     """
-    _check_lengths(sequence_length, fft_length)
+    _check_lengths(sequence_length, sequence_stride, fft_length)
     values = _window(window, sequence_length, fft_length, x)
     flat = x.reshape(-1, x.shape[-1])
     if center:
@@ -381,7 +397,7 @@ def istft(
     Raises:
         ValueError: A window that does not fit.
     """
-    _check_lengths(sequence_length, fft_length)
+    _check_lengths(sequence_length, sequence_stride, fft_length)
     frames = torch.fft.irfft(_complex(x), fft_length)
     values = _window(window, sequence_length, fft_length, frames)
     flat = frames.reshape(-1, *frames.shape[-2:])

@@ -14,5 +14,6 @@ from .patches import crop_images as crop_images
 from .patches import extract_patches as extract_patches
 from .patches import extract_patches_3d as extract_patches_3d
 from .patches import pad_images as pad_images
+from .patches import reconstruct_patches as reconstruct_patches
 from .resize import resize as resize
 from .resize import scale_and_translate as scale_and_translate

@@ -88,6 +88,77 @@ def extract_patches_3d(
     return _patches(volumes, 3, size, strides, dilation_rate, padding, data_format, "volumes")
 
 
+def _full_sizes(grid: Sequence[int], window: Sequence[int], steps: Sequence[int], dilation: Sequence[int], padding: str) -> list[int]:
+    """The sizes of the smallest images that have so many windows."""
+    if padding == "same":
+        return [g * s for g, s in zip(grid, steps)]
+    return [(g - 1) * s + d * (k - 1) + 1 for g, k, s, d in zip(grid, window, steps, dilation)]
+
+
+@op(filed=Filed(keras=False))
+def reconstruct_patches(
+    patches: TensorLike,
+    size: int | Sequence[int],
+    output_size: int | Sequence[int] | None = None,
+    strides: int | Sequence[int] | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+    reduction: str = "mean",
+    dilation_rate: int | Sequence[int] = 1,
+) -> torch.Tensor:
+    """Images, or volumes, from the windows that `extract_patches` makes of them.
+
+    Args:
+        patches: `(rows, columns, window and channels)` or a batch of them; the last axis first for `"channels_first"`.
+        size: The window, an int or its height and width, or its depth, height and width.
+        output_size: The height and width of the images; without it those of the smallest images that have these windows.
+        strides: The step between windows; `size` without it.
+        padding: `"valid"`, or `"same"`: the images had zeros around.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
+        reduction: What a pixel in several windows is: their `"mean"` or their `"sum"`. A pixel in no window is 0.
+        dilation_rate: The step within a window.
+
+    Raises:
+        ValueError: If the patches do not fit the window and the sizes, or `reduction` is another word.
+
+    >>> x = ops.reshape(ops.arange(16.0), (4, 4, 1))
+    >>> bool(ops.all(ops.image.reconstruct_patches(ops.image.extract_patches(x, 2), 2) == x))
+    True
+    """
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"`reduction` must be 'mean' or 'sum'. Received: reduction={reduction!r}")
+    rank = 3 if not isinstance(size, int) and len(size) == 3 else 2
+    if patches.dim() not in (rank + 1, rank + 2):
+        raise ValueError(f"`patches` must have {rank + 1} axes, or {rank + 2} in a batch. Received: patches.shape={tuple(patches.shape)}")
+    window = spatial_tuple(size, rank, "size")
+    steps = window if strides is None else spatial_tuple(strides, rank, "strides")
+    dilation = spatial_tuple(dilation_rate, rank, "dilation_rate")
+    last = config.standardize_data_format(data_format) == "channels_last"
+    x = patches if patches.dim() == rank + 2 else patches.unsqueeze(0)
+    x = x if last else x.movedim(1, -1)
+    grid, elements = x.shape[1:-1], torch.Size(window).numel()
+    full = _full_sizes(grid, window, steps, dilation, check_padding(padding))
+    sizes = full if output_size is None else spatial_tuple(output_size, rank, "output_size")
+    # The places of the pixels, from 1, cut into windows as the images were: 0 is the padding around.
+    count = torch.Size(sizes).numel()
+    pixels = torch.arange(1, count + 1, device=x.device).reshape(*sizes, 1)
+    places = _patches(pixels, rank, window, steps, dilation_rate, padding, "channels_last", "images")
+    if x.shape[-1] % elements or places.shape[:-1] != grid:
+        raise ValueError(
+            f"`patches` must be windows of size {window} of images of size {tuple(sizes)}: {tuple(places.shape[:-1])} of them, with a "
+            f"multiple of {elements} channels. Received: patches.shape={tuple(patches.shape)}"
+        )
+    values = x.reshape(x.shape[0], -1, x.shape[-1] // elements).mT  # (batch, channels, windows and their pixels)
+    flat = places.flatten()
+    result = values.new_zeros((*values.shape[:2], count + 1)).index_add(2, flat, values)[..., 1:]
+    if reduction == "mean":
+        times = torch.bincount(flat, minlength=count + 1)[1:].clamp(min=1)
+        result = torch.div(result, times, rounding_mode=None if result.is_floating_point() else "floor")
+    result = result.reshape(*result.shape[:2], *sizes)
+    result = result.movedim(1, -1) if last else result
+    return result if patches.dim() == rank + 2 else result.squeeze(0)
+
+
 def _ends(size: int, before: int | None, after: int | None, target: int | None, names: tuple[str, str, str], sign: int) -> tuple[int, int]:
     """What to add before and after (`sign` 1) or take away (-1), two of three numbers being given."""
     given = dict(zip(names, (before, after, target)))

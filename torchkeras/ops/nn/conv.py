@@ -247,6 +247,8 @@ def space_to_depth(x: TensorLike, block_size: int, data_format: str = "channels_
         ValueError: Sizes that are not multiples of the block.
     """
     b, last = block_size, config.standardize_data_format(data_format) == "channels_last"
+    if not isinstance(b, int) or b < 1:
+        raise ValueError(f"`block_size` must be a positive int. Received: block_size={b!r}")
     n, h, w, c = x.shape if last else (x.shape[0], *x.shape[2:], x.shape[1])
     if h % b or w % b:
         raise ValueError(f"`block_size` must divide height and width. Received: block_size={b}, x.shape={tuple(x.shape)}")
@@ -268,6 +270,8 @@ def depth_to_space(x: TensorLike, block_size: int, data_format: str = "channels_
         ValueError: Channels that are not a multiple of the block.
     """
     b, last = block_size, config.standardize_data_format(data_format) == "channels_last"
+    if not isinstance(b, int) or b < 1:
+        raise ValueError(f"`block_size` must be a positive int. Received: block_size={b!r}")
     n, h, w, c = x.shape if last else (x.shape[0], *x.shape[2:], x.shape[1])
     if c % (b * b):
         raise ValueError(f"`block_size` squared must divide the channels. Received: block_size={b}, x.shape={tuple(x.shape)}")

@@ -137,18 +137,19 @@ def rms_normalization(
 
 
 @op(promote="float")
-def normalize(x: TensorLike, axis: int | Sequence[int] = -1, order: int = 2, epsilon: float | None = None) -> torch.Tensor:
+def normalize(x: TensorLike, axis: int | Sequence[int] | None = -1, order: int = 2, epsilon: float | None = None) -> torch.Tensor:
     """`x / max(norm(x), epsilon)`.
 
     Args:
         x: The tensor.
-        axis: The axis, or several, of a vector.
+        axis: The axis, or several, of a vector; all of them for `None`.
         order: The order of the norm, at least 1.
         epsilon: The smallest divisor; `config.epsilon()` without it.
 
     Raises:
         ValueError: An order that is no positive int.
     """
+    axis = tuple(range(x.dim())) if axis is None else axis
     if not isinstance(order, int) or order < 1:
         raise ValueError(f"`order` must be an int of at least 1. Received: order={order!r}")
     eps = config.epsilon() if epsilon is None else epsilon

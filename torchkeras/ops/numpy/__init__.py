@@ -186,6 +186,7 @@ from .reduction import var as var
 from .shape import append as append
 from .shape import array_split as array_split
 from .shape import broadcast_to as broadcast_to
+from .shape import column_stack as column_stack
 from .shape import concatenate as concatenate
 from .shape import dsplit as dsplit
 from .shape import dstack as dstack

@@ -37,7 +37,7 @@ def ndim(x: TensorLike) -> int:
 
 
 @op(spec=lambda x: KerasTensor((), "int32"))
-def size(x: TensorLike) -> TensorLike:
+def size(x: TensorLike) -> torch.Tensor:
     """How many elements `x` has, as an int32 tensor of no axes."""
     return torch.full((), x.numel(), dtype=torch.int32, device=x.device)
 
@@ -248,6 +248,19 @@ def vstack(xs: Sequence[TensorLike]) -> torch.Tensor:
 def dstack(xs: Sequence[TensorLike]) -> torch.Tensor:
     """Tensors joined along their third axis, which they get if they lack it."""
     return torch.dstack(_parts(xs))
+
+
+@op(promote="same")
+def column_stack(xs: Sequence[TensorLike]) -> torch.Tensor:
+    """Tensors joined along their second axis, vectors as columns.
+
+    Args:
+        xs: Vectors `(rows,)` and matrices `(rows, ...)`.
+
+    >>> ops.column_stack([[1, 2], [3, 4]]).tolist()
+    [[1, 3], [2, 4]]
+    """
+    return torch.column_stack(_parts(xs))
 
 
 @op(promote="same")
