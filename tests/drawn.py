@@ -221,7 +221,10 @@ def _summed(rng: random.Random) -> dict[str, Any]:
 
 def _searched(rng: random.Random) -> dict[str, Any]:
     sequence = tensor(rng, ((4,), (0,)), ("float32", "int32", "int64", "uint8", "float64"))
-    return {"sorted_sequence": Tensor(np.sort(sequence.array), "torch", sequence.dtype), "values": tensor(rng, ((3,), (2, 3), ()))}
+    return {
+        "sorted_sequence": Tensor(np.sort(sequence.array, axis=None), "torch", sequence.dtype),
+        "values": tensor(rng, ((3,), (2, 3), ())),
+    }
 
 
 def _waves(rng: random.Random) -> dict[str, Any]:

@@ -242,9 +242,12 @@ def op(
             return fn(*given, **kwargs)
         except (TypeError, ValueError):
             plain = plainly(given, kwargs)
-            if plain is None:
-                raise
-            return fn(*plain[0], **plain[1])
+            if plain is not None:
+                try:
+                    return fn(*plain[0], **plain[1])
+                except (TypeError, ValueError, RuntimeError, IndexError):
+                    pass  # the first error tells what was given
+            raise
         except (RuntimeError, IndexError) as error:
             if isinstance(error, RuntimeError) and _LACKING.search(str(error)) is not None:
                 return _in_wider_types(fn, given, kwargs, error)

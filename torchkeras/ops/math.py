@@ -387,7 +387,7 @@ def istft(
         sequence_length: As in `stft`.
         sequence_stride: As in `stft`.
         fft_length: As in `stft`.
-        length: The length to which the signal is cut.
+        length: The length to which the signal is cut, or filled with zeros.
         window: As in `stft`.
         center: As in `stft`.
 
@@ -414,6 +414,8 @@ def istft(
     start = fft_length // 2 if center else 0
     end = size if length is None and not center else size - start if length is None else start + length
     signal = signal[:, start:end]
+    if length is not None and signal.shape[-1] < length:
+        signal = torch.nn.functional.pad(signal, (0, length - signal.shape[-1]))
     return signal.reshape(*frames.shape[:-2], signal.shape[-1])
 
 

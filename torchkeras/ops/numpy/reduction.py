@@ -109,9 +109,8 @@ def cumprod(x: TensorLike, axis: int | None = None, dtype: Any = None) -> torch.
 
 def _running(fn: Any, x: torch.Tensor, axis: int | None, dtype: Any) -> torch.Tensor:
     x = x.flatten() if axis is None else x
-    target = dtypes.to_torch_dtype("int32" if dtype is None and x.dtype is torch.bool else x.dtype if dtype is None else dtype)
-    if target is torch.bool:  # which torch does not add up
-        return fn(x.to(torch.bool).to(torch.int32), 0 if axis is None else axis).to(torch.bool)
+    target = x.dtype if dtype is None else dtypes.to_torch_dtype(dtype)
+    target = torch.int32 if target is torch.bool else target  # booleans do not add up
     return fn(x, 0 if axis is None else axis, dtype=target)
 
 
