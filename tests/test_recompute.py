@@ -268,3 +268,41 @@ def test_the_flag_of_the_call_comes_again(reentrant):
         gradients.append([p.grad for p in model.parameters()])
     torch.testing.assert_close(gradients[1], gradients[0])
     torch.testing.assert_close(saving.norm.moving_variance.value, plain.norm.moving_variance.value)
+
+
+class Foreign(keras.Model):
+    """Torch's own dropout and batch norm in a checkpointed region of a model."""
+
+    def __init__(self, reentrant):
+        super().__init__()
+        self.dense, self.norm, self.dropout = layers.Dense(6), nn.BatchNorm1d(6), nn.Dropout(0.5)
+        self.reentrant = reentrant
+
+    def block(self, x):
+        return self.dropout(self.norm(self.dense(x)))
+
+    def call(self, x):
+        if self.reentrant is None or not torch.is_grad_enabled():
+            return self.block(x)
+        return checkpoint(self.block, x, use_reentrant=self.reentrant)
+
+
+@reentrant
+def test_the_flag_of_a_call_holds_for_torch_modules_in_a_recomputed_region(reentrant):
+    model, plain = Foreign(reentrant), Foreign(None)
+    with torch.no_grad():
+        model(X), plain(X)
+    plain.load_state_dict(model.state_dict())
+    for net in (model, plain):
+        torch.manual_seed(0)
+        x = X.clone().requires_grad_()
+        y = net(x, training=True)
+        assert not net.norm.training and not net.dropout.training
+        (y * y).sum().backward()
+        assert not net.norm.training and not net.dropout.training
+        net.seen = x.grad, y
+    torch.testing.assert_close(model.seen, plain.seen)
+    torch.testing.assert_close([p.grad for p in model.parameters()], [p.grad for p in plain.parameters()])
+    model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(model(X), model(X))

@@ -52,7 +52,8 @@ class Configurable:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        registry.register_class(cls, config_module(cls), config_name(cls))
+        if written_class(cls) is cls:
+            registry.register_class(cls, config_module(cls), config_name(cls))
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
@@ -61,7 +62,7 @@ class Configurable:
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments as plain data."""
-        names = _config_arguments(type(self))
+        names = _config_arguments(written_class(type(self)))
         values = {name: self._tk_config_value(name) for name in names}
         values = {name: value for name, value in values.items() if value is not None or name not in self._tk_config_unless_none}
         return {name: serialize_value(value, owner=self, argument=name) for name, value in values.items()}
@@ -69,7 +70,7 @@ class Configurable:
     def _tk_config_value(self, name: str) -> Any:
         if is_builtin(type(self)) and hasattr(self, name):
             return getattr(self, name)
-        given = _bound_arguments(type(self), *object.__getattribute__(self, "_tk_init_args"))
+        given = _bound_arguments(written_class(type(self)), *object.__getattribute__(self, "_tk_init_args"))
         if name in given:
             return given[name]
         return getattr(self, name, None)
@@ -80,18 +81,24 @@ class Configurable:
         return cls(**{name: deserialize_value(value) for name, value in config.items()})
 
 
+def written_class(cls: type) -> type:
+    """The class that a program or this library wrote, where torch put a subclass of its own in its place (FSDP, a parametrization)."""
+    return next((c for c in cls.__mro__ if c.__module__.partition(".")[0] != "torch"), cls)
+
+
 def is_builtin(cls: type) -> bool:
     """Whether `cls` is defined by this library."""
-    return cls.__module__.partition(".")[0] == "torchkeras"
+    return written_class(cls).__module__.partition(".")[0] == "torchkeras"
 
 
 def config_module(cls: Any) -> str:
     """The module name that a config of `cls` carries: Keras's public one for this library's classes."""
-    return cls._keras_module if is_builtin(cls) and hasattr(cls, "_keras_module") else cls.__module__
+    return cls._keras_module if is_builtin(cls) and hasattr(cls, "_keras_module") else written_class(cls).__module__
 
 
 def config_name(cls: type) -> str:
     """The class name that a config of `cls` carries; Keras exports one class under another name than its own."""
+    cls = written_class(cls)
     return vars(cls).get("_keras_class_name", cls.__name__)
 
 
@@ -234,7 +241,7 @@ def _shape_if_empty(array: Any) -> dict[str, Any]:
 
 
 def _serialize_instance(obj: Any) -> dict[str, Any]:
-    cls = type(obj)
+    cls = written_class(type(obj))
     registered: str | None = registry.get_registered_name(cls)
     if is_builtin(cls):
         registered = None

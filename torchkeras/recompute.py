@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -69,6 +69,27 @@ def noted(name: str, default: Any) -> Any:
     """What `note` kept in the first run of the region that is being recomputed; `default` where there is none."""
     region = _regions()[0]
     return getattr(region, _NOTES, {}).get(name, default)
+
+
+def in_backward(outputs: Sequence[torch.Tensor], enter: Callable[[], Callable[[], None]]) -> None:
+    """Let `enter` run before each backward pass that begins at one of the outputs, and what it returns when that pass has ended.
+
+    Args:
+        outputs: Tensors with or without a gradient.
+        enter: Sets what a recomputation must find; returns what sets it back.
+    """
+    entered: list[Any] = []  # what is to be set back, and the passes for which it was set
+
+    def leave() -> None:
+        entered.pop()()
+
+    def begin(*_: Any) -> None:
+        if not entered:
+            entered.append(enter())
+            torch.autograd.Variable._execution_engine.queue_callback(leave)
+
+    for node in {t.grad_fn for t in outputs if t.grad_fn is not None}:
+        node.register_prehook(begin)
 
 
 def _log(region: Any) -> tuple[dict[int, list[Any]], dict[tuple[int, int], int]]:

@@ -59,3 +59,59 @@ def _shard(rank, world, folder):
 
 def test_sharded_weights_are_written_whole(tmp_path):
     processes.run(_shard, 2, 2, tmp_path)
+
+
+def _root(rank, world, folder):
+    """The root sharded, as FSDP2 is used: its class is another one then."""
+    mesh = dist.init_device_mesh("cpu", (world,))
+    torchkeras.utils.set_random_seed(3)
+    i = torchkeras.Input((6,))
+    functional = torchkeras.Model(i, layers.Dense(3, name="out")(layers.BatchNormalization(name="norm")(layers.Dense(5)(i))))
+    for kind, sharded in {"sequential": model(), "functional": functional}.items():
+        expected, outputs = sharded.get_weights(), sharded(X).detach()
+        sharded.compile(torchkeras.optimizers.Adam(0.1), "mse")
+        fully_shard(sharded, mesh=mesh)
+        torch.testing.assert_close(sharded(X), outputs)
+        file = f"{folder}/{kind}.keras"
+        sharded.save(file)
+        again = saving.load_model(file)
+        assert type(again).__name__ == ("Sequential" if kind == "sequential" else "Functional")
+        torch.testing.assert_close(again(X), outputs)
+        for a, b in zip(again.get_weights(), expected):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+        loss = sharded(X).square().mean()
+        loss.backward()
+        sharded.optimizer.build(sharded.trainable_variables)
+        sharded.optimizer.step()
+        trained = sharded(X).detach()
+        assert (trained - outputs).abs().max() > 1e-3
+        sharded.save(file)
+        torch.testing.assert_close(saving.load_model(file)(X), trained)
+        sharded.load_weights(file)
+        torch.testing.assert_close(sharded(X), trained)
+
+
+def test_a_sharded_root_is_saved_and_loaded(tmp_path):
+    processes.run(_root, 2, 2, tmp_path)
+
+
+def _mixed(rank, world):
+    mesh = dist.init_device_mesh("cpu", (world,))
+    for make in (lambda: torchkeras.optimizers.Adam(0.1), lambda: torchkeras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=0.1),
+                 lambda: torchkeras.optimizers.AdamW(0.1, use_ema=True), lambda: torchkeras.optimizers.RMSprop(0.1),
+                 lambda: torchkeras.optimizers.Lion(0.01)):  # fmt: skip
+        sharded, plain = model(), model()
+        fully_shard(linears(sharded)[0], mesh=mesh)
+        for m in (sharded, plain):
+            optimizer = make()
+            optimizer.build(m.trainable_variables)
+            for _ in range(3):
+                optimizer.zero_grad()
+                m(X).square().mean().backward()
+                optimizer.step()
+        for a, b in zip(sharded.get_weights(), plain.get_weights()):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_optimizers_take_sharded_and_plain_weights_together():
+    processes.run(_mixed, 2, 2)

@@ -330,7 +330,35 @@ def stops_between_batches():
     return model, {"epochs": [len(h.epoch)], "batches": batches}
 
 
+class Counts(layers.Layer):
+    """Statistics that are sums, first values and means over the replicas."""
+
+    def build(self, shape):
+        kept = {"initializer": "ones", "trainable": False}
+        self.rows = self.add_weight((), aggregation="sum", dtype="int64", name="rows", **kept)
+        self.total = self.add_weight((shape[-1],), aggregation="sum", name="total", **kept)
+        self.calls = self.add_weight((), aggregation="only_first_replica", name="calls", **kept)
+        self.steps = self.add_weight((), aggregation="mean", name="steps", **kept)
+
+    def call(self, x, training=False):
+        if training:
+            self.rows.assign_add(len(x))
+            self.total.assign_add(x.sum(0))
+            self.calls.assign_add(1)
+            self.steps.assign_add(1)
+        return x
+
+
+def statistics():
+    keras.random.set_random_seed(1)
+    model = keras.Sequential([keras.Input((6,)), Counts(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    h = model.fit(X, VALUE, epochs=3, batch_size=40, verbose=0, validation_data=(X, VALUE))
+    return model, h.history
+
+
 CASES = [
+    statistics,
     uneven,
     tiny_last_batch,
     sample_weights,

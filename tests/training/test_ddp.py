@@ -102,3 +102,48 @@ def test_an_exception_on_one_process_ends_all(tmp_path):
     )
     done = run([path], 2, tmp_path, check=False)
     assert done.returncode != 0 and "OverflowError: on purpose" in done.stderr and "script.py" in done.stderr
+
+
+def test_processes_that_read_other_batches_all_fail_and_go_on(tmp_path):
+    path = script(
+        tmp_path,
+        """
+        import torch
+        from torch.utils.data import DataLoader, TensorDataset
+        rank = int(os.environ["RANK"])
+
+        def loader(rows, size=8):
+            return DataLoader(TensorDataset(torch.ones(rows, 3), torch.ones(rows, 1)), batch_size=size)
+
+        def generator():
+            for _ in range(3 + 2 * rank):
+                yield x[:4], y[:4]
+
+        def attempt(what, f):
+            try:
+                f()
+            except ValueError as error:
+                print(f"{what}/{rank}: {error}", flush=True)
+
+        attempt("shorter", lambda: m.fit(loader(40 - 16 * rank), epochs=2, verbose=0))
+        attempt("smaller", lambda: m.fit(loader(40, 8 - rank), epochs=2, verbose=0))
+        attempt("executions", lambda: m.evaluate(generator(), verbose=0))
+        attempt("arrays", lambda: m.fit(x[: 40 - rank], y[: 40 - rank], verbose=0))
+        attempt("kinds", lambda: m.fit(loader(40), verbose=0) if rank else m.fit(x, y, verbose=0))
+        m.fit(loader(40), epochs=1, verbose=0)
+        m.evaluate(x, y, verbose=0)
+        print("went on", flush=True)
+        """,
+    )
+    out = run([path], 2, tmp_path).stdout
+    assert out.count("went on") == 2
+    for what, told in {
+        "shorter": "At batch 3: rank 0: 8 samples; rank 1: the end of its data",
+        "smaller": "At batch 0: rank 0: 8 samples; rank 1: 7 samples",
+        "executions": "At batch 3: rank 0: the end of its data; rank 1: 4 samples",
+        "arrays": "rank 0: 40 samples in batches of 32; rank 1: 39 samples in batches of 32",
+        "kinds": "rank 0: 40 samples in batches of 32; rank 1: batches that only reading tells",
+    }.items():
+        for rank in (0, 1):
+            assert f"{what}/{rank}: `x` must give every process the same batches" in out, out
+        assert out.count(told) >= 2, out

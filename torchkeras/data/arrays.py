@@ -214,6 +214,7 @@ class ArraySource(Source):
             batch_size = -(-self.samples // steps) if steps else 32
         self.batch_size = batch_size
         self.num_batches = -(-self.samples // batch_size)
+        self.extent = self.samples, batch_size
         self.shuffle = shuffle
         self.device = device
         self.rank, self.world_size = rank, world_size

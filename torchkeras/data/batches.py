@@ -129,7 +129,7 @@ class _ClassWeighted(Source):
         self._source = source
         self._class_weight = class_weight
         self.num_batches, self.batch_size = source.num_batches, source.batch_size
-        self.restarts, self.endless = source.restarts, source.endless
+        self.restarts, self.endless, self.extent = source.restarts, source.endless, source.extent
 
     def __iter__(self) -> Iterator[tuple[Any, int]]:
         for data, size in self._source:

@@ -119,6 +119,7 @@ class DatasetSource(Source):
         self._sampler = _GlobalBatches(len(dataset), batch_size, shuffle, rank, world_size, seed, initial_epoch)  # type: ignore[arg-type]
         self._loader = DataLoader(dataset, batch_sampler=self._sampler)
         self.batch_size, self.num_batches = batch_size, len(self._sampler)
+        self.extent = self._sampler.samples, batch_size
         self._convert = BatchConverter(device)
 
     def start_at(self, epoch: int) -> None:

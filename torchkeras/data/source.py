@@ -18,12 +18,14 @@ class Source:
         batch_size: Samples in a full global batch; `None` when that is not known.
         restarts: Whether a new pass starts at the first sample (`False` for Python iterators, which can be read once).
         endless: Whether a pass is known never to end.
+        extent: Samples of a pass and of a full global batch, where these tell the size of every batch; `None` where only reading does.
     """
 
     num_batches: int | None = None
     batch_size: int | None = None
     restarts: bool = True
     endless: bool = False
+    extent: tuple[int, int] | None = None
     _passes: int  # in sources whose order depends on the number of the pass
 
     def __iter__(self) -> Iterator[tuple[Any, int]]:

@@ -7,10 +7,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -26,6 +27,21 @@ from .symbolic import KerasTensor, is_keras_tensor, use_stand_ins
 _CALL = nn.Module._call_impl.__code__
 _wrappers: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()  # by id of the module, which its wrapper keeps alive
 _factory: list[Callable[[nn.Module], Any]] = []
+
+
+def buffer_names(tensors: Sequence[torch.Tensor]) -> dict[int, str]:
+    """By id, the names of those tensors that are buffers of torch modules.
+
+    No tensor knows this, so that the tables that hold them are looked for.
+    """
+    tables = [t for t in gc.get_referrers(*tensors) if type(t) is dict] if tensors else []
+    names: dict[int, str] = {}
+    for holder in gc.get_referrers(*tables) if tables else ():
+        state = holder if type(holder) is dict else getattr(holder, "__dict__", None)
+        buffers = state.get("_buffers") if isinstance(state, dict) else None
+        if buffers is not None and any(buffers is table for table in tables):
+            names.update({id(held): name for name, held in buffers.items() if held is not None})
+    return {id(t): names[id(t)] for t in tensors if id(t) in names}
 
 
 class _Local(threading.local):

@@ -236,6 +236,16 @@ class PReLU(_Elementwise):
         sizes = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared} if shared else {}
         self.input_spec = InputSpec(ndim=len(input_shape), axes=sizes)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "alpha" and self.built and isinstance(value, nn.Parameter) and self._held_for is not None:
+            if value.shape == self.alpha.shape and value.dim() > 1:  # torch's module has a vector: the parameter takes its place
+                del self.module
+                self._tk_own_trainable.clear()
+                self._tk_own_non_trainable.clear()
+                self.__dict__.update(_held_for=None, alpha=None)
+                super().__setattr__(name, self.add_weight(value.shape, **self.weight_settings(name), name=name))
+        super().__setattr__(name, value)
+
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         if self._held_for is None:
             return torch.where(inputs > 0, inputs, inputs * self.alpha.to(inputs.dtype))

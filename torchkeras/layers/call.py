@@ -16,7 +16,7 @@ from torch.compiler import is_dynamo_compiling
 from torch.nn.modules import module as _torch
 from torch.nn.modules.module import register_module_module_registration_hook
 
-from .. import recompute
+from .. import recompute, tree
 from .held import LED
 
 # -- what a class's call takes ------------------------------------------------------------------------------------------------------------
@@ -133,12 +133,22 @@ context = _Context()
 
 class Filed(threading.local):
     """What `add_loss` filed under one layer in this thread: the losses, the outermost layer of their call, and, for an outermost layer,
-    the layers that hold losses of its last call."""
+    the layers that hold losses of its last call.
 
-    def __init__(self) -> None:
+    Args:
+        latest: A list for all threads, of the losses that one of them filed last.
+    """
+
+    def __init__(self, latest: list[list[torch.Tensor]]) -> None:
+        self.latest = latest
         self.losses: list[torch.Tensor] = []
         self.root: int | None = None  # by id
         self.holders: list[Any] = []
+
+    @property
+    def seen(self) -> list[torch.Tensor]:
+        """The losses of this thread; in one that never called the layer, those of the thread that filed last."""
+        return self.latest[0] if self.root is None and self.latest else self.losses
 
 
 _added = [False]  # whether any layer of this process has ever called `add_loss`: until then nobody looks for losses
@@ -161,6 +171,7 @@ def file_loss(layer: Any, loss: torch.Tensor) -> None:
     if not filed.losses:
         root._tk_filed.holders.append(layer)
     filed.losses.append(loss)
+    filed.latest[:] = [filed.losses]
     if not _added[0]:
         _added[0] = True
 
@@ -345,11 +356,27 @@ def in_mode(layer: nn.Module, training: bool, fn: Callable, *args: Any) -> Any:
     context.flag, context.moved = training, []
     try:
         _move(_foreign(layer))
-        return fn(*args)
+        outputs = fn(*args)
+        if context.moved and torch.is_grad_enabled() and not is_dynamo_compiling():
+            foreign = [(module, training) for module, _ in context.moved]
+            recompute.in_backward([t for t in tree.flatten(outputs) if isinstance(t, torch.Tensor)], lambda: _set_modes(foreign))
+        return outputs
     finally:
         for module, was in reversed(context.moved):
             module.training = was
         context.flag, context.moved = before
+
+
+def _set_modes(modes: list[tuple[nn.Module, bool]]) -> Callable[[], None]:
+    """Put modules in these modes; returns what puts them back."""
+    before = [(module, module.training) for module, _ in modes]
+    for module, training in modes:
+        module.training = training
+
+    def back() -> None:
+        _set_modes(before)
+
+    return back
 
 
 def _move(modules: list[nn.Module]) -> None:

@@ -514,7 +514,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
     @property
     def losses(self) -> list[torch.Tensor]:
         """What `add_loss` collected in the last call, then the regularization of every trainable weight."""
-        found = [loss for layer in self._flatten_layers() for loss in layer._tk_filed.losses]
+        found = [loss for layer in self._flatten_layers() for loss in layer._tk_filed.seen]
         return found + [w.regularizer(present(w)) for w in self.trainable_weights if w.regularizer is not None]
 
     def add_metric(self, *args: Any, **kwargs: Any) -> None:
@@ -546,7 +546,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self.__dict__["_tk_filed"] = Filed()
+        self.__dict__["_tk_filed"] = Filed([])
         self.__dict__["_tk_entry"] = self._tk_make_entry() if self.built else None
 
     def __repr__(self) -> str:

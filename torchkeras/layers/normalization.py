@@ -305,6 +305,17 @@ def _checked_clipping(value: Mapping[str, float] | None) -> dict[str, float]:
     return bounds
 
 
+class _DeviationNorm(nn.LayerNorm):
+    """What `rms_scaling` of Keras's LayerNormalization does: a division by the deviation, the mean left where it is."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        axes = tuple(range(-len(self.normalized_shape), 0))
+        return x * torch.rsqrt(x.var(axes, correction=0, keepdim=True) + self.eps) * self.weight
+
+    def _get_name(self) -> str:
+        return "LayerNorm"
+
+
 class LayerNormalization(_Affine):
     """Zero mean and unit variance of each sample over some axes, over `nn.LayerNorm` (Ba et al. 2016).
 
@@ -354,7 +365,8 @@ class LayerNormalization(_Affine):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         axes, moved = _sorted_axes(self.axis, len(input_shape))
-        self.norm = self.new_module(nn.LayerNorm, [self._size_of(input_shape, a) for a in axes], eps=self.epsilon)
+        kind = _DeviationNorm if self.rms_scaling else nn.LayerNorm
+        self.norm = self.new_module(kind, [self._size_of(input_shape, a) for a in axes], eps=self.epsilon)
         self._wrap_affine(self.norm, self.scale or self.rms_scaling, self.center and not self.rms_scaling)
         self.axis = axes
         self.__dict__["_moved"] = moved
@@ -362,10 +374,7 @@ class LayerNormalization(_Affine):
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         norm = self.norm
         x = _widened(inputs, self.variable_dtype)
-        if self.rms_scaling:
-            shape = [n if i in [a % x.dim() for a in self.axis] else 1 for i, n in enumerate(x.shape)]
-            x = x * torch.rsqrt(x.var(self.axis, correction=0, keepdim=True) + self.epsilon) * norm.weight.view(shape)
-        elif self._moved is None:
+        if self._moved is None:
             x = norm(x)
         else:
             x = norm(x.movedim(self._moved[0], self._moved[1])).movedim(self._moved[1], self._moved[0])

@@ -80,7 +80,7 @@ class Weighted(call.FollowsCall, Owner):
         nn.Module.__init__(self)  # here, so that attributes may be set before super().__init__()
         self.__dict__.update(
             _tk_mode=False, built=False, _tk_building=False, _trainable=True, _tk_own_trainable=[], _tk_own_non_trainable=[], _tk_hidden=[],
-            _tk_foreign={}, _tk_filed=call.Filed(), _tk_metrics=[], _inbound_nodes=[],
+            _tk_foreign={}, _tk_filed=call.Filed([]), _tk_metrics=[], _inbound_nodes=[],
             _tk_build_shapes=None, _tk_initial_weights=None, supports_masking=False, input_spec=None,
             activity_regularizer=None, autocast=True,
         )  # fmt: skip
@@ -342,7 +342,7 @@ class Weighted(call.FollowsCall, Owner):
             return
         if isinstance(value, WeightView) and value.layout == view.layout:
             stored: tuple[Any, ...] = value.parameters
-        elif isinstance(value, nn.Parameter) and view.layout == SAME:
+        elif isinstance(value, nn.Parameter) and _lies_alike(view, value):
             stored = (value,)
         else:
             stored = ()
@@ -533,6 +533,14 @@ class Weighted(call.FollowsCall, Owner):
                 )
         for i, variable in enumerate(mine):
             variable.assign(np.asarray(store[str(i)]))
+
+
+def _lies_alike(view: WeightView, value: torch.Tensor) -> bool:
+    """Whether a tensor in Keras's layout is, as it lies, what the torch module stores."""
+    if view.layout == SAME or value.shape != view.shape:
+        return view.layout == SAME
+    stored = view.layout.to_torch(value.detach())
+    return len(stored) == 1 and (stored[0].shape, stored[0].stride()) == (value.shape, value.stride())
 
 
 def _shape(value: Any) -> tuple:

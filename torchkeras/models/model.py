@@ -24,6 +24,7 @@ from ..data import as_strings
 from ..dtype_policies import PolicyLike
 from ..graph import KerasTensor, Node, Operation, any_symbolic, convert_to_tensor
 from ..graph.function import check_tensors, nodes_between, order_by_depth, replay, run_symbolically
+from ..graph.modules import buffer_names
 from ..graph.operation import infer_spec
 from ..graph.plan import Plan
 from ..graph.symbolic import KerasHistory
@@ -176,13 +177,15 @@ class Model(Trainer, Layer):
     def _tk_take_tensors(self, nodes: Sequence[Node]) -> dict[int, str]:
         """Make tensors among the arguments of calls the model's own; returns where each is found, by its id.
 
-        A parameter that no layer of the model has becomes the model's parameter, any other tensor a buffer that is not saved: it is part
-        of the graph, as in Keras, but goes where the model goes. What was computed from weights before the model was made is such a
-        constant too: its own graph is gone after the first backward pass.
+        A parameter that no layer of the model has becomes the model's parameter, and the buffer of another torch module the model's buffer.
+        Any other tensor becomes a buffer that no file holds: it is part of the graph, as in Keras, but goes where the model goes. What was
+        computed from weights before the model was made is such a constant too: its own graph is gone after the first backward pass.
         """
         paths = {id(t): path for path, t in (*self.named_parameters(), *self.named_buffers())}
         held: dict[int, str] = {}
-        for leaf in tree.flatten([(node.args, node.kwargs) for node in nodes]):
+        leaves = tree.flatten([(node.args, node.kwargs) for node in nodes])
+        buffers = buffer_names([t for t in leaves if type(t) is torch.Tensor and t.is_leaf and id(t) not in paths])
+        for leaf in leaves:
             if isinstance(leaf, WeightView):
                 if not all(id(p) in paths for p in leaf.parameters):
                     name = self._tk_free_name(leaf.name)
@@ -191,11 +194,14 @@ class Model(Trainer, Layer):
             elif isinstance(leaf, torch.Tensor):
                 if id(leaf) not in paths:
                     trained = isinstance(leaf, nn.Parameter)
-                    paths[id(leaf)] = name = self._tk_free_name(str(getattr(leaf, "name", None) or "parameter") if trained else "constant")
+                    what = str(getattr(leaf, "name", None) or "parameter") if trained else buffers.get(id(leaf), "constant")
+                    paths[id(leaf)] = name = self._tk_free_name(what)
                     if trained:
                         setattr(self, name, leaf)
                     else:
-                        self.register_buffer(name, self._tk_constant(leaf), persistent=False)
+                        of_module = id(leaf) in buffers
+                        self.register_buffer(name, leaf if of_module else self._tk_constant(leaf), persistent=of_module)
+                        self.hide_weight(self, name)  # Keras's files have it in the graph
                 held[id(leaf)] = paths[id(leaf)]
         return held
 

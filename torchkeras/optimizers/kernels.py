@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
 
 Scalar = float | Tensor
 Tensors = list[Tensor] | tuple[Tensor, ...]
+
+
+def replicated() -> AbstractContextManager[None]:
+    """Plain tensors beside sharded ones count as tensors that every process has, as they do in torch's own optimizers."""
+    from torch.distributed.tensor.experimental import implicit_replication  # whoever shards has imported it
+
+    return implicit_replication()
+
+
+def local(tensor: Tensor) -> Tensor:
+    """A tensor that every process has, as a plain one."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
 def one_minus_power(beta: float, t: Scalar) -> Scalar:

@@ -25,10 +25,12 @@ _LATE = 1e9
 
 
 def _fused(batch: Batch, lr: Any, t: Any, types: tuple[torch.dtype, ...] = _FUSED_TYPES) -> bool:
-    """Whether torch's fused kernel serves: an eager step on contiguous parameters of these types."""
+    """Whether torch's fused kernel serves: an eager step on contiguous parameters of these types, none of them sharded."""
     if "fused" not in batch.cache:
         first = batch.params[0]
-        batch.cache["fused"] = batch.dense and first.device.type in _FUSED_DEVICES and first.dtype in types
+        batch.cache["fused"] = (
+            batch.dense and not hasattr(first, "full_tensor") and first.device.type in _FUSED_DEVICES and first.dtype in types
+        )
         batch.cache["steps"] = [torch.tensor(_LATE, device=first.device)] * len(batch.params)
     return batch.cache["fused"] and not isinstance(t, Tensor) and not isinstance(lr, Tensor)
 

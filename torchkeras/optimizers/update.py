@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -92,6 +93,7 @@ class Updater:
     _tk_scalars: dict[str, ScalarState]
     _tk_capturable: bool
     _tk_simple: bool
+    _tk_mixed = False  # whether some parameters are sharded over processes and some are not
     _tk_dense: bool
     _tk_by_variable: bool
     _tk_params: list[Tensor]
@@ -118,10 +120,11 @@ class Updater:
         """The batches that update the parameters at these positions."""
         skipped = {i for positions in self._tk_overwritten for i in positions}
         kinds: dict[Any, list[int]] = {}
+        self._tk_mixed = len({hasattr(p, "full_tensor") for p in self._tk_params}) > 1
         for i in index:
             if i not in skipped:
                 p = self._tk_params[i]
-                kinds.setdefault((self._tk_group_of[i], p.device, p.dtype), []).append(i)
+                kinds.setdefault((self._tk_group_of[i], p.device, p.dtype, hasattr(p, "full_tensor")), []).append(i)
         return [self._tk_make_batch(part) for positions in kinds.values() for part in self._tk_split(positions)]
 
     def _tk_fused_kernel(self) -> bool:
@@ -253,7 +256,8 @@ class Updater:
                     p.grad = torch.zeros_like(p.grad) if p.grad.grad_fn is not None else p.grad.zero_()
 
     def _tk_apply(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
-        if self._tk_simple and not (self.clipnorm or self.global_clipnorm or self.clipvalue or self.loss_scale_factor):
+        clips = self.clipnorm or self.global_clipnorm or self.clipvalue
+        if self._tk_simple and not (clips or self.loss_scale_factor or self._tk_mixed):
             plan = self._tk_plan
             dense = self._tk_dense
             for g in grads:
@@ -279,7 +283,7 @@ class Updater:
                 if self._tk_scheduler is not None:
                     self._tk_scheduler.step()
                 return
-        with torch.no_grad():
+        with torch.no_grad(), kernels.replicated() if self._tk_mixed else contextlib.nullcontext():
             self._tk_apply_in_full(grads, weight)
 
     def _tk_apply_in_full(self, grads: Sequence[Tensor | None], weight: float | None) -> None:
@@ -331,6 +335,9 @@ class Updater:
         else:
             t = count.number // window + 1
         grads = self._tk_clip(index, grads)
+        if self._tk_mixed:  # clipped together they are all distributed
+            plain = [not hasattr(self._tk_params[i], "full_tensor") for i in index]
+            grads = [kernels.local(g) if own else g for g, own in zip(grads, plain)]
         at = dict(zip(index, grads))
         for batch in plan:
             chosen_grads = [at[i] for i in batch.index]

@@ -18,6 +18,9 @@ def gathered(model: Any) -> Iterator[None]:
 
     Every process has to enter it where there are such tensors: each joins its shards, in the same order, and waits for no other after that.
     """
+    for module in model.modules():
+        if hasattr(module, "reshard") and hasattr(module, "unshard"):  # FSDP2 leaves the root's weights whole after a forward pass
+            module.reshard()
     tables: list[dict[Any, Any]] = [t for m in model.modules() for t in (m._parameters, m._buffers)]
     state = getattr(getattr(model, "optimizer", None), "state", None)
     tables += [slots for slots in state.values() if isinstance(slots, dict)] if isinstance(state, dict) else []
@@ -32,8 +35,15 @@ def gathered(model: Any) -> Iterator[None]:
         return
     for table, key, tensor in places:
         table[key] = whole[id(tensor)]
+    aliases = {}  # the optimizer finds its slots by the weight
+    if isinstance(state, dict):
+        aliases = {whole[id(tensor)]: state[tensor] for _, _, tensor in places if tensor in state}
+        state.update(aliases)
     try:
         yield
     finally:
         for table, key, tensor in places:
             table[key] = tensor
+        if isinstance(state, dict):
+            for alias in aliases:
+                del state[alias]

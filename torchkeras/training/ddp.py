@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -180,16 +180,101 @@ def any_of(flag: bool) -> bool:
     return bool(box.item())
 
 
+def check_extents(extent: tuple[int, int] | None, steps: int | None) -> None:
+    """See that every process goes over as much data; every process must call it.
+
+    Args:
+        extent: Samples of a pass and of a batch; `None` where only reading tells.
+        steps: Batches in an epoch, where it is known.
+
+    Raises:
+        ValueError: If it differs, in all processes.
+    """
+    known = [-1, -1, -1] if extent is None else [*extent, -1 if steps is None else steps]
+    every = _of_every_process(known)
+    if any(facts != every[0] for facts in every):
+        told = [f"{n} samples in batches of {size}" if n >= 0 else "batches that only reading tells" for n, size, _ in every]
+        raise ValueError(_UNEVEN + "Received: " + "; ".join(f"rank {i}: {what}" for i, what in enumerate(told)) + ".")
+
+
+def check_batches(sizes: Sequence[int], most: int, number: int) -> None:
+    """See that every process has read batches of the same sizes; every process must call it.
+
+    Args:
+        sizes: The sizes of the batches that this process read: none at the end of its data.
+        most: How many it read at the most.
+        number: The number of the first.
+
+    Raises:
+        ValueError: If they differ, in all processes.
+    """
+    every = _of_every_process([*sizes, *[0] * (most - len(sizes))])
+    if any(read != every[0] for read in every):
+        at = next(i for i in range(most) if len({read[i] for read in every}) > 1)
+        told = [f"{read[at]} samples" if read[at] else "the end of its data" for read in every]
+        raise ValueError(_UNEVEN + f"At batch {number + at}: " + "; ".join(f"rank {i}: {what}" for i, what in enumerate(told)) + ".")
+
+
+_UNEVEN = (
+    "`x` must give every process the same batches, of which each takes its part: load the same data in all of them, and shuffle by the "
+    "same seed. "
+)
+
+
+def _of_every_process(numbers: Sequence[int]) -> list[list[int]]:
+    mine = torch.tensor(numbers)
+    every = [torch.empty_like(mine) for _ in range(rank.world_size())]
+    dist.all_gather(every, mine, group=_host_group())
+    return [facts.tolist() for facts in every]
+
+
 def same_state(module: Stateful) -> None:
     """Give every process the weights and buffers of rank 0, as before training."""
     broadcast_tensors([t for t in (*module.parameters(), *module.buffers()) if not is_lazy(t)])
 
 
-def mean_statistics(module: Stateful) -> None:
-    """Give every process the mean of what layers counted on their parts of the batches (moving averages), and rank 0's of whole numbers."""
-    buffers = list(module.buffers())
-    reduce.all_reduce_([b for b in buffers if b.is_floating_point()], "mean")
-    broadcast_tensors([b for b in buffers if not b.is_floating_point()])
+class Statistics:
+    """What layers count on their parts of the batches, joined: buffers, by the `aggregation` that they were made with.
+
+    A sum has grown by what it grew by in all processes together. What a variable says nothing about is a mean (moving averages), or rank
+    0's where it is a whole number.
+
+    Args:
+        module: The model, its buffers the same in all processes.
+    """
+
+    def __init__(self, module: Stateful) -> None:
+        self.module = module
+        self._remember()
+
+    def _remember(self) -> None:
+        self.before = {id(b): (b, b.detach().clone()) for b in self.module.buffers() if _aggregation(b) == "sum"}
+
+    def join(self) -> None:
+        """Give every process the joined values; every process must call it."""
+        sums, means, firsts = [], [], []
+        for buffer in self.module.buffers():
+            kind = _aggregation(buffer)
+            if kind == "sum":
+                sums.append(buffer)
+            elif kind != "only_first_replica" and buffer.is_floating_point():
+                means.append(buffer)
+            else:
+                firsts.append(buffer)
+        starts = [self.before[id(b)][1] if id(b) in self.before else torch.zeros_like(b) for b in sums]
+        with torch.no_grad():
+            for buffer, start in zip(sums, starts):
+                buffer.detach().sub_(start)
+            reduce.all_reduce_(sums, "sum")
+            for buffer, start in zip(sums, starts):
+                buffer.detach().add_(start)
+        reduce.all_reduce_(means, "mean")
+        broadcast_tensors(firsts)
+        self._remember()
+
+
+def _aggregation(buffer: torch.Tensor) -> str:
+    return getattr(buffer, "aggregation", "none")
 
 
 def broadcast(value: Any) -> Any:

@@ -128,6 +128,8 @@ class Run:
     _ended: bool = field(default=False, init=False)  # whether the last step knew that it was
     _empty: bool = field(default=False, init=False)  # whether the last epoch had no batch
     _reducer: ddp.Reducer | None = field(default=None, init=False)
+    _statistics: ddp.Statistics | None = field(default=None, init=False)
+    _extent: tuple[int, int] | None = field(default=None, init=False)
     _current: ClassVar[threading.local] = threading.local()
 
     @classmethod
@@ -159,9 +161,12 @@ class Run:
         """Work on a part of each batch, as every process does."""
         self.shard.world = rank.world_size()
         wants = self.callbacks.wants
+        self._extent = self.batches.source.extent
+        ddp.check_extents(self._extent, self.batches.steps)
         self._asks = ddp.any_of(any(wants[f"on_{self.kind.hook}_batch_{when}"] for when in ("begin", "end")))
         if self.kind.training:
             ddp.same_state(self.model)
+            self._statistics = ddp.Statistics(self.model)
             self._reducer = ddp.Reducer(self.shard, whole=self.model._tk_is_graph() and not self.model._tk_overrides("train_step"))
 
     # -- the loop -----------------------------------------------------------------------------------------------------------------------
@@ -203,11 +208,10 @@ class Run:
         every = self.model.steps_per_execution
         if self.shard.world > 1:
             sized = iter(self.batches)
-            groups = iter(lambda: list(itertools.islice(sized, every)), [])
-            ahead, number = next(groups, None), 0
-            while ahead is not None:
-                group, ahead = ahead, next(groups, None)
-                yield number, Execution(group), ahead is None
+            ahead, number = self._read(sized, every, 0), 0
+            while ahead:
+                group, ahead = ahead, self._read(sized, every, number + len(ahead))
+                yield number, Execution(group), not ahead
                 number += len(group)
         elif every == 1:
             for number, (batch, _) in enumerate(self.batches):
@@ -216,6 +220,13 @@ class Run:
             plain = enumerate(batch for batch, _ in self.batches)
             while group := list(itertools.islice(plain, every)):
                 yield group[0][0], Execution(batch for _, batch in group), False
+
+    def _read(self, batches: Iterator[tuple[Any, int]], count: int, number: int) -> list[tuple[Any, int]]:
+        """The next batches, so many, of which every process has read its part: where one reads others, all of them fail."""
+        group = list(itertools.islice(batches, count))
+        if self._extent is None:
+            ddp.check_batches([size for _, size in group], count, number)
+        return group
 
     def _shared(self, execution: Execution, last: bool) -> Any:
         """Run this process's parts of the batches; without a sample of one, on a row that counts for none."""
@@ -233,6 +244,11 @@ class Run:
             finally:
                 self._ended, part.last = part.last, False
         return outcome
+
+    def join_statistics(self) -> None:
+        """Give every process what layers counted in all of them."""
+        if self._statistics is not None:
+            self._statistics.join()
 
     # -- results ------------------------------------------------------------------------------------------------------------------------
 

@@ -449,8 +449,7 @@ class Trainer:
                 if isinstance(self.optimizer, optimizers.Optimizer):
                     self.optimizer.flush()  # an incomplete window of accumulated gradients ends with the epoch, as a large batch would
                 logs = run.results(outcome)
-                if distributed:
-                    ddp.mean_statistics(self)
+                run.join_statistics()
                 if validation is not None and _validates(epoch, validation_freq):
                     callbacks.validates(logs, validation.batches.steps)
                     values = self.evaluate(**validation.arguments, callbacks=callbacks, return_dict=True)

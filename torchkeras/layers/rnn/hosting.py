@@ -58,9 +58,9 @@ def _hooks(module: nn.Module) -> tuple[Any, ...]:
     return module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks
 
 
-def hooked(module: nn.Module) -> bool:
+def hooked(module: nn.Module | None) -> bool:
     """Whether a module has hooks of its own."""
-    return any(_hooks(module))
+    return module is not None and any(_hooks(module))
 
 
 class Seen(Tables):
