@@ -61,24 +61,24 @@ print("test accuracy: {:.3f}".format(again.evaluate(x_test, y_test, verbose=0, r
 
 # Output:
 # Epoch 1/10
-# 45/45 - 0s - 661us/step - loss: 2.2425 - accuracy: 0.2916
+# 45/45 - 0s - 661us/step - loss: 2.2494 - accuracy: 0.2867
 # Epoch 2/10
-# 45/45 - 0s - 610us/step - loss: 1.1004 - accuracy: 0.6736
+# 45/45 - 0s - 610us/step - loss: 1.1091 - accuracy: 0.6521
 # Epoch 3/10
-# 45/45 - 0s - 613us/step - loss: 0.6267 - accuracy: 0.8365
+# 45/45 - 0s - 613us/step - loss: 0.6899 - accuracy: 0.7989
 # Epoch 4/10
-# 45/45 - 0s - 646us/step - loss: 0.4647 - accuracy: 0.8692
+# 45/45 - 0s - 646us/step - loss: 0.4620 - accuracy: 0.8650
 # Epoch 5/10
-# 45/45 - 0s - 603us/step - loss: 0.3526 - accuracy: 0.9005
+# 45/45 - 0s - 603us/step - loss: 0.3619 - accuracy: 0.8963
 # Epoch 6/10
-# 45/45 - 0s - 609us/step - loss: 0.2744 - accuracy: 0.9214
+# 45/45 - 0s - 609us/step - loss: 0.2838 - accuracy: 0.9200
 # Epoch 7/10
-# 45/45 - 0s - 606us/step - loss: 0.2421 - accuracy: 0.9262
+# 45/45 - 0s - 606us/step - loss: 0.2069 - accuracy: 0.9429
 # Epoch 8/10
-# 45/45 - 0s - 595us/step - loss: 0.1971 - accuracy: 0.9471
+# 45/45 - 0s - 595us/step - loss: 0.2003 - accuracy: 0.9408
 # Epoch 9/10
-# 45/45 - 0s - 604us/step - loss: 0.1701 - accuracy: 0.9506
+# 45/45 - 0s - 604us/step - loss: 0.1708 - accuracy: 0.9520
 # Epoch 10/10
-# 45/45 - 0s - 611us/step - loss: 0.1458 - accuracy: 0.9527
+# 45/45 - 0s - 611us/step - loss: 0.1580 - accuracy: 0.9562
 # same predictions: True
-# test accuracy: 0.969
+# test accuracy: 0.975

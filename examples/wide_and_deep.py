@@ -42,10 +42,10 @@ found = model.predict(x_test, verbose=0)
 print("digits:", found["digit"][:8].argmax(axis=-1), "even:", np.round(found["even"][:8, 0]).astype(int))
 
 # Output:
-#           loss 0.167
-#     digit_loss 0.120
-#      even_loss 0.157
-# digit_accuracy 0.964
-#  even_accuracy 0.942
-#       even_auc 0.987
-# digits: [8 0 8 9 8 8 0 6] even: [1 1 1 0 1 0 1 1]
+# digit_accuracy 0.961
+#     digit_loss 0.117
+#  even_accuracy 0.931
+#       even_auc 0.988
+#      even_loss 0.156
+#           loss 0.164
+# digits: [8 0 8 9 8 8 0 4] even: [1 1 1 0 1 0 1 1]
