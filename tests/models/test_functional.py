@@ -268,3 +268,29 @@ def test_what_was_computed_from_weights_before_the_model_is_a_constant():
     losses = model.fit(np.ones((8, 4, 3)), np.zeros((8, 4, 1)), epochs=2, batch_size=2, verbose=0).history["loss"]
     assert losses[1] < losses[0] and len(model.weights) == 2
     np.testing.assert_array_equal(positions.get_weights()[0], before)
+
+
+def test_nested_inputs_are_called_on_symbols_too():
+    def run(k):
+        a, b, c = k.Input((1,)), k.Input((2,)), k.Input((3,))
+        first, second, third = (k.layers.Dense(n, kernel_initializer="ones")(x) for n, x in ((1, a), (2, b), (3, c)))
+        model = k.Model({"1": a, "others": {"2": b, "3": c}}, {"1": first, "others": {"2": second, "3": third}})
+        real = model({"1": np.ones((2, 1)), "others": {"2": np.ones((2, 2)), "3": np.ones((2, 3))}})
+        symbolic = model({"1": k.Input((1,), batch_size=2), "others": {"2": k.Input((2,)), "3": k.Input((3,))}})
+        shapes = [tuple(symbolic["1"].shape), tuple(symbolic["others"]["3"].shape)]
+        return shapes, [k.ops.convert_to_numpy(t).tolist() for t in (real["1"], real["others"]["2"], real["others"]["3"])]
+
+    assert run(keras) == run(oracle)
+
+
+@pytest.mark.parametrize("keys", [("b", "a"), ("a", "b")])
+def test_a_list_for_named_inputs_is_refused_where_it_would_exchange_them(keys):
+    x, y = keras.Input((2,)), keras.Input((2,))
+    model = keras.Model(dict(zip(keys, (x, y))), x - y)
+    given = [torch.full((1, 2), 5.0), torch.full((1, 2), 3.0)]
+    if keys == ("a", "b"):
+        assert model(given).tolist() == [[2.0, 2.0]]
+        return
+    for inputs in (given, tuple(given), [keras.Input((2,)), keras.Input((2,))]):
+        with pytest.raises(ValueError, match=r"must be a dict with the keys \['b', 'a'\]: in a list their order would be \['a', 'b'\]"):
+            model(inputs)

@@ -386,12 +386,22 @@ class Model(Trainer, Layer):
                 )
             flat = tree.flatten({k: inputs[k] for k in self._tk_inputs_struct})
         else:
+            self._tk_check_order(inputs)
             flat = tree.flatten(inputs)
             if len(flat) != len(self._tk_inputs) and len(self._tk_inputs) == 1 and not any(isinstance(x, torch.Tensor) for x in flat):
                 flat = [inputs]  # a nest of numbers
         if len(flat) != len(self._tk_inputs):
             raise ValueError(f"The model {self.name!r} expects {len(self._tk_inputs)} input(s). Received: {len(flat)} input(s)")
         return [self._tk_standardize_one(i, x) for i, x in enumerate(flat)]
+
+    def _tk_check_order(self, inputs: Any) -> None:
+        """Refuse a list where the model's inputs are a dict whose order is not that of its sorted keys: some would be exchanged."""
+        struct = self._tk_inputs_struct
+        if isinstance(struct, dict) and not isinstance(inputs, dict) and list(struct) != sorted(struct):
+            raise ValueError(
+                f"`inputs` of the model {self.name!r} must be a dict with the keys {list(struct)}: in a list their order would be "
+                f"{sorted(struct)}. Received: {type(inputs).__name__}"
+            )
 
     def _tk_standardize_one(self, i: int, x: Any) -> Any:
         spec = self._tk_specs[i]
@@ -441,8 +451,9 @@ class Model(Trainer, Layer):
         inputs = args[0] if args else kwargs["inputs"]
         if isinstance(inputs, dict):
             names = [s.name for s in self._tk_specs] if not isinstance(self._tk_inputs_struct, dict) else sorted(self._tk_inputs_struct)
-            given = [inputs[n] for n in names]
+            given = tree.flatten([inputs[n] for n in names])
         else:
+            self._tk_check_order(inputs)
             given = tree.flatten(inputs)
         if all(a.shape == b.shape for a, b in zip(given, self._tk_inputs)):
             return tree.map_structure(lambda t: KerasTensor(t.shape, t.dtype), self._tk_outputs_struct)
