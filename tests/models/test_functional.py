@@ -272,7 +272,7 @@ def test_what_was_computed_from_weights_before_the_model_is_a_constant():
 
 def test_nested_inputs_are_called_on_symbols_too():
     def run(k):
-        a, b, c = k.Input((1,)), k.Input((2,)), k.Input((3,))
+        a, b, c = (k.Input((n,), name=str(n)) for n in (1, 2, 3))
         first, second, third = (k.layers.Dense(n, kernel_initializer="ones")(x) for n, x in ((1, a), (2, b), (3, c)))
         model = k.Model({"1": a, "others": {"2": b, "3": c}}, {"1": first, "others": {"2": second, "3": third}})
         real = model({"1": np.ones((2, 1)), "others": {"2": np.ones((2, 2)), "3": np.ones((2, 3))}})

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import torchkeras as keras
+from tests.oracle import keras as oracle
 from torchkeras import layers
 
 
@@ -124,3 +125,11 @@ def test_layers_are_read_only():
     with pytest.raises(AttributeError, match="`layers` is read-only: it lists the layers that the model has. Use another attribute name."):
         model.layers = []
     assert len(model.layers) == 1
+
+
+def test_output_shape_before_it_is_built():
+    def run(k):
+        model = k.Sequential([k.layers.Dense(4), k.layers.Reshape((2, 2)), k.layers.LSTM(5)])
+        return tuple(model.compute_output_shape((None, 3))), model.built
+
+    assert run(keras) == run(oracle) == ((None, 5), False)

@@ -44,8 +44,9 @@ BINARY_METRICS: list[Entry] = [
     lambda k: k.metrics.Precision(),
     lambda k: k.metrics.BinaryAccuracy(threshold=0.4),
 ]
+# Not with `ignore_class`: Keras's loss then changes, in place, the weights that weighted metrics get afterwards.
 SPARSE_LOSSES: list[Entry] = [
-    "sparse_categorical_crossentropy", "crossentropy", lambda k: k.losses.SparseCategoricalCrossentropy(ignore_class=0),
+    "sparse_categorical_crossentropy", "crossentropy", lambda k: k.losses.SparseCategoricalCrossentropy(name="sparse"),
 ]  # fmt: skip
 SPARSE_METRICS: list[Entry] = [
     "accuracy", "sparse_categorical_accuracy", "sparse_categorical_crossentropy", lambda k: k.metrics.SparseCategoricalAccuracy(name="s"),

@@ -463,6 +463,10 @@ class Model(Trainer, Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The nest of output shapes for inputs of these shapes."""
+        if self._tk_plan is None and self.__dict__.get("_tk_chain") and type(self).call is Model.call:  # a Sequential, not built yet
+            for layer in self.layers:
+                input_shape = layer.compute_output_shape(input_shape)
+            return input_shape
         if self._tk_plan is None:
             return Layer.compute_output_shape(self, input_shape)
         return run_symbolically(self._tk_inputs, self._tk_outputs_struct, self._tk_nodes, input_shape)
