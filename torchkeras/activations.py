@@ -53,6 +53,9 @@ def relu(
         max_value: The largest value.
         threshold: Where it stops being zero, or changes its slope.
         alpha: The name of `negative_slope` in Keras 2.
+
+    >>> keras.activations.relu(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
     """
     if alpha is not None:
         warn("`alpha` is the old name of `negative_slope`.", DeprecationWarning)
@@ -78,28 +81,59 @@ def gelu(x: TensorLike, approximate: bool = False) -> TensorLike:
     Args:
         x: The argument.
         approximate: Whether to compute it with tanh.
+
+    >>> keras.activations.gelu(torch.tensor([-1.0, 2.0]))
+    tensor([-0.1587,  1.9545])
     """
     return nn.gelu(x, approximate)
 
 
 @op(promote="float", filed=Filed(keras=False))
 def mish(x: TensorLike) -> TensorLike:
-    """`x · tanh(softplus(x))` (Misra 2019)."""
+    """`x · tanh(softplus(x))` (Misra 2019).
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.mish(torch.tensor([-1.0, 2.0]))
+    tensor([-0.3034,  1.9440])
+    """
     return F.mish(x)
 
 
 def linear(x: TensorLike) -> TensorLike:
-    """`x` as it is."""
+    """`x` as it is.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.linear(torch.tensor([-1.0, 2.0]))
+    tensor([-1.,  2.])
+    """
     return x
 
 
 def exponential(x: TensorLike) -> TensorLike:
-    """`exp(x)`."""
+    """`exp(x)`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.exponential(torch.tensor([-1.0, 2.0]))
+    tensor([0.3679, 7.3891])
+    """
     return exp(x)
 
 
 def sigmoid(x: TensorLike) -> TensorLike:
-    """`1 / (1 + exp(-x))`. The result remembers `x`, from which a cross-entropy computes."""
+    """`1 / (1 + exp(-x))`. The result remembers `x`, from which a cross-entropy computes.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.sigmoid(torch.tensor([-1.0, 2.0]))
+    tensor([0.2689, 0.8808])
+    """
     output = torch.sigmoid(x) if _plain(x) else nn.sigmoid(x)
     return with_logits(output, x, "sigmoid")
 
@@ -110,6 +144,9 @@ def softmax(x: TensorLike, axis: Any = -1) -> TensorLike:
     Args:
         x: The argument.
         axis: The axis or axes of the sum.
+
+    >>> keras.activations.softmax(torch.tensor([-1.0, 2.0]))
+    tensor([0.0474, 0.9526])
     """
     if axis != -1:
         return nn.softmax(x, axis)
@@ -177,8 +214,11 @@ FAMILY = Family(
 def get(identifier: Any) -> Callable:
     """A function from its name, a config, or any callable: a torch function, a module or module class, a layer; `linear` for `None`.
 
+    Args:
+        identifier: A name, a config, a class or an object; `None` stays `None`.
+
     Raises:
-        ValueError: Anything else, with near matches for names.
+        ValueError: If it is anything else; the message tells near matches of a name.
     """
     if identifier is None:
         return linear
@@ -186,12 +226,21 @@ def get(identifier: Any) -> Callable:
 
 
 def serialize(activation: Any) -> Any:
-    """A function as its name, a layer or module with a config as that."""
+    """A function as its name, a layer or module with a config as that.
+
+    Args:
+        activation: What is serialized.
+    """
     return serialize_in(FAMILY, activation)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The function that a name or a config describes."""
+    """The function that a name or a config describes.
+
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Names to further classes and functions that the config may name.
+    """
     if isinstance(config, dict):
         name = config.get("config")
         if config.get("class_name") != "function" or not isinstance(name, str) or name.lower() not in FAMILY.table:

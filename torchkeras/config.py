@@ -84,7 +84,11 @@ def epsilon() -> float:
 
 
 def set_epsilon(value: float) -> None:
-    """Set the number that `epsilon()` returns."""
+    """Set the number that `epsilon()` returns.
+
+    Args:
+        value: The number.
+    """
     _settings.epsilon = float(value)
 
 
@@ -118,7 +122,11 @@ def backend() -> str:
 
 
 def set_backend(backend: str) -> None:
-    """Accept `"torch"`; anything else is a `ValueError`, for there is no other backend here."""
+    """Accept `"torch"`; anything else is a `ValueError`, for there is no other backend here.
+
+    Args:
+        backend: The name of a backend: `"torch"` is the only one.
+    """
     if backend != "torch":
         raise ValueError(f"`backend` must be 'torch': torchkeras runs on PyTorch alone. Received: backend={backend!r}")
 
@@ -184,7 +192,11 @@ def max_epochs() -> int | None:
 
 
 def set_max_epochs(max_epochs: int | None) -> None:
-    """Cap the epochs of every later `fit` (smoke tests of long scripts)."""
+    """Cap the epochs of every later `fit` (smoke tests of long scripts).
+
+    Args:
+        max_epochs: The number; `None` lifts the limit.
+    """
     _settings.max_epochs = max_epochs
 
 
@@ -194,7 +206,11 @@ def max_steps_per_epoch() -> int | None:
 
 
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
-    """Cap the steps of every later `fit`, `evaluate` and `predict`."""
+    """Cap the steps of every later `fit`, `evaluate` and `predict`.
+
+    Args:
+        max_steps_per_epoch: The number; `None` lifts the limit.
+    """
     _settings.max_steps_per_epoch = max_steps_per_epoch
 
 

@@ -190,8 +190,11 @@ def deserialize_value(value: Any) -> Any:
 def serialize_keras_object(obj: Any) -> Any:
     """An object as `{"module", "class_name", "config", "registered_name"}`, functions and arrays included.
 
+    Args:
+        obj: An object, a function, a class, an array, or a nest of them.
+
     Raises:
-        ValueError: The object has no config.
+        ValueError: If the object has no config.
     """
     if obj is None or isinstance(obj, (bool, int, float, str)):
         return obj
@@ -350,7 +353,7 @@ def deserialize_keras_object(
         **kwargs: `module_objects`, a second table of names, as in Keras 2.
 
     Raises:
-        ValueError: An unknown class, a config that is too deep, or code in safe mode.
+        ValueError: If there is an unknown class, a config that is too deep, or code in safe mode.
     """
     names = {**(kwargs.pop("module_objects", None) or {}), **(custom_objects or {})}
     if kwargs:

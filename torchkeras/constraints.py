@@ -16,7 +16,11 @@ Axis = int | Sequence[int]
 
 
 class Constraint(Configurable):
-    """A projection: `constraint(w)` is the weight to use instead of `w`, which is in Keras layout."""
+    """A projection: `constraint(w)` is the weight to use instead of `w`, which is in Keras layout.
+
+    >>> issubclass(keras.constraints.NonNeg, keras.constraints.Constraint)
+    True
+    """
 
     _keras_module = "keras.constraints"
 
@@ -26,7 +30,11 @@ class Constraint(Configurable):
 
 
 class NonNeg(Constraint):
-    """Negative elements become 0."""
+    """Negative elements become 0.
+
+    >>> keras.constraints.NonNeg()(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
 
     def __call__(self, w: Any) -> torch.Tensor:
         return torch.clamp(convert_to_tensor(w), min=0)
@@ -54,6 +62,10 @@ class MaxNorm(_NormConstraint):
         max_value: The largest norm.
         axis: The axis or axes along which the norms are taken: 0 for the inputs of each unit of a dense layer, `[0, 1, 2]` for those of
             each filter of a 2D convolution.
+
+    >>> keras.constraints.MaxNorm(1.0)(torch.tensor([[3.0], [4.0]]))
+    tensor([[0.6000],
+            [0.8000]])
     """
 
     def __init__(self, max_value: float = 2, axis: Axis = 0) -> None:
@@ -68,7 +80,12 @@ class UnitNorm(_NormConstraint):
     """All vectors are scaled to norm 1.
 
     Args:
-        axis: As in `MaxNorm`.
+        axis: The axis or axes along which the norms are taken: 0 for the inputs of each unit of a dense layer, `[0, 1, 2]` for those of
+            each filter of a 2D convolution.
+
+    >>> keras.constraints.UnitNorm()(torch.tensor([[3.0], [4.0]]))
+    tensor([[0.6000],
+            [0.8000]])
     """
 
     def __init__(self, axis: Axis = 0) -> None:
@@ -85,7 +102,12 @@ class MinMaxNorm(_NormConstraint):
         min_value: The smallest norm.
         max_value: The largest norm.
         rate: How much of the way they move: 1 for all of it.
-        axis: As in `MaxNorm`.
+        axis: The axis or axes along which the norms are taken: 0 for the inputs of each unit of a dense layer, `[0, 1, 2]` for those of
+            each filter of a 2D convolution.
+
+    >>> keras.constraints.MinMaxNorm(1.0, 2.0)(torch.tensor([[3.0], [4.0]]))
+    tensor([[1.2000],
+            [1.6000]])
     """
 
     def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0) -> None:
@@ -124,17 +146,29 @@ FAMILY = Family(
 def get(identifier: Any) -> Any:
     """A constraint from a name, a config, a class or any callable; `None` stays `None`.
 
+    Args:
+        identifier: A name, a config, a class or an object; `None` stays `None`.
+
     Raises:
-        ValueError: Anything else, with near matches for names.
+        ValueError: If it is anything else; the message tells near matches of a name.
     """
     return get_from(FAMILY, identifier)
 
 
 def serialize(constraint: Any) -> Any:
-    """A constraint as a config."""
+    """A constraint as a config.
+
+    Args:
+        constraint: What is serialized.
+    """
     return serialize_in(FAMILY, constraint)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The constraint that a config, or a name, describes."""
+    """The constraint that a config, or a name, describes.
+
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Names to further classes and functions that the config may name.
+    """
     return get_from(FAMILY, deserialize_in(FAMILY, config, custom_objects))

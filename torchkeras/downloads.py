@@ -48,8 +48,8 @@ def get_file(
     or devices are refused, whatever the working directory is.
 
     Args:
-        fname: Name in the cache; the last part of `origin` by default. With `extract`, a name without an extension is the
-            folder of the unpacked files and the archive is `<fname>_archive`; otherwise the folder is `<stem>_extracted`.
+        fname: Name in the cache; the last part of `origin` by default. With `extract`, a name without an extension is the folder of the
+            unpacked files and the archive is `<fname>_archive`; otherwise the folder is `<stem>_extracted`.
         origin: URL.
         untar: Keras 1's name for `extract`.
         md5_hash: Keras 1's name for `file_hash` with `hash_algorithm="md5"`.
@@ -65,8 +65,8 @@ def get_file(
         The path of the file; with `extract`, of the folder.
 
     Raises:
-        OSError: The download failed; the message says what was tried and where to put the file.
-        ValueError: A wrong hash, a file that is no archive or an unsafe one, a `fname` with folders in it.
+        OSError: If the download failed; the message says what was tried and where to put the file.
+        ValueError: If the hash differs, the file is no archive or an unsafe one, or `fname` has folders in it.
     """
     if not origin:
         raise ValueError("`origin` must be the URL of the file. Received: origin=None")

@@ -42,7 +42,10 @@ class DTypePolicy(Configurable):
             global policy's name without it.
 
     Raises:
-        ValueError: An unknown name.
+        ValueError: If there is an unknown name.
+
+    >>> keras.DTypePolicy("mixed_bfloat16").compute_dtype
+    'bfloat16'
     """
 
     _keras_module = "keras"
@@ -86,7 +89,15 @@ class DTypePolicy(Configurable):
 
 
 class FloatDTypePolicy(DTypePolicy):
-    """Keras's other name for a policy without quantization."""
+    """Keras's other name for a policy without quantization.
+
+    Args:
+        name: The name of a type for both, or `"mixed_float16"` / `"mixed_bfloat16"`: computation in 16 bits, weights in float32. The
+            global policy's name without it.
+
+    >>> keras.FloatDTypePolicy("float16").variable_dtype
+    'float16'
+    """
 
 
 class QuantizedDTypePolicy(DTypePolicy):
@@ -97,7 +108,10 @@ class QuantizedDTypePolicy(DTypePolicy):
         source_name: The policy of the layer before it was quantized; the global policy's name without it.
 
     Raises:
-        ValueError: An unknown mode, or int8 over float16, whose range is too small for it.
+        ValueError: If the mode is unknown, or int8 is asked for over float16, whose range is too small for it.
+
+    >>> keras.dtype_policies.QuantizedDTypePolicy("int8", "float32").compute_dtype
+    'float32'
     """
 
     _keras_module = "keras.dtype_policies"
@@ -152,7 +166,10 @@ class Int4DTypePolicy(QuantizedDTypePolicy):
 
     Args:
         mode: `"int4/<block_size>"`, where -1 is one scale for each output channel.
-        source_name: As in `QuantizedDTypePolicy`.
+        source_name: The policy of the layer before it was quantized; the global policy's name without it.
+
+    >>> keras.dtype_policies.Int4DTypePolicy("int4/128", "float32").compute_dtype
+    'float32'
     """
 
     def _read_mode(self, mode: Any) -> str:
@@ -166,7 +183,10 @@ class GPTQDTypePolicy(QuantizedDTypePolicy):
 
     Args:
         mode: `"gptq/<weight_bits>/<group_size>"`: 2, 3, 4 or 8 bits; a group size of -1 is the whole tensor.
-        source_name: As in `QuantizedDTypePolicy`.
+        source_name: The policy of the layer before it was quantized; the global policy's name without it.
+
+    >>> keras.dtype_policies.GPTQDTypePolicy("gptq/4/128", "float32").compute_dtype
+    'float32'
     """
 
     _method = "gptq"
@@ -186,7 +206,10 @@ class AWQDTypePolicy(GPTQDTypePolicy):
 
     Args:
         mode: `"awq/4/<group_size>"`; a group size of -1 is the whole tensor.
-        source_name: As in `QuantizedDTypePolicy`.
+        source_name: The policy of the layer before it was quantized; the global policy's name without it.
+
+    >>> keras.dtype_policies.AWQDTypePolicy("awq/4/128", "float32").compute_dtype
+    'float32'
     """
 
     _method = "awq"
@@ -198,8 +221,11 @@ class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
 
     Args:
         mode: `"float8"`.
-        source_name: As in `QuantizedDTypePolicy`.
+        source_name: The policy of the layer before it was quantized; the global policy's name without it.
         amax_history_length: How many steps the history holds.
+
+    >>> keras.dtype_policies.QuantizedFloat8DTypePolicy("float8", "float32").compute_dtype
+    'float32'
     """
 
     default_amax_history_length = 1024
@@ -226,6 +252,9 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
     Args:
         default_policy: The policy of paths that match no key; the global one without it.
         policy_map: Keys to policies or their names.
+
+    >>> keras.dtype_policies.DTypePolicyMap().get_config()
+    {'default_policy': None, 'policy_map': {}}
     """
 
     _keras_module = "keras.dtype_policies"
@@ -343,8 +372,11 @@ PolicyLike: TypeAlias = "DTypeLike | DTypePolicy | Mapping[str, Any]"
 def get(identifier: PolicyLike) -> DTypePolicy:
     """A policy from its name (`"mixed_float16"`, `"int8_from_float32"`), a type, a config or a policy; the global one for `None`.
 
+    Args:
+        identifier: A name, a config, a class or an object; `None` stays `None`.
+
     Raises:
-        ValueError: Anything else, with near matches for names.
+        ValueError: If it is anything else; the message tells near matches of a name.
     """
     if isinstance(identifier, DTypePolicy):
         return identifier
@@ -367,15 +399,23 @@ def get(identifier: PolicyLike) -> DTypePolicy:
 
 
 def serialize(dtype_policy: DTypePolicy) -> dict[str, Any]:
-    """A policy as a config."""
+    """A policy as a config.
+
+    Args:
+        dtype_policy: The policy that is serialized.
+    """
     return serialize_keras_object(dtype_policy)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> DTypePolicy:
     """The policy that a config, or a name, describes.
 
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Names to further classes and functions that the config may name.
+
     Raises:
-        ValueError: Another kind of config.
+        ValueError: If there is another kind of config.
     """
     if isinstance(config, str):
         return get(config)

@@ -36,8 +36,11 @@ _NAMES: dict[Any, str] = {bool: "bool", int: "int32", float: "float32", complex:
 def standardize_dtype(dtype: Any) -> str:
     """The Keras name of a type given as a name, a torch or NumPy dtype, a Python type, or `None` (`floatx()`).
 
+    Args:
+        dtype: A dtype: Keras's name of it, or torch's or NumPy's object.
+
     Raises:
-        ValueError: The type has no Keras name.
+        ValueError: If the type has no Keras name.
     """
     if dtype is None:
         return config.floatx()
@@ -69,12 +72,20 @@ def to_torch_dtype(dtype: Any) -> torch.dtype:
 
 
 def is_float(dtype: Any) -> bool:
-    """Whether `dtype` is a floating type (bfloat16 and float8 included)."""
+    """Whether `dtype` is a floating type (bfloat16 and float8 included).
+
+    Args:
+        dtype: A dtype: Keras's name of it, or torch's or NumPy's object.
+    """
     return "float" in standardize_dtype(dtype)
 
 
 def is_int(dtype: Any) -> bool:
-    """Whether `dtype` is a signed or unsigned integer."""
+    """Whether `dtype` is a signed or unsigned integer.
+
+    Args:
+        dtype: A dtype: Keras's name of it, or torch's or NumPy's object.
+    """
     return "int" in standardize_dtype(dtype)
 
 
@@ -146,11 +157,11 @@ def result_type(*dtypes: Any) -> str:
     """The type of an operation on values of these types, by Keras's table.
 
     Args:
-        *dtypes: Anything that `standardize_dtype` takes. The Python types `int` and `float` are weak: they raise the
-            kind of a result, never its width.
+        *dtypes: Anything that `standardize_dtype` takes. The Python types `int` and `float` are weak: they raise the kind of a result,
+            never its width.
 
     Raises:
-        ValueError: No common type.
+        ValueError: If there is no common type.
     """
     if not dtypes:
         return config.floatx()

@@ -21,7 +21,11 @@ _DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
 
 
 class Initializer(Configurable):
-    """Makes the first values of a weight: `initializer(shape, dtype)` is a tensor on the default device."""
+    """Makes the first values of a weight: `initializer(shape, dtype)` is a tensor on the default device.
+
+    >>> isinstance(keras.initializers.Zeros(), keras.Initializer)
+    True
+    """
 
     _keras_module = "keras.initializers"
 
@@ -56,6 +60,9 @@ class Constant(Initializer):
 
     Args:
         value: A number, or an array that broadcasts to the weight's shape.
+
+    >>> keras.initializers.Constant(2.0)((2,))
+    tensor([2., 2.])
     """
 
     def __init__(self, value: Any = 0.0) -> None:
@@ -76,14 +83,22 @@ class Constant(Initializer):
 
 
 class Zeros(Initializer):
-    """0 everywhere."""
+    """0 everywhere.
+
+    >>> keras.initializers.Zeros()((2,))
+    tensor([0., 0.])
+    """
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> torch.Tensor:
         return torch.zeros(_sizes(shape), dtype=dtypes.to_torch_dtype(dtype), device=rank.default_device())
 
 
 class Ones(Initializer):
-    """1 everywhere."""
+    """1 everywhere.
+
+    >>> keras.initializers.Ones()((2,))
+    tensor([1., 1.])
+    """
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> torch.Tensor:
         return torch.ones(_sizes(shape), dtype=dtypes.to_torch_dtype(dtype), device=rank.default_device())
@@ -94,6 +109,10 @@ class Identity(Initializer):
 
     Args:
         gain: What it is multiplied by.
+
+    >>> keras.initializers.Identity()((2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
     """
 
     def __init__(self, gain: float = 1.0) -> None:
@@ -119,6 +138,9 @@ class STFT(Initializer):
         window: A window function: its name, as `scipy.signal.get_window` knows it, or its values; `None` for none.
         scaling: `"density"` (divide by the root of the window's sum of squares), `"spectrum"` (by its sum of magnitudes) or `None`.
         periodic: Whether the window is periodic rather than symmetric.
+
+    >>> keras.initializers.STFT("real")((4, 1, 3)).shape
+    torch.Size([4, 1, 3])
     """
 
     def __init__(self, side: str = "real", window: Any = "hann", scaling: str | None = "density", periodic: bool = False) -> None:
@@ -215,7 +237,10 @@ class RandomNormal(RandomInitializer):
     Args:
         mean: Its mean.
         stddev: Its standard deviation.
-        seed: As in `RandomInitializer`.
+        seed: An int, a SeedGenerator, or `None`: a seed that torch's global generator gives at the first call.
+
+    >>> keras.initializers.RandomNormal(seed=1)((2, 3)).shape
+    torch.Size([2, 3])
     """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None) -> None:
@@ -232,7 +257,10 @@ class TruncatedNormal(RandomInitializer):
     Args:
         mean: Its mean.
         stddev: Its standard deviation before the truncation.
-        seed: As in `RandomInitializer`.
+        seed: An int, a SeedGenerator, or `None`: a seed that torch's global generator gives at the first call.
+
+    >>> keras.initializers.TruncatedNormal(seed=1)((2, 3)).shape
+    torch.Size([2, 3])
     """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None) -> None:
@@ -249,7 +277,10 @@ class RandomUniform(RandomInitializer):
     Args:
         minval: Its lower end.
         maxval: Its upper end.
-        seed: As in `RandomInitializer`.
+        seed: An int, a SeedGenerator, or `None`: a seed that torch's global generator gives at the first call.
+
+    >>> keras.initializers.RandomUniform(seed=1)((2, 3)).shape
+    torch.Size([2, 3])
     """
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None) -> None:
@@ -267,13 +298,16 @@ class VarianceScaling(RandomInitializer):
         scale: A positive number.
         mode: `n` is the number of inputs (`"fan_in"`), of outputs (`"fan_out"`) or their mean (`"fan_avg"`).
         distribution: `"truncated_normal"` (also `"normal"`), `"untruncated_normal"` or `"uniform"`.
-        seed: As in `RandomInitializer`.
+        seed: An int, a SeedGenerator, or `None`: a seed that torch's global generator gives at the first call.
         input_axes: The axes of the weight that count as inputs; with `output_axes`, instead of the rule for kernels of dense and
             convolution layers (the last axis but one, the last axis, both times the size of the other axes).
         output_axes: The axes that count as outputs.
 
     Raises:
-        ValueError: An unknown mode or distribution, or a scale that is not positive.
+        ValueError: If there is an unknown mode or distribution, or a scale that is not positive.
+
+    >>> keras.initializers.VarianceScaling(seed=1)((2, 3)).shape
+    torch.Size([2, 3])
     """
 
     def __init__(
@@ -341,37 +375,97 @@ class _ScaledByFan(VarianceScaling):
 
 
 class GlorotUniform(_ScaledByFan):
-    """Uniform, with variance `2 / (inputs + outputs)` (Glorot and Bengio 2010). See `VarianceScaling` for the arguments."""
+    """Uniform, with variance `2 / (inputs + outputs)` (Glorot and Bengio 2010). See `VarianceScaling` for the arguments.
+
+    Args:
+        seed: An int, a SeedGenerator, or `None`: a seed that torch's global generator gives at the first call.
+        input_axes: The axes of the weight that count as inputs; with `output_axes`, instead of the rule for kernels of dense and
+            convolution layers (the last axis but one, the last axis, both times the size of the other axes).
+        output_axes: The axes that count as outputs.
+
+    >>> keras.initializers.GlorotUniform(seed=1)((2, 3)).shape
+    torch.Size([2, 3])
+    """
 
     _rule = (1.0, "fan_avg", "uniform")
 
 
 class GlorotNormal(_ScaledByFan):
-    """Truncated normal, with variance `2 / (inputs + outputs)` (Glorot and Bengio 2010)."""
+    """Truncated normal, with variance `2 / (inputs + outputs)` (Glorot and Bengio 2010).
+
+    Args:
+        seed: An int, a SeedGenerator, or `None`: a seed that torch's global generator gives at the first call.
+        input_axes: The axes of the weight that count as inputs; with `output_axes`, instead of the rule for kernels of dense and
+            convolution layers (the last axis but one, the last axis, both times the size of the other axes).
+        output_axes: The axes that count as outputs.
+
+    >>> keras.initializers.GlorotNormal(seed=1)((2, 3)).shape
+    torch.Size([2, 3])
+    """
 
     _rule = (1.0, "fan_avg", "truncated_normal")
 
 
 class HeUniform(_ScaledByFan):
-    """Uniform, with variance `2 / inputs` (He et al. 2015)."""
+    """Uniform, with variance `2 / inputs` (He et al. 2015).
+
+    Args:
+        seed: An int, a SeedGenerator, or `None`: a seed that torch's global generator gives at the first call.
+        input_axes: The axes of the weight that count as inputs; with `output_axes`, instead of the rule for kernels of dense and
+            convolution layers (the last axis but one, the last axis, both times the size of the other axes).
+        output_axes: The axes that count as outputs.
+
+    >>> keras.initializers.HeUniform(seed=1)((2, 3)).shape
+    torch.Size([2, 3])
+    """
 
     _rule = (2.0, "fan_in", "uniform")
 
 
 class HeNormal(_ScaledByFan):
-    """Truncated normal, with variance `2 / inputs` (He et al. 2015)."""
+    """Truncated normal, with variance `2 / inputs` (He et al. 2015).
+
+    Args:
+        seed: An int, a SeedGenerator, or `None`: a seed that torch's global generator gives at the first call.
+        input_axes: The axes of the weight that count as inputs; with `output_axes`, instead of the rule for kernels of dense and
+            convolution layers (the last axis but one, the last axis, both times the size of the other axes).
+        output_axes: The axes that count as outputs.
+
+    >>> keras.initializers.HeNormal(seed=1)((2, 3)).shape
+    torch.Size([2, 3])
+    """
 
     _rule = (2.0, "fan_in", "truncated_normal")
 
 
 class LecunUniform(_ScaledByFan):
-    """Uniform, with variance `1 / inputs` (LeCun et al. 1998)."""
+    """Uniform, with variance `1 / inputs` (LeCun et al. 1998).
+
+    Args:
+        seed: An int, a SeedGenerator, or `None`: a seed that torch's global generator gives at the first call.
+        input_axes: The axes of the weight that count as inputs; with `output_axes`, instead of the rule for kernels of dense and
+            convolution layers (the last axis but one, the last axis, both times the size of the other axes).
+        output_axes: The axes that count as outputs.
+
+    >>> keras.initializers.LecunUniform(seed=1)((2, 3)).shape
+    torch.Size([2, 3])
+    """
 
     _rule = (1.0, "fan_in", "uniform")
 
 
 class LecunNormal(_ScaledByFan):
-    """Truncated normal, with variance `1 / inputs` (LeCun et al. 1998)."""
+    """Truncated normal, with variance `1 / inputs` (LeCun et al. 1998).
+
+    Args:
+        seed: An int, a SeedGenerator, or `None`: a seed that torch's global generator gives at the first call.
+        input_axes: The axes of the weight that count as inputs; with `output_axes`, instead of the rule for kernels of dense and
+            convolution layers (the last axis but one, the last axis, both times the size of the other axes).
+        output_axes: The axes that count as outputs.
+
+    >>> keras.initializers.LecunNormal(seed=1)((2, 3)).shape
+    torch.Size([2, 3])
+    """
 
     _rule = (1.0, "fan_in", "truncated_normal")
 
@@ -381,7 +475,10 @@ class Orthogonal(RandomInitializer):
 
     Args:
         gain: What it is multiplied by.
-        seed: As in `RandomInitializer`.
+        seed: An int, a SeedGenerator, or `None`: a seed that torch's global generator gives at the first call.
+
+    >>> keras.initializers.Orthogonal(seed=1)((2, 3)).shape
+    torch.Size([2, 3])
     """
 
     def __init__(self, gain: float = 1.0, seed: Any = None) -> None:
@@ -446,8 +543,11 @@ FAMILY = Family(
 def get(identifier: Any) -> Any:
     """An initializer from a name, a config, a class, an array or a callable `(shape, dtype)`; `None` stays `None`.
 
+    Args:
+        identifier: A name, a config, a class or an object; `None` stays `None`.
+
     Raises:
-        ValueError: Anything else, with near matches for names.
+        ValueError: If it is anything else; the message tells near matches of a name.
     """
     if isinstance(identifier, np.ndarray | np.generic | torch.Tensor):
         array = Constant(identifier)
@@ -457,10 +557,19 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(initializer: Any) -> Any:
-    """An initializer as a config."""
+    """An initializer as a config.
+
+    Args:
+        initializer: What is serialized.
+    """
     return serialize_in(FAMILY, initializer)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The initializer that a config, or a name, describes."""
+    """The initializer that a config, or a name, describes.
+
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Names to further classes and functions that the config may name.
+    """
     return get_from(FAMILY, deserialize_in(FAMILY, config, custom_objects))

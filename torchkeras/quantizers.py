@@ -64,7 +64,7 @@ def abs_max_quantize_grouped_with_zero_point(
         value_range: The smallest and the largest whole number.
         dtype: The type of the whole numbers.
         epsilon: What is added to each group's range.
-        to_numpy: As in `abs_max_quantize`.
+        to_numpy: Compute on the CPU, to save the accelerator's memory.
 
     Returns:
         `quantized (rows, columns)`, `scale (groups, columns)` and `zero_point (groups, columns)`, int8.
@@ -108,7 +108,7 @@ def fake_quant_with_min_max_vars(
     Args:
         inputs: A tensor.
         min_vals: A number; one for each channel with `axis`.
-        max_vals: Likewise.
+        max_vals: The upper ends of the ranges.
         num_bits: The number of bits.
         narrow_range: Whether the lowest level is left out.
         axis: The axis of the channels.
@@ -158,7 +158,7 @@ def pack_int4(arr: Any, axis: int = 0, dtype: Any = "int8") -> tuple[torch.Tenso
         The packed tensor, its shape, and the size of `axis` before.
 
     Raises:
-        TypeError: A tensor of another type.
+        TypeError: If there is a tensor of another type.
     """
     torch_dtype = _nibble_type(dtype)
     arr = convert_to_tensor(arr)
@@ -181,7 +181,7 @@ def unpack_int4(packed: Any, orig_len: int, axis: int = 0, dtype: Any = "int8") 
         dtype: `"int8"` (signed numbers) or `"uint8"`.
 
     Raises:
-        TypeError: A tensor of another type.
+        TypeError: If there is a tensor of another type.
     """
     torch_dtype = _nibble_type(dtype)
     packed = convert_to_tensor(packed)
@@ -253,6 +253,9 @@ class Quantizer(Configurable):
 
     Args:
         output_dtype: The type of the result.
+
+    >>> isinstance(keras.quantizers.AbsMaxQuantizer(axis=-1), keras.Quantizer)
+    True
     """
 
     _keras_module = "keras.quantizers"
@@ -273,6 +276,9 @@ class AbsMaxQuantizer(Quantizer):
         value_range: The smallest and the largest whole number.
         epsilon: What is added to the largest magnitude.
         output_dtype: The type of the whole numbers.
+
+    >>> keras.quantizers.AbsMaxQuantizer(axis=-1).get_config()
+    {'value_range': (-127, 127), 'epsilon': 1e-07, 'output_dtype': 'int8', 'axis': (-1,)}
     """
 
     def __init__(
@@ -312,7 +318,7 @@ def get(identifier: Any, **kwargs: Any) -> Any:
         **kwargs: Constructor arguments, for names and classes.
 
     Raises:
-        ValueError: Anything else, with near matches for names.
+        ValueError: If it is anything else; the message tells near matches of a name.
     """
     if kwargs and isinstance(identifier, str):
         identifier = FAMILY.find(identifier)
@@ -324,12 +330,21 @@ def get(identifier: Any, **kwargs: Any) -> Any:
 
 
 def serialize(initializer: Any) -> Any:
-    """A quantizer as a config. The argument has Keras's name."""
+    """A quantizer as a config. The argument has Keras's name.
+
+    Args:
+        initializer: What is serialized.
+    """
     return serialize_in(FAMILY, initializer)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The quantizer that a config, or a name, describes."""
+    """The quantizer that a config, or a name, describes.
+
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Names to further classes and functions that the config may name.
+    """
     return get_from(FAMILY, deserialize_in(FAMILY, config, custom_objects))
 
 
@@ -342,6 +357,9 @@ class QuantizationConfig(Configurable):
     Args:
         weight_quantizer: The quantizer of weights; the layer's own without it.
         activation_quantizer: The quantizer of inputs; they are not quantized without it.
+
+    >>> type(keras.quantizers.QuantizationConfig()).__name__
+    'QuantizationConfig'
     """
 
     _keras_module = "keras.quantizers"
@@ -375,8 +393,11 @@ class Int8QuantizationConfig(QuantizationConfig):
     """Eight-bit weights and inputs.
 
     Args:
-        weight_quantizer: As in `QuantizationConfig`.
-        activation_quantizer: Likewise; `"default"` is an `AbsMaxQuantizer`.
+        weight_quantizer: The quantizer of weights; the layer's own without it.
+        activation_quantizer: The quantizer of inputs; they are not quantized without it.
+
+    >>> type(keras.quantizers.Int8QuantizationConfig()).__name__
+    'Int8QuantizationConfig'
     """
 
     def __init__(self, weight_quantizer: Any = None, activation_quantizer: Any = "default") -> None:
@@ -393,9 +414,12 @@ class Int4QuantizationConfig(QuantizationConfig):
     """Four-bit weights.
 
     Args:
-        weight_quantizer: As in `QuantizationConfig`; only without blocks.
-        activation_quantizer: Likewise; `"default"` leaves inputs as they are.
+        weight_quantizer: The quantizer of weights; the layer's own without it.
+        activation_quantizer: The quantizer of inputs; they are not quantized without it.
         block_size: How many inputs share a scale; -1 or `None` for one scale for each output.
+
+    >>> type(keras.quantizers.Int4QuantizationConfig()).__name__
+    'Int4QuantizationConfig'
     """
 
     def __init__(self, weight_quantizer: Any = None, activation_quantizer: Any = "default", block_size: int | None = 128) -> None:
@@ -419,7 +443,11 @@ class Int4QuantizationConfig(QuantizationConfig):
 
 
 class Float8QuantizationConfig(QuantizationConfig):
-    """Float8 training and inference, which takes no quantizers."""
+    """Float8 training and inference, which takes no quantizers.
+
+    >>> type(keras.quantizers.Float8QuantizationConfig()).__name__
+    'Float8QuantizationConfig'
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -468,6 +496,9 @@ class GPTQConfig(_CalibratedConfig):
         symmetric: Whether the range is symmetric about 0.
         activation_order: Whether weights with large activations come first.
         quantization_layer_structure: The layers before the blocks and the blocks, under `"pre_block_layers"` and `"sequential_blocks"`.
+
+    >>> keras.quantizers.GPTQConfig(dataset=["some text"], tokenizer=str.split).weight_bits
+    4
     """
 
     def __init__(
@@ -504,14 +535,17 @@ class AWQConfig(_CalibratedConfig):
     """Quantization by AWQ (Lin et al. 2023): inputs with large activations are scaled up before their weights are rounded.
 
     Args:
-        dataset: As in `GPTQConfig`.
-        tokenizer: Likewise.
+        dataset: Calibration data: an iterable of strings or of arrays of token ids.
+        tokenizer: What makes token ids of strings.
         weight_bits: 4.
         num_samples: How many samples of the data are used.
         sequence_length: How many tokens of each sample are used.
         group_size: How many inputs share a scale; -1 for all.
         num_grid_points: How many exponents of the activations are tried as scales.
-        quantization_layer_structure: As in `GPTQConfig`.
+        quantization_layer_structure: The layers before the blocks and the blocks, under `"pre_block_layers"` and `"sequential_blocks"`.
+
+    >>> keras.quantizers.AWQConfig(dataset=["some text"], tokenizer=str.split).weight_bits
+    4
     """
 
     def __init__(

@@ -40,9 +40,14 @@ class SeedGenerator(Configurable):
     Args:
         seed: A whole number.
         name: Its name.
+        **kwargs: Nothing: an unknown argument is refused.
 
     Raises:
-        ValueError: A seed that is no whole number.
+        ValueError: If a seed is no whole number.
+
+    >>> seeds = keras.random.SeedGenerator(1)
+    >>> keras.random.normal((2,), seed=seeds).shape
+    torch.Size([2])
     """
 
     _keras_module = "keras.random"
@@ -138,7 +143,7 @@ def set_random_seed(seed: int) -> None:
         seed: From 0 to 2**32 - 1.
 
     Raises:
-        ValueError: Anything else.
+        ValueError: If `identifier` is anything else.
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
         raise ValueError(f"`seed` must be a whole number from 0 to 2**32 - 1. Received: seed={seed!r} of type {type(seed).__name__}")
@@ -258,9 +263,12 @@ def normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any 
     Args:
         shape: The shape of the result.
         mean: Its mean, a number or a tensor that broadcasts to `shape`.
-        stddev: Its standard deviation, likewise.
+        stddev: The standard deviation of the distribution, a number or a tensor that broadcasts.
         dtype: A floating type; `floatx()` without it.
         seed: An int (the same numbers at each call), a SeedGenerator, or `None` (torch's global generator).
+
+    >>> keras.random.normal((2, 3), seed=1).shape
+    torch.Size([2, 3])
     """
     _check_positive("stddev", stddev, zero=True)
     shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
@@ -283,14 +291,36 @@ def _affine(x: torch.Tensor, scale: Any, offset: Any) -> torch.Tensor:
 
 
 def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Seed = None) -> torch.Tensor:
-    """Draws from a uniform distribution over `[minval, maxval)`. See `normal` for `shape`, `dtype` and `seed`."""
+    """Draws from a uniform distribution over `[minval, maxval)`. See `normal` for `shape`, `dtype` and `seed`.
+
+    Args:
+        shape: The shape of the result.
+        minval: The start of the range.
+        maxval: The end of the range, which is not drawn itself.
+        dtype: A floating type; `floatx()` without it.
+        seed: An int (the same numbers at each call), a SeedGenerator, or `None` (torch's global generator).
+
+    >>> keras.random.uniform((2, 3), seed=1).shape
+    torch.Size([2, 3])
+    """
     shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
     x = torch.rand(shape, dtype=out, device=device) if state is None else _unit(shape, state, out, device)
     return _affine(x, maxval - minval, minval)
 
 
 def truncated_normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Seed = None) -> torch.Tensor:
-    """Draws from a normal distribution without what is more than two standard deviations from the mean. See `normal`."""
+    """Draws from a normal distribution without what is more than two standard deviations from the mean. See `normal`.
+
+    Args:
+        shape: The shape of the result.
+        mean: Its mean, a number or a tensor that broadcasts to `shape`.
+        stddev: The standard deviation of the distribution, a number or a tensor that broadcasts.
+        dtype: A floating type; `floatx()` without it.
+        seed: An int (the same numbers at each call), a SeedGenerator, or `None` (torch's global generator).
+
+    >>> keras.random.truncated_normal((2, 3), seed=1).shape
+    torch.Size([2, 3])
+    """
     _check_positive("stddev", stddev, zero=True)
     shape, out, state, device = _shape(shape), _float_dtype(dtype), _state_of(seed), rank.default_device()
     work = work_dtype(out)
@@ -327,9 +357,12 @@ def randint(shape: Sequence[int], minval: Any, maxval: Any, dtype: Any = "int32"
     Args:
         shape: The shape of the result.
         minval: The smallest value, a whole number or an integer tensor that broadcasts to `shape`.
-        maxval: One more than the largest value, likewise.
+        maxval: One more than the largest value that is drawn, a number or a tensor that broadcasts.
         dtype: An integer type.
-        seed: As in `normal`.
+        seed: An int (the same numbers at each call), a SeedGenerator, or `None` (torch's global generator).
+
+    >>> keras.random.randint((2,), 2.0, 3.0, seed=1).shape
+    torch.Size([2])
     """
     out = dtypes.to_torch_dtype(dtype)
     if not dtypes.is_int(out):
@@ -370,7 +403,10 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Seed 
         logits: Unnormalized log-probabilities of shape `(batch, classes)`.
         num_samples: How many draws for each row.
         dtype: The type of the result, of shape `(batch, num_samples)`.
-        seed: As in `normal`.
+        seed: An int (the same numbers at each call), a SeedGenerator, or `None` (torch's global generator).
+
+    >>> keras.random.categorical([[0.0, 1.0]], 4, seed=1).shape
+    torch.Size([1, 4])
     """
     logits = _tensor(logits)
     if logits.ndim != 2:
@@ -395,7 +431,10 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None =
         inputs: A floating tensor.
         rate: From 0 to 1.
         noise_shape: The shape of the mask, which broadcasts to that of `inputs`; `None` in it is the size of that axis.
-        seed: As in `normal`.
+        seed: An int (the same numbers at each call), a SeedGenerator, or `None` (torch's global generator).
+
+    >>> keras.random.dropout([1.0, 2.0], 0.5, seed=1).shape
+    torch.Size([2])
     """
     if not 0 <= rate <= 1:
         raise ValueError(f"`rate` must be from 0 to 1. Received: rate={rate!r}")
@@ -429,7 +468,10 @@ def shuffle(x: Any, axis: int = 0, seed: Seed = None) -> torch.Tensor:
     Args:
         x: A tensor.
         axis: The axis.
-        seed: As in `normal`.
+        seed: An int (the same numbers at each call), a SeedGenerator, or `None` (torch's global generator).
+
+    >>> keras.random.shuffle((2, 3), seed=1).shape
+    torch.Size([2])
     """
     x = _tensor(x)
     if not -x.ndim <= axis < x.ndim:
@@ -449,7 +491,10 @@ def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Seed = None
         shape: The shape of the result.
         alpha: Its shape parameter, positive: a number or a tensor that broadcasts to `shape`.
         dtype: A floating type; `floatx()` without it.
-        seed: As in `normal`. The state of a SeedGenerator is read on the host here.
+        seed: An int (the same numbers at each call), a SeedGenerator, or `None` (torch's global generator).
+
+    >>> keras.random.gamma((2,), 3.0, seed=1).shape
+    torch.Size([2])
     """
     _check_positive("alpha", alpha)
     shape, out, device = _shape(shape), _float_dtype(dtype), rank.default_device()
@@ -463,9 +508,12 @@ def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: S
     Args:
         shape: The shape of the result.
         alpha: Its first parameter, positive: a number or a tensor that broadcasts to `shape`.
-        beta: Its second, likewise.
+        beta: The second parameter of the distribution, positive; it broadcasts with `alpha`.
         dtype: A floating type; `floatx()` without it.
-        seed: As in `gamma`.
+        seed: An int (the same numbers at each call), a SeedGenerator, or `None` (torch's global generator).
+
+    >>> keras.random.beta((2,), 2.0, 3.0, seed=1).shape
+    torch.Size([2])
     """
     _check_positive("alpha", alpha)
     _check_positive("beta", beta)
@@ -480,9 +528,12 @@ def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any =
     Args:
         shape: The shape of the result.
         counts: The number of trials: a number or a tensor that broadcasts to `shape`.
-        probabilities: The probability of success, from 0 to 1, likewise.
+        probabilities: The probability of success, from 0 to 1, a number or a tensor that broadcasts.
         dtype: The type of the result; `floatx()` without it.
-        seed: As in `gamma`.
+        seed: An int (the same numbers at each call), a SeedGenerator, or `None` (torch's global generator).
+
+    >>> keras.random.binomial((2,), 5.0, 0.5, seed=1).shape
+    torch.Size([2])
     """
     _check_positive("counts", counts, zero=True)
     if isinstance(probabilities, int | float) and not 0 <= probabilities <= 1:

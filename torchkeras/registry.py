@@ -66,7 +66,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
         name: The second half; the object's own name without it.
 
     Raises:
-        ValueError: A class without `get_config`.
+        ValueError: If there is a class without `get_config`.
     """
 
     def decorator(arg: Any) -> Any:
@@ -83,7 +83,11 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 
 def get_registered_name(obj: Any) -> str:
-    """The name that `obj` was registered under, else its `__name__`."""
+    """The name that `obj` was registered under, else its `__name__`.
+
+    Args:
+        obj: A class or function.
+    """
     try:
         registered = _CUSTOM_NAMES.get(obj)
     except TypeError:  # unhashable objects are never registered
@@ -94,7 +98,13 @@ def get_registered_name(obj: Any) -> str:
 def get_registered_object(
     name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
 ) -> Any:
-    """What `name` stands for: in the open scopes, the registry, `custom_objects`, then `module_objects`; else `None`."""
+    """What `name` stands for: in the open scopes, the registry, `custom_objects`, then `module_objects`; else `None`.
+
+    Args:
+        name: The registered name, `package>name`.
+        custom_objects: Names to further classes and functions that the config may name.
+        module_objects: A further table of names.
+    """
     for scope in reversed(_SCOPES):
         if name in scope:
             return scope[name]
@@ -114,6 +124,11 @@ class CustomObjectScope:
 
     Args:
         custom_objects: Names to classes or functions.
+
+    >>> with keras.saving.CustomObjectScope({'double': lambda x: 2 * x}):
+    ...     layer = keras.layers.Activation('double')
+    >>> layer(torch.tensor([3.0]))
+    tensor([6.])
     """
 
     def __init__(self, custom_objects: Mapping[str, Any] | None) -> None:
@@ -187,7 +202,11 @@ def unique_name(prefix: str) -> str:
 
 
 def get_uid(prefix: str = "") -> int:
-    """The next number for `prefix`, from 1."""
+    """The next number for `prefix`, from 1.
+
+    Args:
+        prefix: What is counted.
+    """
     with _UIDS_LOCK:
         number = _UIDS[prefix] = _UIDS.get(prefix, 0) + 1
     return number

@@ -15,7 +15,11 @@ from .registry import Family
 
 
 class Regularizer(Configurable):
-    """A penalty: `regularizer(x)` is a scalar tensor. `x` is in Keras layout."""
+    """A penalty: `regularizer(x)` is a scalar tensor. `x` is in Keras layout.
+
+    >>> isinstance(keras.regularizers.L2(), keras.Regularizer)
+    True
+    """
 
     _keras_module = "keras.regularizers"
 
@@ -41,6 +45,9 @@ class L1(Regularizer):
 
     Args:
         l1: The factor.
+
+    >>> keras.regularizers.L1(0.1)(torch.tensor([1.0, -2.0]))
+    tensor(0.3000)
     """
 
     def __init__(self, l1: float = 0.01) -> None:
@@ -55,6 +62,9 @@ class L2(Regularizer):
 
     Args:
         l2: The factor.
+
+    >>> keras.regularizers.L2(0.1)(torch.tensor([1.0, -2.0]))
+    tensor(0.5000)
     """
 
     def __init__(self, l2: float = 0.01) -> None:
@@ -70,6 +80,9 @@ class L1L2(Regularizer):
     Args:
         l1: The first factor.
         l2: The second.
+
+    >>> keras.regularizers.L1L2(0.1, 0.1)(torch.tensor([1.0, -2.0]))
+    tensor(0.8000)
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
@@ -89,6 +102,9 @@ class OrthogonalRegularizer(Regularizer):
     Args:
         factor: The factor.
         mode: `"rows"` or `"columns"`.
+
+    >>> keras.regularizers.OrthogonalRegularizer(0.1)(torch.tensor([[1.0, 1.0], [1.0, 0.0]]))
+    tensor(0.0707)
     """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
@@ -121,17 +137,29 @@ FAMILY = Family(
 def get(identifier: Any) -> Any:
     """A regularizer from a name, a config, a class or any callable; `None` stays `None`.
 
+    Args:
+        identifier: A name, a config, a class or an object; `None` stays `None`.
+
     Raises:
-        ValueError: Anything else, with near matches for names.
+        ValueError: If it is anything else; the message tells near matches of a name.
     """
     return get_from(FAMILY, identifier)
 
 
 def serialize(regularizer: Any) -> Any:
-    """A regularizer as a config."""
+    """A regularizer as a config.
+
+    Args:
+        regularizer: What is serialized.
+    """
     return serialize_in(FAMILY, regularizer)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The regularizer that a config, or a name, describes."""
+    """The regularizer that a config, or a name, describes.
+
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Names to further classes and functions that the config may name.
+    """
     return get_from(FAMILY, deserialize_in(FAMILY, config, custom_objects))

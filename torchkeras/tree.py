@@ -14,11 +14,19 @@ _NESTED = (list, tuple, dict, deque)
 
 
 class MAP_TO_NONE:
-    """What a function given to `traverse` returns to put `None` in a place (`None` itself means "go on inside")."""
+    """What a function given to `traverse` returns to put `None` in a place (`None` itself means "go on inside").
+
+    >>> keras.tree.traverse(lambda x: keras.tree.MAP_TO_NONE if x == 1 else None, [1, 2])
+    [None, 2]
+    """
 
 
 def is_nested(structure: Any) -> bool:
-    """Whether `structure` is a list, a tuple, a named tuple, a deque or a dict."""
+    """Whether `structure` is a list, a tuple, a named tuple, a deque or a dict.
+
+    Args:
+        structure: A nest of lists, tuples and dicts.
+    """
     return isinstance(structure, _NESTED)
 
 
@@ -94,7 +102,11 @@ def _aligned_children(node: Any, other: Any, path: tuple) -> Iterable[Any]:
 
 
 def flatten(structure: Any) -> list[Any]:
-    """The leaves of `structure`, `None` included, as a list."""
+    """The leaves of `structure`, `None` included, as a list.
+
+    Args:
+        structure: A nest of lists, tuples and dicts.
+    """
     if not isinstance(structure, _NESTED):
         return [structure]
     leaves: list[Any] = []
@@ -111,7 +123,11 @@ def _gather(node: Any, leaves: list[Any]) -> None:
 
 
 def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
-    """The leaves with their places, as `(path, leaf)` pairs; a path is a tuple of dict keys and positions."""
+    """The leaves with their places, as `(path, leaf)` pairs; a path is a tuple of dict keys and positions.
+
+    Args:
+        structure: A nest of lists, tuples and dicts.
+    """
     if not is_nested(structure):
         return [((), structure)]
     return [
@@ -130,8 +146,8 @@ def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -
         none_is_leaf: Whether `func` is called on `None`; without it `None` stays, and must be `None` in all of them.
 
     Raises:
-        TypeError: `func` is not callable.
-        ValueError: No structure, or structures that are not nested alike.
+        TypeError: If `func` is not callable.
+        ValueError: If there is no structure, or structures that are not nested alike.
     """
     _check_callable(func)
     if not structures:
@@ -165,8 +181,13 @@ def _map_many(func: Callable, shallow: Any, nodes: Sequence[Any], path: tuple, n
 def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any) -> Any:
     """As `map_structure`, but going no deeper than `shallow_structure`, whose own leaves are not given to `func`.
 
+    Args:
+        shallow_structure: The nest down to which the others are followed.
+        func: What is called on the parts, one of each structure.
+        *structures: Nests that begin as `shallow_structure` does.
+
     Raises:
-        ValueError: A structure that is not nested as `shallow_structure` is.
+        ValueError: If a structure is not nested as `shallow_structure` is.
     """
     _check_callable(func)
     if not structures:
@@ -175,7 +196,12 @@ def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any
 
 
 def map_shape_structure(func: Callable, structure: Any) -> Any:
-    """As `map_structure`, where tuples and lists of integers and `None` are shapes, that is, leaves."""
+    """As `map_structure`, where tuples and lists of integers and `None` are shapes, that is, leaves.
+
+    Args:
+        func: What is called on each shape.
+        structure: A nest of lists, tuples and dicts.
+    """
     _check_callable(func)
     if not is_nested(structure) or (isinstance(structure, (list, tuple)) and all(n is None or isinstance(n, int) for n in structure)):
         return func(structure)
@@ -185,9 +211,13 @@ def map_shape_structure(func: Callable, structure: Any) -> Any:
 def pack_sequence_as(structure: Any, flat_sequence: Sequence[Any]) -> Any:
     """`flat_sequence` in the nesting of `structure`: the inverse of `flatten`.
 
+    Args:
+        structure: A nest of lists, tuples and dicts.
+        flat_sequence: The leaves, in the order of `flatten`.
+
     Raises:
-        TypeError: `flat_sequence` is not iterable.
-        ValueError: Another number of leaves.
+        TypeError: If `flat_sequence` is not iterable.
+        ValueError: If there is another number of leaves.
     """
     if not isinstance(flat_sequence, Iterable):
         raise TypeError(f"`flat_sequence` must be a sequence of leaves. Received: {flat_sequence!r} of type {type(flat_sequence).__name__}")
@@ -207,7 +237,7 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
         check_types: Deprecated, as in Keras: types are always compared. `assert_same_paths` is the looser check.
 
     Raises:
-        ValueError: They differ; the message tells where.
+        ValueError: If they differ; the message tells where.
     """
     if check_types is not None:
         warn(
@@ -225,8 +255,12 @@ def _check_leaf(other: Any) -> None:
 def assert_same_paths(a: Any, b: Any) -> None:
     """Check that two structures have leaves at the same places, whatever the types of the nodes.
 
+    Args:
+        a: A nest.
+        b: Another nest.
+
     Raises:
-        ValueError: They differ; the message lists the places.
+        ValueError: If they differ; the message lists the places.
     """
     paths_a, paths_b = ({path for path, _ in flatten_with_path(s)} for s in (a, b))
     if paths_a != paths_b:
@@ -263,7 +297,11 @@ def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
 
 
 def lists_to_tuples(structure: Any) -> Any:
-    """`structure` with tuples in place of lists, at every depth."""
+    """`structure` with tuples in place of lists, at every depth.
+
+    Args:
+        structure: A nest of lists, tuples and dicts.
+    """
     return traverse(lambda node: tuple(node) if isinstance(node, list) else None, structure, top_down=False)
 
 

@@ -18,6 +18,9 @@ class Callback:
     Attributes:
         params: `verbose`, `epochs` and `steps` of the run.
         model: The model.
+
+    >>> isinstance(keras.callbacks.Callback(), keras.callbacks.Callback)
+    True
     """
 
     def __init__(self) -> None:
@@ -105,6 +108,9 @@ class CallbackList(Callback):
         add_progbar: Whether a progress bar is added.
         model: The model.
         **params: What `set_params` gives them.
+
+    >>> isinstance(keras.callbacks.CallbackList(), keras.callbacks.Callback)
+    True
     """
 
     def __init__(
@@ -180,7 +186,11 @@ class CallbackList(Callback):
 
 
 class History(Callback):
-    """What every epoch's logs were: `history`, name to list, and `epoch`, their numbers. `fit` returns one."""
+    """What every epoch's logs were: `history`, name to list, and `epoch`, their numbers. `fit` returns one.
+
+    >>> isinstance(keras.callbacks.History(), keras.callbacks.Callback)
+    True
+    """
 
     def __init__(self) -> None:
         super().__init__()

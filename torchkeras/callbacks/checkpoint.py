@@ -27,7 +27,10 @@ class ModelCheckpoint(MonitorCallback):
         initial_value_threshold: What the first value must be better than, with `save_best_only`.
 
     Raises:
-        ValueError: Another `save_freq`, or a suffix that does not go with `save_weights_only`.
+        ValueError: If there is another `save_freq`, or a suffix that does not go with `save_weights_only`.
+
+    >>> isinstance(keras.callbacks.ModelCheckpoint("best.keras"), keras.callbacks.Callback)
+    True
     """
 
     def __init__(

@@ -21,6 +21,9 @@ class CSVLogger(Callback):
         filename: The file.
         separator: What stands between values.
         append: Whether an existing file is continued.
+
+    >>> isinstance(keras.callbacks.CSVLogger("log.csv"), keras.callbacks.Callback)
+    True
     """
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
@@ -73,12 +76,15 @@ class LambdaCallback(Callback):
 
     Args:
         on_epoch_begin: Called as `(epoch, logs)`.
-        on_epoch_end: Likewise.
+        on_epoch_end: Called as `on_epoch_end(epoch, logs)`.
         on_train_begin: Called as `(logs)`.
-        on_train_end: Likewise.
+        on_train_end: Called as `on_train_end(logs)`.
         on_train_batch_begin: Called as `(batch, logs)`.
-        on_train_batch_end: Likewise.
+        on_train_batch_end: Called as `on_train_batch_end(batch, logs)`.
         **kwargs: Any other method of `Callback`, by name (`on_batch_begin` and `on_batch_end` too), and further attributes.
+
+    >>> isinstance(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch)), keras.callbacks.Callback)
+    True
     """
 
     def __init__(

@@ -31,6 +31,11 @@ class Progbar:
         stateful_metrics: Names of values that are shown as they come; others are averaged over the steps.
         stateless_metrics: Names of values that are averaged; if given, all others are shown as they come.
         unit_name: What a step is called.
+
+    >>> bar = keras.utils.Progbar(3, verbose=0)
+    >>> bar.update(1, [('loss', 0.5)])
+    >>> bar.target
+    3
     """
 
     def __init__(
@@ -86,7 +91,12 @@ class Progbar:
             self.paint(current, shown)
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
-        """Show that `n` more steps are done. `values` as in `update`."""
+        """Show that `n` more steps are done.
+
+        Args:
+            n: How many.
+            values: Pairs of a name and its value in these steps.
+        """
         self.update(self._seen + n, values)
 
     def due(self, current: int) -> bool:
@@ -178,6 +188,9 @@ class ProgbarLogger(Callback):
     """The bar of `verbose=1` and the lines of `verbose=2`; `fit`, `evaluate` and `predict` add one.
 
     Values are read from the device only when the bar is painted, at most ten times a second.
+
+    >>> isinstance(keras.callbacks.ProgbarLogger(), keras.callbacks.Callback)
+    True
     """
 
     def __init__(self) -> None:

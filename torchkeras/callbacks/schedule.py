@@ -45,6 +45,9 @@ class LearningRateScheduler(Callback):
     Args:
         schedule: `schedule(epoch, learning_rate)`, or `schedule(epoch)`, returns the new rate.
         verbose: 1 prints it.
+
+    >>> isinstance(keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9), keras.callbacks.Callback)
+    True
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
@@ -82,6 +85,9 @@ class ReduceLROnPlateau(MonitorCallback):
         cooldown: Epochs after a cut before waiting begins again.
         min_lr: The rate never goes below it.
         **kwargs: None are known.
+
+    >>> isinstance(keras.callbacks.ReduceLROnPlateau(), keras.callbacks.Callback)
+    True
     """
 
     def __init__(

@@ -23,6 +23,9 @@ class EarlyStopping(MonitorCallback):
         baseline: What the first epochs must be better than.
         restore_best_weights: Whether the weights of the best epoch come back.
         start_from_epoch: Epochs before this one are not watched.
+
+    >>> isinstance(keras.callbacks.EarlyStopping(), keras.callbacks.Callback)
+    True
     """
 
     def __init__(
@@ -89,6 +92,9 @@ class TerminateOnNaN(Callback):
 
     Args:
         raise_error: Whether a `RuntimeError` is raised instead.
+
+    >>> isinstance(keras.callbacks.TerminateOnNaN(), keras.callbacks.Callback)
+    True
     """
 
     def __init__(self, raise_error: bool = False) -> None:

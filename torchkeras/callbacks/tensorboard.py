@@ -36,6 +36,9 @@ class TensorBoard(Callback):
     Raises:
         ImportError: If the extra is not installed.
         ValueError: If `update_freq`, `profile_batch` or a layer's name is none of these.
+
+    >>> isinstance(keras.callbacks.TensorBoard(), keras.callbacks.Callback)
+    True
     """
 
     def __init__(

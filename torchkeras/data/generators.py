@@ -55,6 +55,14 @@ class PyDataset:
         workers: Threads or processes that prepare batches ahead; 0 or 1 thread means the main thread.
         use_multiprocessing: Processes instead of threads: for batches made in pure Python.
         max_queue_size: Batches kept ready or in the making.
+
+    >>> class Squares(keras.utils.PyDataset):
+    ...     def __len__(self):
+    ...         return 3
+    ...     def __getitem__(self, index):
+    ...         return np.full((2, 1), index), np.full((2, 1), index**2)
+    >>> Squares()[2][1].tolist()
+    [[4], [4]]
     """
 
     def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10) -> None:

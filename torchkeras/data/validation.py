@@ -15,6 +15,11 @@ from .structure import named_leaves
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
     """The tuple that `train_step` receives, as short as it can be.
 
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+        y: Targets, or `None`.
+        sample_weight: A weight for each sample, or `None`.
+
     Returns:
         `(x, y, sample_weight)`, `(x, y)` without weights, `(x,)` or, when `x` is one tensor, `x` itself without targets.
     """
@@ -28,8 +33,11 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
     """`(x, y, sample_weight)` of what a batch is, `None` for what it lacks: the inverse of `pack_x_y_sample_weight`.
 
+    Args:
+        data: A batch: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+
     Raises:
-        ValueError: A tuple or list of other than 1, 2 or 3 entries.
+        ValueError: If there is a tuple or list of other than 1, 2 or 3 entries.
     """
     if not isinstance(data, (tuple, list)):
         return data, None, None

@@ -23,7 +23,7 @@ def all_reduce_(tensors: Sequence[torch.Tensor], reductions: Sequence[str] | str
         reductions: `"sum"`, `"mean"`, `"min"`, `"max"` or `"none"` (the tensor stays as it is), for each tensor or for all.
 
     Raises:
-        ValueError: Another reduction.
+        ValueError: If `reduction` or `aggregation` is an unknown word.
     """
     names = [reductions] * len(tensors) if isinstance(reductions, str) else list(reductions)
     for name in names:

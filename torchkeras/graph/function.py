@@ -111,7 +111,11 @@ class Function(Operation):
         name: Its name.
 
     Raises:
-        ValueError: Inputs that are not symbolic or stand twice, or a disconnected graph.
+        ValueError: If there are inputs that are not symbolic or stand twice, or a disconnected graph.
+
+    >>> inputs = keras.Input((3,))
+    >>> keras.Function(inputs, inputs + 1)(torch.zeros(1, 3))
+    tensor([[1., 1., 1.]])
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:

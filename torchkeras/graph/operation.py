@@ -49,6 +49,9 @@ class Operation(Configurable):
 
     Args:
         name: Its name; the class's in snake case, numbered, without one.
+
+    >>> isinstance(keras.layers.ReLU(), keras.Operation)
+    True
     """
 
     _keras_module = "keras"
@@ -102,7 +105,7 @@ class Operation(Configurable):
         """The symbolic input of the first call; for the others see `get_input_at`.
 
         Raises:
-            AttributeError: Never called on symbolic tensors.
+            AttributeError: If it was never called on symbolic tensors.
         """
         node = self._tk_first_node("input")
         return node.args[0] if len(node.args) == 1 and not any_symbolic((), node.kwargs) else _unpack(node.input_tensors)

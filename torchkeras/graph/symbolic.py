@@ -30,9 +30,13 @@ class KerasTensor(_Tensor):
         shape: The shape, batch first.
         dtype: The Keras name of the type.
         sparse: Kept for Keras's signature: must be false, torch layers take dense tensors.
-        ragged: Likewise.
+        ragged: Must be false: torch layers take dense tensors.
         record_history: Whether calls on it are recorded.
         name: Its name.
+        **kwargs: Nothing: an unknown argument is refused.
+
+    >>> keras.KerasTensor((None, 3)).shape
+    (None, 3)
     """
 
     def __init__(
@@ -217,7 +221,11 @@ def standardize_shape(shape: Any) -> tuple[int | None, ...]:
 
 
 def is_keras_tensor(x: Any) -> bool:
-    """Whether `x` is symbolic."""
+    """Whether `x` is symbolic.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+    """
     return isinstance(x, KerasTensor)
 
 

@@ -82,7 +82,11 @@ class Activation(_Elementwise):
 
     Args:
         activation: By name, config, or any function of a tensor.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Activation("relu")(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
     """
 
     def __init__(self, activation: Identifier, **kwargs: Any) -> None:
@@ -113,10 +117,14 @@ class ReLU(_Elementwise):
         max_value: The largest value; none without it.
         negative_slope: The slope below `threshold`.
         threshold: Where it bends.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
         ValueError: If an argument is negative.
+
+    >>> keras.layers.ReLU(max_value=1.0)(torch.tensor([-1.0, 2.0]))
+    tensor([0., 1.])
     """
 
     _tk_keeps_type = True
@@ -151,6 +159,9 @@ class LeakyReLU(_Elementwise):
 
     Raises:
         ValueError: If `negative_slope` is negative.
+
+    >>> keras.layers.LeakyReLU(0.1)(torch.tensor([-1.0, 2.0]))
+    tensor([-0.1000,  2.0000])
     """
 
     _tk_float_input = True
@@ -174,7 +185,11 @@ class ELU(_Elementwise):
 
     Args:
         alpha: The factor.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.ELU()(torch.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.0000])
     """
 
     _tk_float_input = True
@@ -197,7 +212,11 @@ class PReLU(_Elementwise):
         alpha_regularizer: A penalty on the slopes, added to the loss of the model.
         alpha_constraint: Applied to the slopes after every update.
         shared_axes: The axes, counted from 1 after the batch, along which one slope serves all.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.PReLU()(torch.ones(2, 4)).shape
+    torch.Size([2, 4])
     """
 
     _tk_float_input = True
@@ -260,7 +279,11 @@ class Softmax(_Elementwise):
 
     Args:
         axis: The axis of the sum, or several.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Softmax()(torch.tensor([[0.0, 0.0]]))
+    tensor([[0.5000, 0.5000]])
     """
 
     _tk_float_input = True

@@ -286,7 +286,11 @@ class MultiHeadAttention(_MultiHead):
         bias_constraint: Applied to the biases after every update.
         use_gate: Whether the heads are multiplied by a sigmoid gate of the query before the output projection.
         seed: A whole number for dropout of the layer's own.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.MultiHeadAttention(num_heads=2, key_dim=4)(torch.ones(1, 3, 8), torch.ones(1, 5, 8)).shape
+    torch.Size([1, 3, 8])
     """
 
     def __init__(
@@ -409,7 +413,11 @@ class GroupedQueryAttention(_MultiHead):
         bias_constraint: Applied to the biases after every update.
         use_gate: Whether the heads are multiplied by a sigmoid gate of the query before the output projection.
         seed: A whole number for dropout of the layer's own.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.GroupQueryAttention(4, num_query_heads=4, num_key_value_heads=2)(torch.ones(1, 3, 8), torch.ones(1, 5, 8)).shape
+    torch.Size([1, 3, 8])
     """
 
     _keras_class_name = "GroupQueryAttention"
@@ -479,7 +487,11 @@ class Attention(Layer):
         score_mode: `"dot"`: the logits are products of query and key; `"concat"`: sums over `tanh(query + key)`.
         dropout: The share of the scores that is dropped in training.
         seed: A whole number for dropout of the layer's own.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Attention()([torch.ones(1, 2, 4), torch.ones(1, 3, 4)]).shape
+    torch.Size([1, 2, 4])
     """
 
     def __init__(
@@ -575,7 +587,11 @@ class AdditiveAttention(Attention):
     Args:
         use_scale: Whether `scale`, one number for each feature, is there.
         dropout: The share of the scores that is dropped in training.
-        **kwargs: As for `Attention`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.AdditiveAttention()([torch.ones(1, 2, 4), torch.ones(1, 3, 4)]).shape
+    torch.Size([1, 2, 4])
     """
 
     def __init__(self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any) -> None:

@@ -29,14 +29,18 @@ class Dense(LoRA, TensorLayer):
         kernel_initializer: Fills the kernel.
         bias_initializer: Fills the bias.
         kernel_regularizer: Adds to the loss of the model.
-        bias_regularizer: Likewise.
-        activity_regularizer: A regularizer of the output.
+        bias_regularizer: Adds to the loss of the model what it says of the bias, by name, config or object.
+        activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
         kernel_constraint: Applied after every update.
-        bias_constraint: Likewise.
+        bias_constraint: Applied to the bias after every update, by name, config or object.
         lora_rank: Freezes the kernel and trains a product of two factors of this rank, which is added to it.
         lora_alpha: The product is scaled by `lora_alpha / lora_rank`; `lora_rank` without it.
         quantization_config: Must be `None`.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Dense(3, activation="relu")(torch.ones(2, 4)).shape
+    torch.Size([2, 3])
     """
 
     _tk_float_input = True
@@ -109,7 +113,11 @@ class Embedding(LoRA, TensorLayer):
         lora_rank: Freezes the table and trains a product of two factors of this rank, which is added to it.
         lora_alpha: The product is scaled by `lora_alpha / lora_rank`; `lora_rank` without it.
         quantization_config: Must be `None`.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Embedding(10, 4)(torch.tensor([[1, 2, 3]])).shape
+    torch.Size([1, 3, 4])
     """
 
     _tk_config_unless_none = ("lora_rank", "lora_alpha")
@@ -177,7 +185,15 @@ class Embedding(LoRA, TensorLayer):
 
 
 class Identity(Layer):
-    """Its inputs as they are, at any nesting."""
+    """Its inputs as they are, at any nesting.
+
+    Args:
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Identity()(torch.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
 
     _tk_takes_strings = True
 
@@ -201,7 +217,11 @@ class Masking(TensorLayer):
 
     Args:
         mask_value: The number.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Masking()(torch.ones(1, 3, 2)).shape
+    torch.Size([1, 3, 2])
     """
 
     _tk_keeps_type = True
@@ -244,6 +264,9 @@ class InputLayer(Layer):
         optional: Whether `None` may be passed for it.
         name: Its name.
         **kwargs: `input_shape` and `batch_input_shape`, the names of `shape` and `batch_shape` in Keras 2.
+
+    >>> keras.layers.InputLayer(shape=(3,)).output.shape
+    (None, 3)
     """
 
     def __init__(
@@ -337,7 +360,10 @@ def Input(
         optional: Whether `None` may be passed for it.
 
     Raises:
-        ValueError: No shape, two shapes, or arguments that do not agree with `tensor`.
+        ValueError: If there is no shape, two shapes, or arguments that do not agree with `tensor`.
+
+    >>> keras.Input((3,)).shape
+    (None, 3)
     """
     layer = InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name)
     return layer.output

@@ -86,10 +86,14 @@ class EinsumDense(LoRA, TensorLayer):
         lora_alpha: The product is scaled by `lora_alpha / lora_rank`; `lora_rank` without it.
         gptq_unpacked_column_size: Must be `None`.
         quantization_config: Must be `None`.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
         ValueError: If `equation` is none, or does not fit the shapes.
+
+    >>> keras.layers.EinsumDense("bi,ij->bj", output_shape=3)(torch.ones(2, 4)).shape
+    torch.Size([2, 3])
     """
 
     _tk_float_input = True

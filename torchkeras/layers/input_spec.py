@@ -22,6 +22,9 @@ class InputSpec(Configurable):
         allow_last_axis_squeeze: Whether a last axis of size 1 may be missing or extra.
         name: The key of the input in a dict.
         optional: Whether `None` is allowed.
+
+    >>> keras.InputSpec(ndim=2).ndim
+    2
     """
 
     def __init__(

@@ -28,7 +28,11 @@ class Lambda(Layer):
         output_shape: The shape of its output without the batch axis, or a function of the input's shape; found by running it without one.
         mask: The mask of the output, or a function of the inputs and their mask.
         arguments: Further keyword arguments of the function.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Lambda(lambda x: x**2)(torch.tensor([1.0, 3.0]))
+    tensor([1., 9.])
     """
 
     _tk_takes_strings = True
@@ -94,7 +98,7 @@ class Lambda(Layer):
             safe_mode: `False` runs code that the config carries; that of the load in progress, else `True`, without one.
 
         Raises:
-            ValueError: The config carries code in safe mode.
+            ValueError: If the config carries code in safe mode.
         """
         safe = in_safe_mode() if safe_mode is None else safe_mode is not False
         config = dict(config)

@@ -73,6 +73,12 @@ class Layer(Rematerialized, NodeViews, Stateless):
         dtype: A dtype, a policy such as `"mixed_bfloat16"`, or `None` for the global one.
         autocast: Whether floating inputs are cast to the policy's compute type.
         name: Its name; the class's in snake case, numbered, without one.
+        **kwargs: `input_shape`, `batch_input_shape`, `batch_size`, `weights` and `input_dtype` of Keras 1 and 2.
+
+    >>> layer = keras.layers.Dense(2)
+    >>> layer.build((None, 3))
+    >>> [weight.name for weight in layer.weights]
+    ['kernel', 'bias']
     """
 
     _keras_module = "keras.layers"

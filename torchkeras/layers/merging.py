@@ -91,7 +91,15 @@ def _masks_of(inputs: Sequence[torch.Tensor]) -> list[torch.Tensor | None]:
 
 
 class Add(_Merge):
-    """The sum of its inputs. See `_Merge`."""
+    """The sum of its inputs.
+
+    Args:
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Add()([torch.tensor([1.0]), torch.tensor([3.0])])
+    tensor([4.])
+    """
 
     def _merge(self, inputs: list[torch.Tensor]) -> torch.Tensor:
         output = inputs[0]
@@ -101,7 +109,15 @@ class Add(_Merge):
 
 
 class Subtract(_Merge):
-    """The first input less the second. See `_Merge`."""
+    """The first input less the second.
+
+    Args:
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Subtract()([torch.tensor([1.0]), torch.tensor([3.0])])
+    tensor([-2.])
+    """
 
     _count = 2
 
@@ -110,7 +126,15 @@ class Subtract(_Merge):
 
 
 class Multiply(_Merge):
-    """The product of its inputs; a masked step of one input counts as ones, of all of them as zeros. See `_Merge`."""
+    """The product of its inputs; a masked step of one input counts as ones, of all of them as zeros.
+
+    Args:
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Multiply()([torch.tensor([2.0]), torch.tensor([3.0])])
+    tensor([6.])
+    """
 
     def _merge(self, inputs: list[torch.Tensor]) -> torch.Tensor:
         masks = _masks_of(inputs)
@@ -121,7 +145,15 @@ class Multiply(_Merge):
 
 
 class Average(_Merge):
-    """The mean of its inputs. See `_Merge`."""
+    """The mean of its inputs.
+
+    Args:
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Average()([torch.tensor([1.0]), torch.tensor([3.0])])
+    tensor([2.])
+    """
 
     _tk_keeps_type = False
 
@@ -151,13 +183,29 @@ class _Extreme(_Merge):
 
 
 class Maximum(_Extreme):
-    """The largest of its inputs, element by element. See `_Merge`."""
+    """The largest of its inputs, element by element.
+
+    Args:
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Maximum()([torch.tensor([1.0]), torch.tensor([3.0])])
+    tensor([3.])
+    """
 
     _choose = staticmethod(torch.maximum)
 
 
 class Minimum(_Extreme):
-    """The smallest of its inputs, element by element. See `_Merge`."""
+    """The smallest of its inputs, element by element.
+
+    Args:
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Minimum()([torch.tensor([1.0]), torch.tensor([3.0])])
+    tensor([1.])
+    """
 
     _choose = staticmethod(torch.minimum)
 
@@ -167,10 +215,14 @@ class Concatenate(_Merge):
 
     Args:
         axis: The axis; the others must agree.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
-        ValueError: Inputs that differ along another axis.
+        ValueError: If inputs differ along another axis.
+
+    >>> keras.layers.Concatenate()([torch.ones(2, 3), torch.ones(2, 1)]).shape
+    torch.Size([2, 4])
     """
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
@@ -229,11 +281,16 @@ class Dot(_Merge):
     Args:
         axes: The axis of both, or that of each.
         normalize: Whether to scale to unit length along the axes first (cosine similarity).
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
-        TypeError: No axes.
-        ValueError: Axes of different sizes.
+        TypeError: If there are no axes.
+        ValueError: If there are axes of different sizes.
+
+    >>> keras.layers.Dot(axes=1)([torch.ones(2, 3), torch.ones(2, 3)])
+    tensor([[3.],
+            [3.]])
     """
 
     _count = 2
@@ -285,40 +342,115 @@ class Dot(_Merge):
 
 
 def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The sum of a list of tensors; see `Add`."""
+    """The sum of a list of tensors; see `Add`.
+
+    Args:
+        inputs: A list of tensors, symbolic or with values.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.add([torch.tensor([1.0]), torch.tensor([3.0])])
+    tensor([4.])
+    """
     return Add(**kwargs)(inputs)
 
 
 def subtract(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The first of two tensors less the second; see `Subtract`."""
+    """The first of two tensors less the second; see `Subtract`.
+
+    Args:
+        inputs: A list of tensors, symbolic or with values.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.subtract([torch.tensor([1.0]), torch.tensor([3.0])])
+    tensor([-2.])
+    """
     return Subtract(**kwargs)(inputs)
 
 
 def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The product of a list of tensors; see `Multiply`."""
+    """The product of a list of tensors; see `Multiply`.
+
+    Args:
+        inputs: A list of tensors, symbolic or with values.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.multiply([torch.tensor([2.0]), torch.tensor([3.0])])
+    tensor([6.])
+    """
     return Multiply(**kwargs)(inputs)
 
 
 def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The mean of a list of tensors; see `Average`."""
+    """The mean of a list of tensors; see `Average`.
+
+    Args:
+        inputs: A list of tensors, symbolic or with values.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.average([torch.tensor([1.0]), torch.tensor([3.0])])
+    tensor([2.])
+    """
     return Average(**kwargs)(inputs)
 
 
 def maximum(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The largest of a list of tensors; see `Maximum`."""
+    """The largest of a list of tensors; see `Maximum`.
+
+    Args:
+        inputs: A list of tensors, symbolic or with values.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.maximum([torch.tensor([1.0]), torch.tensor([3.0])])
+    tensor([3.])
+    """
     return Maximum(**kwargs)(inputs)
 
 
 def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The smallest of a list of tensors; see `Minimum`."""
+    """The smallest of a list of tensors; see `Minimum`.
+
+    Args:
+        inputs: A list of tensors, symbolic or with values.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.minimum([torch.tensor([1.0]), torch.tensor([3.0])])
+    tensor([1.])
+    """
     return Minimum(**kwargs)(inputs)
 
 
 def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
-    """A list of tensors one after the other; see `Concatenate`."""
+    """A list of tensors one after the other; see `Concatenate`.
+
+    Args:
+        inputs: A list of tensors, symbolic or with values.
+        axis: The axis, counted from the end where it is negative.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.concatenate([torch.ones(2, 3), torch.ones(2, 1)]).shape
+    torch.Size([2, 4])
+    """
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
 def dot(inputs: Sequence[Any], axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
-    """The dot products of two tensors; see `Dot`."""
+    """The dot products of two tensors; see `Dot`.
+
+    Args:
+        inputs: A list of tensors, symbolic or with values.
+        axes: The axis of each input that is summed over, one number or one for each.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.dot([torch.ones(2, 3), torch.ones(2, 3)], axes=1)
+    tensor([[3.],
+            [3.]])
+    """
     return Dot(axes=axes, **kwargs)(inputs)

@@ -95,10 +95,14 @@ class BatchNormalization(_Affine):
         renorm_clipping: Bounds of that correction: `rmin`, `rmax`, `dmax`.
         renorm_momentum: The momentum of the statistics that it corrects towards.
         synchronized: Whether the statistics are those of the batches of all processes.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
         ValueError: If `momentum` is not from 0 to 1, or `renorm_clipping` has unknown bounds.
+
+    >>> keras.layers.BatchNormalization()(torch.ones(2, 4)).shape
+    torch.Size([2, 4])
     """
 
     norm: Any
@@ -334,6 +338,9 @@ class LayerNormalization(_Affine):
 
     Raises:
         TypeError: If an axis is no int.
+
+    >>> keras.layers.LayerNormalization()(torch.ones(2, 4)).shape
+    torch.Size([2, 4])
     """
 
     _moved: tuple[list[int], list[int]] | None
@@ -420,10 +427,14 @@ class GroupNormalization(_Affine):
         gamma_regularizer: A penalty on the scale, added to the loss of the model.
         beta_constraint: Applied to the offset after every update.
         gamma_constraint: Applied to the scale after every update.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
         ValueError: If the groups do not divide the channels.
+
+    >>> keras.layers.GroupNormalization(groups=2)(torch.ones(2, 4)).shape
+    torch.Size([2, 4])
     """
 
     def __init__(
@@ -475,7 +486,11 @@ class RMSNormalization(_Affine):
     Args:
         axis: The axis, or several.
         epsilon: Keeps the root from zero.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.RMSNormalization()(torch.ones(2, 4)).shape
+    torch.Size([2, 4])
     """
 
     _moved: tuple[list[int], list[int]] | None
@@ -506,7 +521,11 @@ class UnitNormalization(_Affine):
 
     Args:
         axis: The axis, or several.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.UnitNormalization()(torch.ones(2, 4)).shape
+    torch.Size([2, 4])
     """
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:

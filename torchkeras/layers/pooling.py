@@ -126,37 +126,115 @@ class _AveragePooling(_Pooling):
 
 
 class MaxPooling1D(_MaxPooling):
-    """The largest number of each window of a sequence. See `_Pooling` for the arguments."""
+    """The largest number of each window of a sequence.
+
+    Args:
+        pool_size: The window, one int or one per spatial axis.
+        strides: The step between windows; `pool_size` without it.
+        padding: `"valid"` (none) or `"same"`: windows reach over the edges, where nothing is counted.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        name: The layer's name.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.MaxPool1D()(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 4, 3])
+    """
 
     rank = 1
 
 
 class MaxPooling2D(_MaxPooling):
-    """The largest number of each window of an image. See `_Pooling` for the arguments."""
+    """The largest number of each window of an image.
+
+    Args:
+        pool_size: The window, one int or one per spatial axis.
+        strides: The step between windows; `pool_size` without it.
+        padding: `"valid"` (none) or `"same"`: windows reach over the edges, where nothing is counted.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        name: The layer's name.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.MaxPool2D()(torch.ones(1, 8, 8, 3)).shape
+    torch.Size([1, 4, 4, 3])
+    """
 
     rank = 2
 
 
 class MaxPooling3D(_MaxPooling):
-    """The largest number of each window of a volume. See `_Pooling` for the arguments."""
+    """The largest number of each window of a volume.
+
+    Args:
+        pool_size: The window, one int or one per spatial axis.
+        strides: The step between windows; `pool_size` without it.
+        padding: `"valid"` (none) or `"same"`: windows reach over the edges, where nothing is counted.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        name: The layer's name.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.MaxPool3D()(torch.ones(1, 8, 8, 8, 3)).shape
+    torch.Size([1, 4, 4, 4, 3])
+    """
 
     rank = 3
 
 
 class AveragePooling1D(_AveragePooling):
-    """The mean of each window of a sequence. See `_Pooling` for the arguments."""
+    """The mean of each window of a sequence.
+
+    Args:
+        pool_size: The window, one int or one per spatial axis.
+        strides: The step between windows; `pool_size` without it.
+        padding: `"valid"` (none) or `"same"`: windows reach over the edges, where nothing is counted.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        name: The layer's name.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.AveragePooling1D(2)(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 4, 3])
+    """
 
     rank = 1
 
 
 class AveragePooling2D(_AveragePooling):
-    """The mean of each window of an image. See `_Pooling` for the arguments."""
+    """The mean of each window of an image.
+
+    Args:
+        pool_size: The window, one int or one per spatial axis.
+        strides: The step between windows; `pool_size` without it.
+        padding: `"valid"` (none) or `"same"`: windows reach over the edges, where nothing is counted.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        name: The layer's name.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.AveragePooling2D(2)(torch.ones(1, 8, 8, 3)).shape
+    torch.Size([1, 4, 4, 3])
+    """
 
     rank = 2
 
 
 class AveragePooling3D(_AveragePooling):
-    """The mean of each window of a volume. See `_Pooling` for the arguments."""
+    """The mean of each window of a volume.
+
+    Args:
+        pool_size: The window, one int or one per spatial axis.
+        strides: The step between windows; `pool_size` without it.
+        padding: `"valid"` (none) or `"same"`: windows reach over the edges, where nothing is counted.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        name: The layer's name.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.AveragePooling3D(2)(torch.ones(1, 8, 8, 8, 3)).shape
+    torch.Size([1, 4, 4, 4, 3])
+    """
 
     rank = 3
 
@@ -206,25 +284,65 @@ class _GlobalAveragePooling(_GlobalPooling):
 
 
 class GlobalMaxPooling1D(_GlobalMaxPooling):
-    """The largest number of each channel of a sequence. See `_GlobalPooling` for the arguments."""
+    """The largest number of each channel of a sequence.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        keepdims: Whether the spatial axes stay, with size one.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.GlobalMaxPool1D()(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 3])
+    """
 
     rank = 1
 
 
 class GlobalMaxPooling2D(_GlobalMaxPooling):
-    """The largest number of each channel of an image. See `_GlobalPooling` for the arguments."""
+    """The largest number of each channel of an image.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        keepdims: Whether the spatial axes stay, with size one.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.GlobalMaxPool2D(keepdims=True)(torch.ones(1, 8, 8, 3)).shape
+    torch.Size([1, 1, 1, 3])
+    """
 
     rank = 2
 
 
 class GlobalMaxPooling3D(_GlobalMaxPooling):
-    """The largest number of each channel of a volume. See `_GlobalPooling` for the arguments."""
+    """The largest number of each channel of a volume.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        keepdims: Whether the spatial axes stay, with size one.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.GlobalMaxPool3D()(torch.ones(1, 8, 8, 8, 3)).shape
+    torch.Size([1, 3])
+    """
 
     rank = 3
 
 
 class GlobalAveragePooling1D(_GlobalAveragePooling):
-    """The mean of each channel of a sequence, of the steps that its mask lets count. See `_GlobalPooling` for the arguments."""
+    """The mean of each channel of a sequence, of the steps that its mask lets count.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        keepdims: Whether the spatial axes stay, with size one.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.GlobalAveragePooling1D()(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 3])
+    """
 
     rank = 1
 
@@ -246,13 +364,33 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
 
 
 class GlobalAveragePooling2D(_GlobalAveragePooling):
-    """The mean of each channel of an image. See `_GlobalPooling` for the arguments."""
+    """The mean of each channel of an image.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        keepdims: Whether the spatial axes stay, with size one.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.GlobalAveragePooling2D()(torch.ones(1, 8, 8, 3)).shape
+    torch.Size([1, 3])
+    """
 
     rank = 2
 
 
 class GlobalAveragePooling3D(_GlobalAveragePooling):
-    """The mean of each channel of a volume. See `_GlobalPooling` for the arguments."""
+    """The mean of each channel of a volume.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        keepdims: Whether the spatial axes stay, with size one.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.GlobalAveragePooling3D()(torch.ones(1, 8, 8, 8, 3)).shape
+    torch.Size([1, 3])
+    """
 
     rank = 3
 
@@ -297,36 +435,96 @@ class _AdaptiveMaxPooling(_AdaptivePooling):
 
 
 class AdaptiveAveragePooling1D(_AdaptiveAveragePooling):
-    """The mean of each window of a sequence. See `_AdaptivePooling` for the arguments."""
+    """The mean of each window of a sequence.
+
+    Args:
+        output_size: The spatial size of the output, one int or one per spatial axis.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.AdaptiveAveragePooling1D(4)(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 4, 3])
+    """
 
     rank = 1
 
 
 class AdaptiveAveragePooling2D(_AdaptiveAveragePooling):
-    """The mean of each window of an image. See `_AdaptivePooling` for the arguments."""
+    """The mean of each window of an image.
+
+    Args:
+        output_size: The spatial size of the output, one int or one per spatial axis.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.AdaptiveAveragePooling2D(4)(torch.ones(1, 8, 8, 3)).shape
+    torch.Size([1, 4, 4, 3])
+    """
 
     rank = 2
 
 
 class AdaptiveAveragePooling3D(_AdaptiveAveragePooling):
-    """The mean of each window of a volume. See `_AdaptivePooling` for the arguments."""
+    """The mean of each window of a volume.
+
+    Args:
+        output_size: The spatial size of the output, one int or one per spatial axis.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.AdaptiveAveragePooling3D(4)(torch.ones(1, 8, 8, 8, 3)).shape
+    torch.Size([1, 4, 4, 4, 3])
+    """
 
     rank = 3
 
 
 class AdaptiveMaxPooling1D(_AdaptiveMaxPooling):
-    """The largest number of each window of a sequence. See `_AdaptivePooling` for the arguments."""
+    """The largest number of each window of a sequence.
+
+    Args:
+        output_size: The spatial size of the output, one int or one per spatial axis.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.AdaptiveMaxPooling1D(4)(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 4, 3])
+    """
 
     rank = 1
 
 
 class AdaptiveMaxPooling2D(_AdaptiveMaxPooling):
-    """The largest number of each window of an image. See `_AdaptivePooling` for the arguments."""
+    """The largest number of each window of an image.
+
+    Args:
+        output_size: The spatial size of the output, one int or one per spatial axis.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.AdaptiveMaxPooling2D((4, 2))(torch.ones(1, 8, 8, 3)).shape
+    torch.Size([1, 4, 2, 3])
+    """
 
     rank = 2
 
 
 class AdaptiveMaxPooling3D(_AdaptiveMaxPooling):
-    """The largest number of each window of a volume. See `_AdaptivePooling` for the arguments."""
+    """The largest number of each window of a volume.
+
+    Args:
+        output_size: The spatial size of the output, one int or one per spatial axis.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.AdaptiveMaxPooling3D(4)(torch.ones(1, 8, 8, 8, 3)).shape
+    torch.Size([1, 4, 4, 4, 3])
+    """
 
     rank = 3

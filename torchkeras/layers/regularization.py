@@ -80,10 +80,14 @@ class Dropout(_Noise):
         rate: The share, from 0 to 1.
         noise_shape: The shape of the mask, which broadcasts to the inputs'; `None` in it is the size of that axis.
         seed: A whole number for draws of the layer's own.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
         ValueError: If `rate` is no such number, or `noise_shape` no shape.
+
+    >>> keras.layers.Dropout(0.5)(torch.ones(2, 4)).shape
+    torch.Size([2, 4])
     """
 
     _tk_float_input = True
@@ -162,6 +166,9 @@ class SpatialDropout1D(_SpatialDropout):
         seed: A whole number for draws of the layer's own.
         name: The layer's name.
         dtype: A dtype, a policy, or `None`.
+
+    >>> keras.layers.SpatialDropout1D(0.2)(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 8, 3])
     """
 
     rank = 1
@@ -182,6 +189,9 @@ class SpatialDropout2D(_SpatialDropout):
         seed: A whole number for draws of the layer's own.
         name: The layer's name.
         dtype: A dtype, a policy, or `None`.
+
+    >>> keras.layers.SpatialDropout2D(0.2)(torch.ones(1, 8, 8, 3)).shape
+    torch.Size([1, 8, 8, 3])
     """
 
     rank = 2
@@ -196,6 +206,9 @@ class SpatialDropout3D(_SpatialDropout):
         seed: A whole number for draws of the layer's own.
         name: The layer's name.
         dtype: A dtype, a policy, or `None`.
+
+    >>> keras.layers.SpatialDropout3D(0.2)(torch.ones(1, 8, 8, 8, 3)).shape
+    torch.Size([1, 8, 8, 8, 3])
     """
 
     rank = 3
@@ -207,10 +220,14 @@ class GaussianNoise(_Noise):
     Args:
         stddev: Their standard deviation.
         seed: A whole number for draws of the layer's own.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
         ValueError: If `stddev` is not from 0 to 1.
+
+    >>> keras.layers.GaussianNoise(0.1)(torch.ones(2, 4)).shape
+    torch.Size([2, 4])
     """
 
     _tk_float_input = True
@@ -232,10 +249,14 @@ class GaussianDropout(_Noise):
     Args:
         rate: From 0 to below 1, as a rate of dropout.
         seed: A whole number for draws of the layer's own.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
         ValueError: If `rate` is no such number.
+
+    >>> keras.layers.GaussianDropout(0.5)(torch.ones(2, 4)).shape
+    torch.Size([2, 4])
     """
 
     _tk_float_input = True
@@ -258,10 +279,14 @@ class AlphaDropout(_Noise):
         rate: The share, from 0 to below 1.
         noise_shape: The shape of the mask, which broadcasts to the inputs'; `None` in it is the size of that axis.
         seed: A whole number for draws of the layer's own.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
         ValueError: If `rate` is no such number, or `noise_shape` no shape.
+
+    >>> keras.layers.AlphaDropout(0.5)(torch.ones(2, 4)).shape
+    torch.Size([2, 4])
     """
 
     _tk_float_input = True
@@ -293,7 +318,11 @@ class ActivityRegularization(Layer):
     Args:
         l1: The factor of the sum of absolute values.
         l2: The factor of the sum of squares.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.ActivityRegularization(l2=0.01)(torch.ones(2, 4)).shape
+    torch.Size([2, 4])
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:

@@ -49,6 +49,11 @@ class RematScope:
 
     Raises:
         ValueError: If the mode is another one.
+
+    >>> with keras.RematScope(mode='full'):
+    ...     layer = keras.layers.Dense(2)
+    >>> layer(torch.ones(1, 3)).shape
+    torch.Size([1, 2])
     """
 
     def __init__(self, mode: str | None = "full", output_size_threshold: int = 1024, layer_names: Sequence[str] | None = None) -> None:

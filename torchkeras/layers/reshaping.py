@@ -21,7 +21,11 @@ class Flatten(TensorLayer):
 
     Args:
         data_format: `"channels_first"` moves the channels to the end first; `config.image_data_format()` without it.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Flatten()(torch.ones(1, 8, 8, 3)).shape
+    torch.Size([1, 192])
     """
 
     _tk_keeps_type = True
@@ -48,10 +52,14 @@ class Reshape(TensorLayer):
 
     Args:
         target_shape: The shape without the batch axis; one size may be -1.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
-        ValueError: No shape, or one that does not hold the input.
+        ValueError: If there is no shape, or one that does not hold the input.
+
+    >>> keras.layers.Reshape((2, 2))(torch.ones(2, 4)).shape
+    torch.Size([2, 2, 2])
     """
 
     _tk_keeps_type = True
@@ -96,10 +104,14 @@ class Permute(TensorLayer):
 
     Args:
         dims: The order, axes counted from 1 after the batch: `(2, 1)` swaps two axes.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
-        ValueError: No order of 1, 2, …
+        ValueError: If there is no order of 1, 2, ….
+
+    >>> keras.layers.Permute((3, 1, 2))(torch.ones(1, 8, 8, 3)).shape
+    torch.Size([1, 3, 8, 8])
     """
 
     _tk_keeps_type = True
@@ -123,11 +135,15 @@ class RepeatVector(TensorLayer):
 
     Args:
         n: How long the sequence is.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
-        TypeError: No int.
-        ValueError: Not positive.
+        TypeError: If it is no whole number.
+        ValueError: If it is not positive.
+
+    >>> keras.layers.RepeatVector(3)(torch.ones(2, 4)).shape
+    torch.Size([2, 3, 4])
     """
 
     _tk_keeps_type = True
@@ -193,20 +209,50 @@ class _ZeroPadding(Spatial):
 
 
 class ZeroPadding1D(_ZeroPadding):
-    """Zeros before and after a sequence. See `_ZeroPadding` for the arguments."""
+    """Zeros before and after a sequence.
+
+    Args:
+        padding: How many: one int, one per axis, or a pair (before, after) per axis; of ZeroPadding1D one int or one pair.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.ZeroPadding1D(2)(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 12, 3])
+    """
 
     rank = 1
 
 
 class ZeroPadding2D(_ZeroPadding):
-    """Zeros around images. See `_ZeroPadding` for the arguments."""
+    """Zeros around images.
+
+    Args:
+        padding: How many: one int, one per axis, or a pair (before, after) per axis; of ZeroPadding1D one int or one pair.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.ZeroPadding2D(1)(torch.ones(1, 8, 8, 3)).shape
+    torch.Size([1, 10, 10, 3])
+    """
 
     rank = 2
     _per_axis = ("padding",)
 
 
 class ZeroPadding3D(_ZeroPadding):
-    """Zeros around volumes. See `_ZeroPadding` for the arguments."""
+    """Zeros around volumes.
+
+    Args:
+        padding: How many: one int, one per axis, or a pair (before, after) per axis; of ZeroPadding1D one int or one pair.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.ZeroPadding3D(1)(torch.ones(1, 8, 8, 8, 3)).shape
+    torch.Size([1, 10, 10, 10, 3])
+    """
 
     rank = 3
 
@@ -260,7 +306,16 @@ class _Cropping(Spatial):
 
 
 class Cropping1D(_Cropping):
-    """A sequence without its ends. `cropping` is one int or a pair."""
+    """A sequence without its ends. `cropping` is one int or a pair.
+
+    Args:
+        cropping: How much: one int, one per axis, or a pair (before, after) per axis; of Cropping1D one int or one pair.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Cropping1D((1, 2))(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 5, 3])
+    """
 
     rank = 1
 
@@ -272,7 +327,17 @@ class Cropping1D(_Cropping):
 
 
 class Cropping2D(_Cropping):
-    """Images without their edges. See `_Cropping` for the arguments."""
+    """Images without their edges.
+
+    Args:
+        cropping: How much: one int, one per axis, or a pair (before, after) per axis; of Cropping1D one int or one pair.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Cropping2D(((1, 2), (0, 3)))(torch.ones(1, 8, 8, 3)).shape
+    torch.Size([1, 5, 5, 3])
+    """
 
     rank = 2
 
@@ -281,7 +346,17 @@ class Cropping2D(_Cropping):
 
 
 class Cropping3D(_Cropping):
-    """Volumes without their edges. See `_Cropping` for the arguments."""
+    """Volumes without their edges.
+
+    Args:
+        cropping: How much: one int, one per axis, or a pair (before, after) per axis; of Cropping1D one int or one pair.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Cropping3D(1)(torch.ones(1, 8, 8, 8, 3)).shape
+    torch.Size([1, 6, 6, 6, 3])
+    """
 
     rank = 3
 
@@ -316,11 +391,15 @@ class UpSampling1D(_UpSampling):
 
     Args:
         size: How often.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
-        TypeError: No int.
-        ValueError: Not positive.
+        TypeError: If it is no whole number.
+        ValueError: If it is not positive.
+
+    >>> keras.layers.UpSampling1D(3)(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 24, 3])
     """
 
     rank = 1
@@ -342,10 +421,14 @@ class UpSampling2D(_UpSampling):
         size: The factor, one int or one per axis.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
         interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
-        ValueError: Another interpolation, or a factor that is not positive.
+        ValueError: If there is another interpolation, or a factor that is not positive.
+
+    >>> keras.layers.UpSampling2D(2)(torch.ones(1, 8, 8, 3)).shape
+    torch.Size([1, 16, 16, 3])
     """
 
     rank = 2
@@ -378,10 +461,14 @@ class UpSampling3D(_UpSampling):
     Args:
         size: The factor, one int or one per axis.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
-        ValueError: A factor that is not positive.
+        ValueError: If a factor is not positive.
+
+    >>> keras.layers.UpSampling3D(2)(torch.ones(1, 8, 8, 8, 3)).shape
+    torch.Size([1, 16, 16, 16, 3])
     """
 
     rank = 3

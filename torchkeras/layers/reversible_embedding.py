@@ -27,10 +27,14 @@ class ReversibleEmbedding(Embedding):
         embeddings_regularizer: Of the table; adds to the loss of the model.
         embeddings_constraint: Of the table; applied after every update.
         mask_zero: Whether the number 0 is padding: the output then carries a mask.
-        reverse_dtype: The type that the way back computes and gives its result in; without one that of the table, under a mixed
-            policy too, or of the inputs where it is wider.
+        reverse_dtype: The type that the way back computes and gives its result in; without one that of the table, under a mixed policy
+            too, or of the inputs where it is wider.
         logit_soft_cap: Bends the result of the way back to `cap * tanh(result / cap)`; `None` leaves it.
-        **kwargs: `weights`, `lora_rank` and `lora_alpha`, as for `Embedding`, and what `Layer` takes.
+        **kwargs: `weights` (the first values of the table), `lora_rank` and `lora_alpha`; `name`, `trainable`, `dtype`,
+            `activity_regularizer` and `autocast`, which every layer takes.
+
+    >>> keras.layers.ReversibleEmbedding(10, 4)(torch.tensor([[1, 2, 3]])).shape
+    torch.Size([1, 3, 4])
     """
 
     def __init__(

@@ -31,6 +31,12 @@ class name_scope:
 
     Raises:
         ValueError: If `name` is no string, or has a slash.
+
+    >>> with keras.name_scope('block'):
+    ...     layer = keras.layers.Dense(2)
+    ...     layer.build((None, 3))
+    >>> layer.kernel.path.startswith('block/')
+    True
     """
 
     def __init__(self, name: str, caller: Any = None, deduplicate: bool = True, override_parent: str | None = None) -> None:

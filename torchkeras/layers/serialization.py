@@ -27,7 +27,7 @@ def deserialize(config: dict[str, Any], custom_objects: Mapping[str, Any] | None
         custom_objects: Names to further classes and functions.
 
     Raises:
-        ValueError: A config of something else.
+        ValueError: If there is a config of something else.
     """
     found = deserialize_keras_object(config, custom_objects=custom_objects)
     if not isinstance(found, Operation):

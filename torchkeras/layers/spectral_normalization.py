@@ -21,10 +21,14 @@ class SpectralNormalization(Wrapper):
     Args:
         layer: A layer with a `kernel` or `embeddings`.
         power_iterations: The number of steps of power iteration in a call.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
         ValueError: If `power_iterations` is not a positive integer, or the layer has no kernel once it is built.
+
+    >>> keras.layers.SpectralNormalization(keras.layers.Dense(3))(torch.ones(2, 4)).shape
+    torch.Size([2, 3])
     """
 
     def __init__(self, layer: Any, power_iterations: int = 1, **kwargs: Any) -> None:

@@ -26,10 +26,14 @@ class TorchModuleWrapper(Layer):
         module: The module; it is moved to the default device.
         name: The layer's name.
         output_shape: The shape of its output, batch axis included; found by running it without one.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
 
     Raises:
-        ValueError: Not a module, or a lazy one that has not seen an input.
+        ValueError: If it is no module, or a lazy one that has not seen an input.
+
+    >>> keras.layers.TorchModuleWrapper(torch.nn.Linear(3, 2))(torch.ones(1, 3)).shape
+    torch.Size([1, 2])
     """
 
     _tk_takes_strings = True
@@ -95,7 +99,7 @@ class TorchModuleWrapper(Layer):
             safe_mode: `False` unpickles the module; that of the load in progress, else `True`, without one.
 
         Raises:
-            ValueError: In safe mode, since unpickling runs code.
+            ValueError: If the load is in safe mode, since unpickling runs code.
         """
         config = dict(config)
         if isinstance(config.get("module"), str):

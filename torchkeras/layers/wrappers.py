@@ -22,7 +22,11 @@ class Wrapper(Layer):
 
     Args:
         layer: The layer; a torch module is wrapped to one.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Wrapper(keras.layers.Dense(2)).layer.units
+    2
     """
 
     _tk_takes_strings = True
@@ -49,7 +53,11 @@ class TimeDistributed(Wrapper):
 
     Args:
         layer: The layer.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.TimeDistributed(keras.layers.Dense(5))(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 8, 5])
     """
 
     def __init__(self, layer: Any, **kwargs: Any) -> None:

@@ -126,8 +126,11 @@ FAMILY = Family(
 def get(identifier: Any) -> Any:
     """A loss from a name, a config, a class, an object or a function; `None` stays `None`.
 
+    Args:
+        identifier: A name, a config, a class or an object; `None` stays `None`.
+
     Raises:
-        ValueError: Anything else, with near matches for names.
+        ValueError: If it is anything else; the message tells near matches of a name.
     """
     if isinstance(identifier, dict):
         return deserialize(identifier)
@@ -135,12 +138,21 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(loss: Any) -> Any:
-    """A loss as a config, as Keras writes it."""
+    """A loss as a config, as Keras writes it.
+
+    Args:
+        loss: What is serialized.
+    """
     return serialize_keras_object(loss)
 
 
 def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The loss that a config or a name describes."""
+    """The loss that a config or a name describes.
+
+    Args:
+        name: What `serialize` returned, or a name.
+        custom_objects: Names to further classes and functions that the config may name.
+    """
     if isinstance(name, dict) and name.get("class_name") == "function":
         return FAMILY.find(name["config"], custom_objects)
     return deserialize_in(FAMILY, name, custom_objects)

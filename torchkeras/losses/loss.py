@@ -30,7 +30,10 @@ class Loss(Configurable):
         dtype: The type to compute in; `floatx()` without one.
 
     Raises:
-        ValueError: Another reduction.
+        ValueError: If there is another reduction.
+
+    >>> isinstance(keras.losses.MeanSquaredError(), keras.Loss)
+    True
     """
 
     _keras_module: ClassVar[str] = "keras.losses"
@@ -82,7 +85,7 @@ class Loss(Configurable):
         part's samples.
 
         Raises:
-            ValueError: `reduction="none"`, which gives no number.
+            ValueError: If `reduction` is `"none"`, which gives no number.
         """
         if self.reduction in ("none", None):
             raise ValueError(f"`reduction` of the loss {self.name} must give one number. Received: reduction={self.reduction!r}")

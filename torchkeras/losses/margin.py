@@ -15,13 +15,29 @@ from .loss import FunctionLoss, _convert, pair
 
 
 def hinge(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
-    """`mean(max(1 - y_true · y_pred, 0))` over the last axis; labels are -1 and 1, or 0 and 1, which become -1 and 1."""
+    """`mean(max(1 - y_true · y_pred, 0))` over the last axis; labels are -1 and 1, or 0 and 1, which become -1 and 1.
+
+    Args:
+        y_true: The targets.
+        y_pred: The predictions, shaped as the targets.
+
+    >>> keras.losses.hinge([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([0.7000, 0.9000])
+    """
     y_true, y_pred = pair(y_true, y_pred, match=False)
     return torch.mean(_positive(1.0 - signed_labels(y_true) * y_pred), dim=-1)
 
 
 def squared_hinge(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
-    """`mean(max(1 - y_true · y_pred, 0)²)` over the last axis; labels as in `hinge`."""
+    """`mean(max(1 - y_true · y_pred, 0)²)` over the last axis; labels are -1 and 1, or 0 and 1, which stands for them.
+
+    Args:
+        y_true: The targets.
+        y_pred: The predictions, shaped as the targets.
+
+    >>> keras.losses.squared_hinge([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([0.7400, 1.0600])
+    """
     y_true, y_pred = pair(y_true, y_pred, match=False)
     return torch.mean(torch.square(_positive(1.0 - signed_labels(y_true) * y_pred)), dim=-1)
 
@@ -37,7 +53,15 @@ def signed_labels(y_true: Tensor) -> Tensor:
 
 
 def categorical_hinge(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
-    """`max(1 + max((1 - y_true) · y_pred) - sum(y_true · y_pred), 0)` over the last axis, for one-hot labels."""
+    """`max(1 + max((1 - y_true) · y_pred) - sum(y_true · y_pred), 0)` over the last axis, for one-hot labels.
+
+    Args:
+        y_true: The targets.
+        y_pred: The predictions, shaped as the targets.
+
+    >>> keras.losses.categorical_hinge([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([0.4000, 0.8000])
+    """
     y_true, y_pred = pair(y_true, y_pred, match=False)
     positive = torch.sum(y_true * y_pred, dim=-1)
     negative = torch.amax((1.0 - y_true) * y_pred, dim=-1)
@@ -51,6 +75,9 @@ def dice(y_true: TensorLike, y_pred: TensorLike, axis: int | Sequence[int] | Non
         y_true: Targets, 0 to 1.
         y_pred: Predictions, 0 to 1.
         axis: The axes that make one region; all without it, and then the loss is one number.
+
+    >>> keras.losses.dice([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(0.3000)
     """
     y_true, y_pred = pair(y_true, y_pred, match=False)
     dims = _dims(axis)
@@ -72,6 +99,9 @@ def tversky(
         alpha: The weight of false negatives.
         beta: The weight of false positives.
         axis: The axes that make one region; all without it, and then the loss is one number.
+
+    >>> keras.losses.tversky([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(0.3000)
     """
     y_true, y_pred = pair(y_true, y_pred, match=False)
     dims = _dims(axis)
@@ -111,6 +141,9 @@ def circle(
 
     Returns:
         One value per sample; the mask on it takes those out that are 0: without a partner of their label, or without one of another.
+
+    >>> keras.losses.circle([1, 0], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([0., 0.])
     """
     y_pred = _convert(y_pred, None)
     labels = _convert(y_true, None, y_pred.device)
@@ -137,21 +170,54 @@ def circle(
 
 
 class Hinge(FunctionLoss):
-    """`mean(max(1 - y_true · y_pred, 0))`. Arguments as in `Loss`."""
+    """`mean(max(1 - y_true · y_pred, 0))`.
+
+    Args:
+        reduction: How the values of the samples become one number: `"sum_over_batch_size"` or `"mean"` (their mean), `"sum"`,
+            `"mean_with_sample_weight"` (the sum over the sum of the weights), or `"none"` (they are returned as they are).
+        name: Its name; the class's in snake case without one.
+        dtype: The type to compute in; `floatx()` without one.
+        **settings: Nothing: this loss has no settings of its own.
+
+    >>> keras.losses.Hinge()([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(0.8000)
+    """
 
     function = staticmethod(hinge)
     _tk_name = "hinge"
 
 
 class SquaredHinge(FunctionLoss):
-    """`mean(max(1 - y_true · y_pred, 0)²)`. Arguments as in `Loss`."""
+    """`mean(max(1 - y_true · y_pred, 0)²)`.
+
+    Args:
+        reduction: How the values of the samples become one number: `"sum_over_batch_size"` or `"mean"` (their mean), `"sum"`,
+            `"mean_with_sample_weight"` (the sum over the sum of the weights), or `"none"` (they are returned as they are).
+        name: Its name; the class's in snake case without one.
+        dtype: The type to compute in; `floatx()` without one.
+        **settings: Nothing: this loss has no settings of its own.
+
+    >>> keras.losses.SquaredHinge()([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(0.9000)
+    """
 
     function = staticmethod(squared_hinge)
     _tk_name = "squared_hinge"
 
 
 class CategoricalHinge(FunctionLoss):
-    """`max(1 + negative - positive, 0)` for one-hot labels. Arguments as in `Loss`."""
+    """`max(1 + negative - positive, 0)` for one-hot labels.
+
+    Args:
+        reduction: How the values of the samples become one number: `"sum_over_batch_size"` or `"mean"` (their mean), `"sum"`,
+            `"mean_with_sample_weight"` (the sum over the sum of the weights), or `"none"` (they are returned as they are).
+        name: Its name; the class's in snake case without one.
+        dtype: The type to compute in; `floatx()` without one.
+        **settings: Nothing: this loss has no settings of its own.
+
+    >>> keras.losses.CategoricalHinge()([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(0.6000)
+    """
 
     function = staticmethod(categorical_hinge)
     _tk_name = "categorical_hinge"
@@ -161,10 +227,14 @@ class Dice(FunctionLoss):
     """One minus the overlap of targets and predictions; see `dice`.
 
     Args:
-        reduction: As in `Loss`.
-        name: As in `Loss`.
+        reduction: How the values of the samples become one number: `"sum_over_batch_size"` or `"mean"` (their mean), `"sum"`,
+            `"mean_with_sample_weight"` (the sum over the sum of the weights), or `"none"` (they are returned as they are).
+        name: Its name; the class's in snake case without one.
         axis: The axes that make one region; all without it.
-        dtype: As in `Loss`.
+        dtype: The type to compute in; `floatx()` without one.
+
+    >>> keras.losses.Dice()([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(0.3000)
     """
 
     function = staticmethod(dice)
@@ -185,10 +255,14 @@ class Tversky(FunctionLoss):
     Args:
         alpha: The weight of false negatives.
         beta: The weight of false positives.
-        reduction: As in `Loss`.
-        name: As in `Loss`.
+        reduction: How the values of the samples become one number: `"sum_over_batch_size"` or `"mean"` (their mean), `"sum"`,
+            `"mean_with_sample_weight"` (the sum over the sum of the weights), or `"none"` (they are returned as they are).
+        name: Its name; the class's in snake case without one.
         axis: The axes that make one region; all without it.
-        dtype: As in `Loss`.
+        dtype: The type to compute in; `floatx()` without one.
+
+    >>> keras.losses.Tversky()([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(0.3000)
     """
 
     function = staticmethod(tversky)
@@ -212,9 +286,13 @@ class Circle(FunctionLoss):
         gamma: The scale of the similarities.
         margin: The relaxation, 0 to 1.
         remove_diagonal: Whether a sample is not compared with itself.
-        reduction: As in `Loss`.
-        name: As in `Loss`.
-        dtype: As in `Loss`.
+        reduction: How the values of the samples become one number: `"sum_over_batch_size"` or `"mean"` (their mean), `"sum"`,
+            `"mean_with_sample_weight"` (the sum over the sum of the weights), or `"none"` (they are returned as they are).
+        name: Its name; the class's in snake case without one.
+        dtype: The type to compute in; `floatx()` without one.
+
+    >>> keras.losses.Circle()([1, 0], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(0.)
     """
 
     function = staticmethod(circle)

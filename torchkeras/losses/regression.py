@@ -15,25 +15,57 @@ from .loss import FunctionLoss, pair
 
 
 def mean_squared_error(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
-    """`mean((y_true - y_pred)²)` over the last axis."""
+    """`mean((y_true - y_pred)²)` over the last axis.
+
+    Args:
+        y_true: The targets.
+        y_pred: The predictions, shaped as the targets.
+
+    >>> keras.losses.mean_squared_error([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([0.0400, 0.1600])
+    """
     y_true, y_pred = pair(y_true, y_pred)
     return _mean_last(torch.square(y_true - y_pred))
 
 
 def mean_absolute_error(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
-    """`mean(|y_true - y_pred|)` over the last axis."""
+    """`mean(|y_true - y_pred|)` over the last axis.
+
+    Args:
+        y_true: The targets.
+        y_pred: The predictions, shaped as the targets.
+
+    >>> keras.losses.mean_absolute_error([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([0.2000, 0.4000])
+    """
     y_true, y_pred = pair(y_true, y_pred)
     return _mean_last(torch.abs(y_true - y_pred))
 
 
 def mean_absolute_percentage_error(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
-    """`100 · mean(|y_true - y_pred| / max(|y_true|, ε))` over the last axis."""
+    """`100 · mean(|y_true - y_pred| / max(|y_true|, ε))` over the last axis.
+
+    Args:
+        y_true: The targets.
+        y_pred: The predictions, shaped as the targets.
+
+    >>> keras.losses.mean_absolute_percentage_error([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([1.0000e+08, 2.0000e+08])
+    """
     y_true, y_pred = pair(y_true, y_pred)
     return 100.0 * _mean_last(torch.abs((y_true - y_pred) / torch.clamp(torch.abs(y_true), min=config.epsilon())))
 
 
 def mean_squared_logarithmic_error(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
-    """`mean((log(max(y_true, ε) + 1) - log(max(y_pred, ε) + 1))²)` over the last axis."""
+    """`mean((log(max(y_true, ε) + 1) - log(max(y_pred, ε) + 1))²)` over the last axis.
+
+    Args:
+        y_true: The targets.
+        y_pred: The predictions, shaped as the targets.
+
+    >>> keras.losses.mean_squared_logarithmic_error([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([0.0222, 0.0815])
+    """
     y_true, y_pred = pair(y_true, y_pred)
     return _mean_last(torch.square(_log1p(y_pred) - _log1p(y_true)))
 
@@ -49,6 +81,9 @@ def cosine_similarity(y_true: TensorLike, y_pred: TensorLike, axis: int = -1) ->
         y_true: Targets.
         y_pred: Predictions.
         axis: The axis of the vectors.
+
+    >>> keras.losses.cosine_similarity([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([-0.9701, -0.8321])
     """
     y_true, y_pred = pair(y_true, y_pred)
     return -torch.sum(_unit(y_true, axis) * _unit(y_pred, axis), dim=axis)
@@ -65,6 +100,9 @@ def huber(y_true: TensorLike, y_pred: TensorLike, delta: float = 1.0) -> Tensor:
         y_true: Targets.
         y_pred: Predictions.
         delta: Where the parabola becomes a line.
+
+    >>> keras.losses.huber([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([0.0200, 0.0800])
     """
     y_true, y_pred = pair(y_true, y_pred)
     error = torch.abs(y_true - y_pred)
@@ -72,7 +110,15 @@ def huber(y_true: TensorLike, y_pred: TensorLike, delta: float = 1.0) -> Tensor:
 
 
 def log_cosh(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
-    """`mean(log(cosh(y_pred - y_true)))` over the last axis, computed so that large errors do not overflow."""
+    """`mean(log(cosh(y_pred - y_true)))` over the last axis, computed so that large errors do not overflow.
+
+    Args:
+        y_true: The targets.
+        y_pred: The predictions, shaped as the targets.
+
+    >>> keras.losses.log_cosh([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([0.0199, 0.0780])
+    """
     y_true, y_pred = pair(y_true, y_pred)
     error = torch.abs(y_pred - y_true)
     return _mean_last(error + F.softplus(-2.0 * error) - math.log(2.0))
@@ -102,7 +148,18 @@ class _ElementMean(FunctionLoss):
 
 
 class MeanSquaredError(_ElementMean):
-    """`mean((y_true - y_pred)²)`. Arguments as in `Loss`."""
+    """`mean((y_true - y_pred)²)`.
+
+    Args:
+        reduction: How the values of the samples become one number: `"sum_over_batch_size"` or `"mean"` (their mean), `"sum"`,
+            `"mean_with_sample_weight"` (the sum over the sum of the weights), or `"none"` (they are returned as they are).
+        name: Its name; the class's in snake case without one.
+        dtype: The type to compute in; `floatx()` without one.
+        **settings: Nothing: this loss has no settings of its own.
+
+    >>> keras.losses.MeanSquaredError()([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(0.1000)
+    """
 
     function = staticmethod(mean_squared_error)
     _tk_name = "mean_squared_error"
@@ -112,7 +169,18 @@ class MeanSquaredError(_ElementMean):
 
 
 class MeanAbsoluteError(_ElementMean):
-    """`mean(|y_true - y_pred|)`. Arguments as in `Loss`."""
+    """`mean(|y_true - y_pred|)`.
+
+    Args:
+        reduction: How the values of the samples become one number: `"sum_over_batch_size"` or `"mean"` (their mean), `"sum"`,
+            `"mean_with_sample_weight"` (the sum over the sum of the weights), or `"none"` (they are returned as they are).
+        name: Its name; the class's in snake case without one.
+        dtype: The type to compute in; `floatx()` without one.
+        **settings: Nothing: this loss has no settings of its own.
+
+    >>> keras.losses.MeanAbsoluteError()([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(0.3000)
+    """
 
     function = staticmethod(mean_absolute_error)
     _tk_name = "mean_absolute_error"
@@ -122,21 +190,54 @@ class MeanAbsoluteError(_ElementMean):
 
 
 class MeanAbsolutePercentageError(FunctionLoss):
-    """`100 · mean(|y_true - y_pred| / |y_true|)`. Arguments as in `Loss`."""
+    """`100 · mean(|y_true - y_pred| / |y_true|)`.
+
+    Args:
+        reduction: How the values of the samples become one number: `"sum_over_batch_size"` or `"mean"` (their mean), `"sum"`,
+            `"mean_with_sample_weight"` (the sum over the sum of the weights), or `"none"` (they are returned as they are).
+        name: Its name; the class's in snake case without one.
+        dtype: The type to compute in; `floatx()` without one.
+        **settings: Nothing: this loss has no settings of its own.
+
+    >>> keras.losses.MeanAbsolutePercentageError()([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(1.5000e+08)
+    """
 
     function = staticmethod(mean_absolute_percentage_error)
     _tk_name = "mean_absolute_percentage_error"
 
 
 class MeanSquaredLogarithmicError(FunctionLoss):
-    """`mean((log(y_true + 1) - log(y_pred + 1))²)`. Arguments as in `Loss`."""
+    """`mean((log(y_true + 1) - log(y_pred + 1))²)`.
+
+    Args:
+        reduction: How the values of the samples become one number: `"sum_over_batch_size"` or `"mean"` (their mean), `"sum"`,
+            `"mean_with_sample_weight"` (the sum over the sum of the weights), or `"none"` (they are returned as they are).
+        name: Its name; the class's in snake case without one.
+        dtype: The type to compute in; `floatx()` without one.
+        **settings: Nothing: this loss has no settings of its own.
+
+    >>> keras.losses.MeanSquaredLogarithmicError()([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(0.0518)
+    """
 
     function = staticmethod(mean_squared_logarithmic_error)
     _tk_name = "mean_squared_logarithmic_error"
 
 
 class LogCosh(FunctionLoss):
-    """`mean(log(cosh(y_pred - y_true)))`. Arguments as in `Loss`."""
+    """`mean(log(cosh(y_pred - y_true)))`.
+
+    Args:
+        reduction: How the values of the samples become one number: `"sum_over_batch_size"` or `"mean"` (their mean), `"sum"`,
+            `"mean_with_sample_weight"` (the sum over the sum of the weights), or `"none"` (they are returned as they are).
+        name: Its name; the class's in snake case without one.
+        dtype: The type to compute in; `floatx()` without one.
+        **settings: Nothing: this loss has no settings of its own.
+
+    >>> keras.losses.LogCosh()([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(0.0489)
+    """
 
     function = staticmethod(log_cosh)
     _tk_name = "log_cosh"
@@ -147,9 +248,13 @@ class Huber(_ElementMean):
 
     Args:
         delta: Where the parabola becomes a line; positive.
-        reduction: As in `Loss`.
-        name: As in `Loss`.
-        dtype: As in `Loss`.
+        reduction: How the values of the samples become one number: `"sum_over_batch_size"` or `"mean"` (their mean), `"sum"`,
+            `"mean_with_sample_weight"` (the sum over the sum of the weights), or `"none"` (they are returned as they are).
+        name: Its name; the class's in snake case without one.
+        dtype: The type to compute in; `floatx()` without one.
+
+    >>> keras.losses.Huber()([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(0.0500)
     """
 
     function = staticmethod(huber)
@@ -170,9 +275,13 @@ class CosineSimilarity(FunctionLoss):
 
     Args:
         axis: The axis of the vectors.
-        reduction: As in `Loss`.
-        name: As in `Loss`.
-        dtype: As in `Loss`.
+        reduction: How the values of the samples become one number: `"sum_over_batch_size"` or `"mean"` (their mean), `"sum"`,
+            `"mean_with_sample_weight"` (the sum over the sum of the weights), or `"none"` (they are returned as they are).
+        name: Its name; the class's in snake case without one.
+        dtype: The type to compute in; `floatx()` without one.
+
+    >>> keras.losses.CosineSimilarity()([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor(-0.9011)
     """
 
     function = staticmethod(cosine_similarity)

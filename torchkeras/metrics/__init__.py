@@ -156,8 +156,11 @@ FAMILY = Family(
 def get(identifier: Any) -> Any:
     """A metric from a name, a config, a class or an object, torchmetrics' included; a function and `None` stay what they are.
 
+    Args:
+        identifier: A name, a config, a class or an object; `None` stays `None`.
+
     Raises:
-        ValueError: Anything else, with near matches for names.
+        ValueError: If it is anything else; the message tells near matches of a name.
     """
     if is_foreign(identifier):
         return MetricAdapter(identifier)
@@ -167,12 +170,21 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(metric: Any) -> Any:
-    """A metric as a config, as Keras writes it."""
+    """A metric as a config, as Keras writes it.
+
+    Args:
+        metric: What is serialized.
+    """
     return serialize_keras_object(metric)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The metric that a config or a name describes."""
+    """The metric that a config or a name describes.
+
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Names to further classes and functions that the config may name.
+    """
     return deserialize_in(FAMILY, config, custom_objects)
 
 

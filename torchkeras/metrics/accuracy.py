@@ -26,22 +26,51 @@ def binary_accuracy(y_true: TensorLike, y_pred: TensorLike, threshold: float = 0
         y_true: Labels, 0 or 1.
         y_pred: Predictions.
         threshold: Above it a prediction means 1.
+
+    >>> keras.metrics.binary_accuracy([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([[1., 1.],
+            [1., 1.]])
     """
     return _floats(_binary_hits(y_true, y_pred, threshold))
 
 
 def categorical_accuracy(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
-    """1 where the largest prediction is that of the one-hot label, else 0."""
+    """1 where the largest prediction is that of the one-hot label, else 0.
+
+    Args:
+        y_true: The targets.
+        y_pred: The predictions, shaped as the targets.
+
+    >>> keras.metrics.categorical_accuracy([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([1., 1.])
+    """
     return _floats(_categorical_hits(y_true, y_pred))
 
 
 def sparse_categorical_accuracy(y_true: TensorLike, y_pred: TensorLike) -> Tensor:
-    """1 where the largest prediction is that of the integer label, else 0."""
+    """1 where the largest prediction is that of the integer label, else 0.
+
+    Args:
+        y_true: The targets.
+        y_pred: The predictions, shaped as the targets.
+
+    >>> keras.metrics.sparse_categorical_accuracy([1, 0], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([1., 1.])
+    """
     return _floats(_sparse_hits(y_true, y_pred))
 
 
 def top_k_categorical_accuracy(y_true: TensorLike, y_pred: TensorLike, k: int = 5) -> Tensor:
-    """1 where the one-hot label is among the `k` largest predictions, else 0; ties count as inside."""
+    """1 where the one-hot label is among the `k` largest predictions, else 0; ties count as inside.
+
+    Args:
+        y_true: The targets.
+        y_pred: The predictions, shaped as the targets.
+        k: Among how many of the greatest predictions the class must be.
+
+    >>> keras.metrics.top_k_categorical_accuracy([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([1., 1.])
+    """
     return _floats(_top_k_hits(y_true, y_pred, k))
 
 
@@ -53,6 +82,9 @@ def sparse_top_k_categorical_accuracy(y_true: TensorLike, y_pred: TensorLike, k:
         y_pred: Predictions, or with `from_sorted_ids` the classes themselves, best first.
         k: How many predictions count.
         from_sorted_ids: Whether `y_pred` holds classes.
+
+    >>> keras.metrics.sparse_top_k_categorical_accuracy([1, 0], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([1., 1.])
     """
     return _floats(_sparse_top_k_hits(y_true, y_pred, k, from_sorted_ids))
 
@@ -163,6 +195,11 @@ class Accuracy(_Hits, FunctionMetric):
     Args:
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.Accuracy()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.)
     """
 
     function = staticmethod(accuracy)
@@ -179,7 +216,12 @@ class BinaryAccuracy(_Hits):
         threshold: Above it a prediction means 1; for logits, 0.
 
     Raises:
-        ValueError: `threshold` is no number.
+        ValueError: If `threshold` is no number.
+
+    >>> metric = keras.metrics.BinaryAccuracy()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.)
     """
 
     _hits = staticmethod(_binary_hits)
@@ -197,6 +239,11 @@ class CategoricalAccuracy(_Hits, FunctionMetric):
     Args:
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.CategoricalAccuracy()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.)
     """
 
     function = staticmethod(categorical_accuracy)
@@ -210,6 +257,11 @@ class SparseCategoricalAccuracy(_Hits, FunctionMetric):
     Args:
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.SparseCategoricalAccuracy()
+    >>> metric.update_state([1, 0], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.)
     """
 
     function = staticmethod(sparse_categorical_accuracy)
@@ -224,6 +276,11 @@ class TopKCategoricalAccuracy(_Hits):
         k: How many predictions count.
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.TopKCategoricalAccuracy(k=1)
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.)
     """
 
     _hits = staticmethod(_top_k_hits)
@@ -244,6 +301,11 @@ class SparseTopKCategoricalAccuracy(_Hits):
         name: Its name.
         dtype: The type of the state.
         from_sorted_ids: Whether predictions are classes, best first, instead of scores.
+
+    >>> metric = keras.metrics.SparseTopKCategoricalAccuracy(k=1)
+    >>> metric.update_state([1, 0], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.)
     """
 
     _hits = staticmethod(_sparse_top_k_hits)

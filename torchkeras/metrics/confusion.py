@@ -221,19 +221,52 @@ class _OneCount(_Confusion):
 
 
 class FalsePositives(_OneCount):
-    """How many labels 0 are predicted as 1. Arguments as in `TruePositives`."""
+    """How many labels 0 are predicted as 1.
+
+    Args:
+        thresholds: Above it a prediction means 1: a number or several; 0.5 without it.
+        name: Its name.
+        dtype: The type of the state.
+
+    >>> metric = keras.metrics.FalsePositives()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.)
+    """
 
     _counts = ("false_positives",)
 
 
 class FalseNegatives(_OneCount):
-    """How many labels 1 are predicted as 0. Arguments as in `TruePositives`."""
+    """How many labels 1 are predicted as 0.
+
+    Args:
+        thresholds: Above it a prediction means 1: a number or several; 0.5 without it.
+        name: Its name.
+        dtype: The type of the state.
+
+    >>> metric = keras.metrics.FalseNegatives()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.)
+    """
 
     _counts = ("false_negatives",)
 
 
 class TrueNegatives(_OneCount):
-    """How many labels 0 are predicted as 0. Arguments as in `TruePositives`."""
+    """How many labels 0 are predicted as 0.
+
+    Args:
+        thresholds: Above it a prediction means 1: a number or several; 0.5 without it.
+        name: Its name.
+        dtype: The type of the state.
+
+    >>> metric = keras.metrics.TrueNegatives()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(2.)
+    """
 
     _counts = ("true_negatives",)
 
@@ -245,6 +278,11 @@ class TruePositives(_OneCount):
         thresholds: Above it a prediction means 1: a number or several; 0.5 without it.
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.TruePositives()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(2.)
     """
 
     _counts = ("true_positives",)
@@ -321,13 +359,31 @@ class Precision(_Ratio):
         class_id: The only class that is looked at.
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.Precision()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.)
     """
 
     _counts = ("true_positives", "false_positives")
 
 
 class Recall(_Ratio):
-    """How many of those that are 1 are predicted as 1. Arguments as in `Precision`."""
+    """How many of those that are 1 are predicted as 1.
+
+    Args:
+        thresholds: Above it a prediction means 1: a number or several; 0.5 without it, none with `top_k`.
+        top_k: Only the `top_k` largest predictions of each sample can mean 1.
+        class_id: The only class that is looked at.
+        name: Its name.
+        dtype: The type of the state.
+
+    >>> metric = keras.metrics.Recall()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.)
+    """
 
     _counts = ("true_positives", "false_negatives")
 
@@ -410,6 +466,11 @@ class SensitivityAtSpecificity(_RateAtRate):
         class_id: The only class that is looked at.
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.SensitivityAtSpecificity(0.5)
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.)
     """
 
     _argument = "specificity"
@@ -433,6 +494,11 @@ class SpecificityAtSensitivity(_RateAtRate):
         class_id: The only class that is looked at.
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.SpecificityAtSensitivity(0.5)
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.)
     """
 
     _argument = "sensitivity"
@@ -456,6 +522,11 @@ class PrecisionAtRecall(_RateAtRate):
         class_id: The only class that is looked at.
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.PrecisionAtRecall(0.5)
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.)
     """
 
     _argument = "recall"
@@ -479,6 +550,11 @@ class RecallAtPrecision(_RateAtRate):
         class_id: The only class that is looked at.
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.RecallAtPrecision(0.5)
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.)
     """
 
     _argument = "precision"
@@ -515,7 +591,12 @@ class AUC(_Confusion):
         from_logits: Whether predictions are logits.
 
     Raises:
-        ValueError: A value out of range.
+        ValueError: If there is a value out of range.
+
+    >>> metric = keras.metrics.AUC()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.)
     """
 
     _counts = _ALL
@@ -590,7 +671,7 @@ class AUC(_Confusion):
             sample_weight: Weights, one per sample or per label.
 
         Raises:
-            ValueError: Other shapes.
+            ValueError: If targets and predictions have other shapes.
         """
         if self.multi_label and not self._built:
             shape = convert_to_tensor(y_pred).shape

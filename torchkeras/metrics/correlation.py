@@ -20,6 +20,9 @@ def pearson_correlation(y_true: TensorLike, y_pred: TensorLike, axis: int = -1) 
         y_true: Targets.
         y_pred: Predictions.
         axis: The axis, or axes, of the observations.
+
+    >>> keras.metrics.pearson_correlation([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([1., 1.])
     """
     y_true, y_pred = _same(y_true, y_pred)
     axis = _dims(axis)
@@ -38,6 +41,9 @@ def concordance_correlation(y_true: TensorLike, y_pred: TensorLike, axis: int = 
         y_true: Targets.
         y_pred: Predictions.
         axis: The axis, or axes, of the observations.
+
+    >>> keras.metrics.concordance_correlation([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    tensor([0.8824, 0.3846])
     """
     y_true, y_pred = _same(y_true, y_pred)
     axis = _dims(axis)
@@ -70,6 +76,11 @@ class PearsonCorrelation(MeanMetricWrapper):
         name: Its name.
         dtype: The type of the state.
         axis: The axis of the observations.
+
+    >>> metric = keras.metrics.PearsonCorrelation()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.)
     """
 
     def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: int = -1) -> None:
@@ -84,6 +95,11 @@ class ConcordanceCorrelation(MeanMetricWrapper):
         name: Its name.
         dtype: The type of the state.
         axis: The axis of the observations.
+
+    >>> metric = keras.metrics.ConcordanceCorrelation()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.6335)
     """
 
     def __init__(self, name: str | None = "concordance_correlation", dtype: Any = None, axis: int = -1) -> None:

@@ -26,7 +26,12 @@ class FBetaScore(ColumnMetric):
         dtype: The type of the state.
 
     Raises:
-        ValueError: A value out of range.
+        ValueError: If there is a value out of range.
+
+    >>> metric = keras.metrics.FBetaScore()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor([1.0000, 1.0000])
     """
 
     _column_name = "classes"
@@ -69,7 +74,7 @@ class FBetaScore(ColumnMetric):
             sample_weight: Weights, `(batch,)`.
 
         Raises:
-            ValueError: Other shapes.
+            ValueError: If targets and predictions have other shapes.
         """
         y_true, y_pred, weight = self._tk_prepare(y_true, y_pred, sample_weight)
         if self.threshold is None:
@@ -106,10 +111,16 @@ class F1Score(FBetaScore):
     """The harmonic mean of precision and recall.
 
     Args:
-        average: As in `FBetaScore`.
-        threshold: As in `FBetaScore`.
+        average: How the classes make one number: `None` (one number per class), `"micro"` (counted together), `"macro"` (their mean),
+            `"weighted"` (their mean by number of samples).
+        threshold: Above it a prediction means 1; without it, the largest of each sample does.
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.F1Score()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor([1.0000, 1.0000])
     """
 
     def __init__(

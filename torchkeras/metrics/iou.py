@@ -163,7 +163,12 @@ class IoU(_IoUBase):
         axis: The axis of the classes where they are not sparse.
 
     Raises:
-        ValueError: A class out of range.
+        ValueError: If there is a class out of range.
+
+    >>> metric = keras.metrics.IoU(num_classes=2, target_class_ids=[1])
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.)
     """
 
     def __init__(
@@ -195,6 +200,11 @@ class BinaryIoU(IoU):
         threshold: From it on a prediction means 1.
         name: Its name.
         dtype: The type of the state; `"int"` without one.
+
+    >>> metric = keras.metrics.BinaryIoU()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.)
     """
 
     def __init__(
@@ -222,6 +232,11 @@ class MeanIoU(IoU):
         sparse_y_true: Whether targets are integer labels; else one-hot.
         sparse_y_pred: Whether predictions are integer labels; else one score per class.
         axis: The axis of the classes where they are not sparse.
+
+    >>> metric = keras.metrics.MeanIoU(num_classes=2)
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.2500)
     """
 
     def __init__(
@@ -248,6 +263,11 @@ class OneHotIoU(IoU):
         ignore_class: A label whose samples do not count.
         sparse_y_pred: Whether predictions are integer labels; else one score per class.
         axis: The axis of the classes.
+
+    >>> metric = keras.metrics.OneHotIoU(num_classes=2, target_class_ids=[1])
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.0000)
     """
 
     def __init__(
@@ -273,6 +293,11 @@ class OneHotMeanIoU(MeanIoU):
         ignore_class: A label whose samples do not count.
         sparse_y_pred: Whether predictions are integer labels; else one score per class.
         axis: The axis of the classes.
+
+    >>> metric = keras.metrics.OneHotMeanIoU(num_classes=2)
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.0000)
     """
 
     def __init__(

@@ -12,6 +12,11 @@ class Hinge(FunctionMetric):
     Args:
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.Hinge()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.8000)
     """
 
     function = staticmethod(hinge)
@@ -19,14 +24,34 @@ class Hinge(FunctionMetric):
 
 
 class SquaredHinge(FunctionMetric):
-    """The mean of `max(1 - y_true · y_pred, 0)²`. Arguments as in `Hinge`."""
+    """The mean of `max(1 - y_true · y_pred, 0)²`.
+
+    Args:
+        name: Its name.
+        dtype: The type of the state.
+
+    >>> metric = keras.metrics.SquaredHinge()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.9000)
+    """
 
     function = staticmethod(squared_hinge)
     _tk_name = "squared_hinge"
 
 
 class CategoricalHinge(FunctionMetric):
-    """The mean of `max(1 + negative - positive, 0)` for one-hot labels. Arguments as in `Hinge`."""
+    """The mean of `max(1 + negative - positive, 0)` for one-hot labels.
+
+    Args:
+        name: Its name.
+        dtype: The type of the state.
+
+    >>> metric = keras.metrics.CategoricalHinge()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.6000)
+    """
 
     function = staticmethod(categorical_hinge)
     _tk_name = "categorical_hinge"

@@ -40,6 +40,9 @@ class Metric(Configurable):
     Args:
         dtype: The type of the state; `floatx()` without one.
         name: Its name, the key in `logs`; the class's in snake case without one.
+
+    >>> isinstance(keras.metrics.Mean(), keras.Metric)
+    True
     """
 
     _keras_module: ClassVar[str] = "keras.metrics"
@@ -88,7 +91,7 @@ class Metric(Configurable):
                 `aggregation` without it.
 
         Raises:
-            ValueError: Another reduction.
+            ValueError: If `reduction` or `aggregation` is an unknown word.
         """
         reduction = reduce or {"only_first_replica": "none", None: "none"}.get(aggregation, aggregation)
         if reduction not in _REDUCTIONS:
@@ -112,7 +115,14 @@ class Metric(Configurable):
     def add_weight(
         self, shape: Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> ParameterVariable:
-        """A new state that sums up over processes; arguments as in `add_variable`."""
+        """A new state that sums up over processes, under the name that Keras 2 has.
+
+        Args:
+            shape: Its shape.
+            initializer: A name, a config, an object or a function `(shape, dtype)`; zeros without one.
+            dtype: Its type; that of the metric without one.
+            name: Its name.
+        """
         return self.add_variable(shape, initializer, dtype=dtype, name=name)
 
     def _tk_metrics(self) -> Iterator[Metric]:
@@ -188,7 +198,7 @@ class Metric(Configurable):
         """Complain about what earlier updates noted: predictions or labels out of range. Waits for the device.
 
         Raises:
-            ValueError: There was something.
+            ValueError: If there was something.
         """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -240,7 +250,7 @@ class Metric(Configurable):
             metrics: Metrics made with the same arguments.
 
         Raises:
-            ValueError: A metric whose state is shaped differently.
+            ValueError: If a metric has state of another shape.
         """
         own = self.state
         shapes = [tuple(v.shape) for v in own]

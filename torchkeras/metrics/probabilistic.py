@@ -14,6 +14,11 @@ class KLDivergence(FunctionMetric):
     Args:
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.KLDivergence()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.3670)
     """
 
     function = staticmethod(kl_divergence)
@@ -21,7 +26,17 @@ class KLDivergence(FunctionMetric):
 
 
 class Poisson(FunctionMetric):
-    """The mean of `y_pred - y_true · log(y_pred)`. Arguments as in `KLDivergence`."""
+    """The mean of `y_pred - y_true · log(y_pred)`.
+
+    Args:
+        name: Its name.
+        dtype: The type of the state.
+
+    >>> metric = keras.metrics.Poisson()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.6835)
+    """
 
     function = staticmethod(poisson)
     _tk_name = "poisson"
@@ -35,6 +50,11 @@ class BinaryCrossentropy(MeanMetricWrapper):
         dtype: The type of the state.
         from_logits: Whether predictions are logits.
         label_smoothing: Labels are drawn towards 0.5 by this part.
+
+    >>> metric = keras.metrics.BinaryCrossentropy()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.3670)
     """
 
     def __init__(
@@ -54,6 +74,11 @@ class CategoricalCrossentropy(MeanMetricWrapper):
         from_logits: Whether predictions are logits.
         label_smoothing: This part of each label is spread over all classes.
         axis: The axis of the classes.
+
+    >>> metric = keras.metrics.CategoricalCrossentropy()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.3670)
     """
 
     def __init__(
@@ -79,6 +104,11 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         from_logits: Whether predictions are logits.
         ignore_class: Samples of this label do not count.
         axis: The axis of the classes.
+
+    >>> metric = keras.metrics.SparseCategoricalCrossentropy()
+    >>> metric.update_state([1, 0], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.3670)
     """
 
     def __init__(

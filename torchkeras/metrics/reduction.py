@@ -21,6 +21,11 @@ class Sum(Metric):
     Args:
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.Sum()
+    >>> metric.update_state([1.0, 3.0])
+    >>> metric.result()
+    tensor(4.)
     """
 
     def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
@@ -48,6 +53,11 @@ class Mean(Metric):
     Args:
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.Mean()
+    >>> metric.update_state([1.0, 3.0])
+    >>> metric.result()
+    tensor(2.)
     """
 
     def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
@@ -179,6 +189,11 @@ class MeanMetricWrapper(Mean):
         name: Its name; that of the function without one.
         dtype: The type of the state.
         **kwargs: Passed on to `fn`.
+
+    >>> metric = keras.metrics.MeanMetricWrapper(lambda y_true, y_pred: (y_true - y_pred).abs())
+    >>> metric.update_state(torch.tensor([1.0]), torch.tensor([3.0]))
+    >>> metric.result()
+    tensor(2.)
     """
 
     def __init__(self, fn: Callable, name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:

@@ -21,6 +21,11 @@ class MeanSquaredError(FunctionMetric):
     Args:
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.MeanSquaredError()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.1000)
     """
 
     function = staticmethod(mean_squared_error)
@@ -28,28 +33,68 @@ class MeanSquaredError(FunctionMetric):
 
 
 class MeanAbsoluteError(FunctionMetric):
-    """The mean absolute error. Arguments as in `MeanSquaredError`."""
+    """The mean absolute error.
+
+    Args:
+        name: Its name.
+        dtype: The type of the state.
+
+    >>> metric = keras.metrics.MeanAbsoluteError()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.3000)
+    """
 
     function = staticmethod(mean_absolute_error)
     _tk_name = "mean_absolute_error"
 
 
 class MeanAbsolutePercentageError(FunctionMetric):
-    """The mean absolute error in percent of the target. Arguments as in `MeanSquaredError`."""
+    """The mean absolute error in percent of the target.
+
+    Args:
+        name: Its name.
+        dtype: The type of the state.
+
+    >>> metric = keras.metrics.MeanAbsolutePercentageError()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(1.5000e+08)
+    """
 
     function = staticmethod(mean_absolute_percentage_error)
     _tk_name = "mean_absolute_percentage_error"
 
 
 class MeanSquaredLogarithmicError(FunctionMetric):
-    """The mean squared difference of `log(1 + x)`. Arguments as in `MeanSquaredError`."""
+    """The mean squared difference of `log(1 + x)`.
+
+    Args:
+        name: Its name.
+        dtype: The type of the state.
+
+    >>> metric = keras.metrics.MeanSquaredLogarithmicError()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.0518)
+    """
 
     function = staticmethod(mean_squared_logarithmic_error)
     _tk_name = "mean_squared_logarithmic_error"
 
 
 class LogCoshError(FunctionMetric):
-    """The mean of `log(cosh(y_pred - y_true))`. Arguments as in `MeanSquaredError`."""
+    """The mean of `log(cosh(y_pred - y_true))`.
+
+    Args:
+        name: Its name.
+        dtype: The type of the state.
+
+    >>> metric = keras.metrics.LogCoshError()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.0489)
+    """
 
     function = staticmethod(log_cosh)
     _tk_name = "logcosh"
@@ -61,6 +106,11 @@ class RootMeanSquaredError(Mean):
     Args:
         name: Its name.
         dtype: The type of the state.
+
+    >>> metric = keras.metrics.RootMeanSquaredError()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.3162)
     """
 
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None) -> None:
@@ -98,6 +148,11 @@ class CosineSimilarity(MeanMetricWrapper):
         name: Its name.
         dtype: The type of the state.
         axis: The axis of the vectors.
+
+    >>> metric = keras.metrics.CosineSimilarity()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.9011)
     """
 
     def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1) -> None:
@@ -115,14 +170,19 @@ class R2Score(ColumnMetric):
     """The coefficient of determination: 1 for perfect predictions, 0 for those of the mean.
 
     Args:
-        class_aggregation: How the outputs make one number: `"uniform_average"`, `"variance_weighted_average"`, or `None` (one number
-            per output).
+        class_aggregation: How the outputs make one number: `"uniform_average"`, `"variance_weighted_average"`, or `None` (one number per
+            output).
         num_regressors: The number of inputs of the model, for the adjusted score; 0 without adjustment.
         name: Its name.
         dtype: The type of the state.
 
     Raises:
-        ValueError: Another aggregation, or a negative number of inputs.
+        ValueError: If there is another aggregation, or a negative number of inputs.
+
+    >>> metric = keras.metrics.R2Score()
+    >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.6, 0.4]])
+    >>> metric.result()
+    tensor(0.6000)
     """
 
     _column_name = "outputs"
@@ -163,7 +223,7 @@ class R2Score(ColumnMetric):
             sample_weight: Weights, `(batch,)`.
 
         Raises:
-            ValueError: Other shapes.
+            ValueError: If targets and predictions have other shapes.
         """
         y_true, y_pred, weight = self._tk_prepare(y_true, y_pred, sample_weight)
         y_true = y_true.to(y_pred.dtype)

@@ -38,7 +38,7 @@ def clone_model(
         **kwargs: None are known.
 
     Raises:
-        ValueError: Arguments that do not go with the kind of model.
+        ValueError: If arguments do not go with the kind of model.
     """
     if kwargs:
         raise ValueError(f"Unrecognized keyword arguments passed to clone_model: {', '.join(kwargs)}")

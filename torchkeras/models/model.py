@@ -49,10 +49,17 @@ class Model(Trainer, Layer):
     Made in one of three ways: `Model(inputs, outputs)` from symbolic tensors; a subclass that writes `call`; `Sequential`.
 
     Args:
+        *args: `inputs`, `outputs` and `name`, for a model made of a graph.
+        **kwargs: The same by name, and `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes.
         inputs: A nest of symbolic tensors, for a model made of a graph.
         outputs: A nest of symbolic tensors that depend on them.
         name: Its name.
         trainable: Whether its weights are trained.
+
+    >>> inputs = keras.Input((3,))
+    >>> model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    >>> model(torch.ones(4, 3)).shape
+    torch.Size([4, 2])
     """
 
     _keras_module = "keras"
@@ -285,7 +292,7 @@ class Model(Trainer, Layer):
         """The layer of this name or place.
 
         Raises:
-            ValueError: Neither or both given, or no such layer.
+            ValueError: If neither or both are given, or there is no such layer.
         """
         if (name is None) == (index is None):
             raise ValueError(f"Pass either `name` or `index`. Received: name={name!r}, index={index!r}")

@@ -27,6 +27,10 @@ class Sequential(Model):
         layers: Layers, torch modules, or an `Input`.
         trainable: Whether its weights are trained.
         name: Its name.
+
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    >>> model.output_shape
+    (None, 2)
     """
 
     _tk_any_length = True
@@ -90,7 +94,7 @@ class Sequential(Model):
         """Remove the last layer and return it.
 
         Raises:
-            ValueError: There is none.
+            ValueError: If there is none.
         """
         chain = self.__dict__["_tk_chain"]
         if not chain or (len(chain) == 1 and isinstance(chain[0], InputLayer)):

@@ -51,7 +51,10 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
         false_fn: Called if not.
 
     Raises:
-        ValueError: Of a symbolic `pred`: the functions return different structures, shapes or types.
+        ValueError: If, for symbolic arguments, the functions return different structures, shapes or types.
+
+    >>> keras.ops.cond(torch.tensor(True), lambda: torch.tensor(1), lambda: torch.tensor(2))
+    tensor(1)
     """
     if _inferring():
         return _outputs_alike([true_fn(), false_fn()], "`true_fn` and `false_fn`")
@@ -68,7 +71,10 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
         *operands: Their arguments.
 
     Raises:
-        ValueError: Of symbolic arguments: the functions return different structures, shapes or types.
+        ValueError: If, for symbolic arguments, the functions return different structures, shapes or types.
+
+    >>> keras.ops.switch(1, [lambda x: x + 1, lambda x: x * 10], torch.tensor(3))
+    tensor(30)
     """
     if _inferring():
         return _outputs_alike([branch(*operands) for branch in branches], "`branches`")
@@ -87,6 +93,9 @@ def while_loop(cond: Callable[..., Any], body: Callable[..., Any], loop_vars: An
 
     Returns:
         The last values: one tensor, or a tuple.
+
+    >>> keras.ops.while_loop(lambda n: n < 5, lambda n: (n * 2,), (torch.tensor(1),))
+    (tensor(8),)
     """
     several = isinstance(loop_vars, (tuple, list))
     values = tuple(_tensors(v) for v in (loop_vars if several else (loop_vars,)))
@@ -110,6 +119,9 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[int, Any], Any], init_
 
     Returns:
         The last value.
+
+    >>> keras.ops.fori_loop(0, 3, lambda i, total: total + i, torch.tensor(0))
+    tensor(3)
     """
     if _inferring():
         return _tensors(init_val)
@@ -171,7 +183,10 @@ def scan(
         The last value, and the outputs stacked along a new first axis.
 
     Raises:
-        ValueError: Sizes that differ, or none.
+        ValueError: If there are sizes that differ, or none.
+
+    >>> keras.ops.scan(lambda total, x: (total + x, total + x), torch.tensor(0.0), torch.tensor([1.0, 2.0]))
+    (tensor(3.), tensor([1., 3.]))
     """
     if not isinstance(unroll, (bool, int)) or (not isinstance(unroll, bool) and unroll < 1):
         raise ValueError(f"`unroll` must be a positive int or a bool. Received: unroll={unroll!r}")
@@ -196,6 +211,9 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     Args:
         f: Maps an element to a nest of tensors.
         xs: A nest of tensors.
+
+    >>> keras.ops.map(lambda row: row.sum(), torch.ones(3, 2))
+    tensor([2., 2., 2.])
     """
     xs = _tensors(xs)
     n = _length(xs, None)
@@ -211,6 +229,9 @@ def vectorized_map(function: Callable[[Any], Any], elements: Any) -> Any:
     Args:
         function: Maps an element to a nest of tensors, without looking at values.
         elements: A nest of tensors.
+
+    >>> keras.ops.vectorized_map(lambda row: row.sum(), torch.ones(3, 2))
+    tensor([2., 2., 2.])
     """
     return torch.vmap(function, randomness="different")(_tensors(elements))
 
@@ -230,7 +251,10 @@ def associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool = F
         axis: The axis.
 
     Raises:
-        ValueError: Sizes that differ.
+        ValueError: If sizes differ.
+
+    >>> keras.ops.associative_scan(lambda a, b: a + b, torch.tensor([1.0, 2.0, 3.0]))
+    tensor([1., 3., 6.])
     """
     values = _tensors(elems)
     leaves = tree.flatten(values)

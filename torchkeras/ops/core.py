@@ -28,10 +28,13 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
         x: A tensor, an array, a number, a nest of numbers or a weight; a symbolic tensor stays symbolic.
         dtype: The type of the result.
         sparse: Must not be true: torch layers take dense tensors.
-        ragged: Likewise.
+        ragged: Must be false: torch layers take dense tensors.
 
     Raises:
-        ValueError: Something that is no tensor; `sparse` or `ragged`.
+        ValueError: If `x` is no tensor, or `sparse` or `ragged` is true.
+
+    >>> keras.ops.convert_to_tensor([1.0, 2.0])
+    tensor([1., 2.])
     """
     if sparse or ragged:
         raise ValueError(f"`sparse` and `ragged` must not be True: torch layers take dense tensors. Received: {sparse=}, {ragged=}")
@@ -47,7 +50,10 @@ def convert_to_numpy(x: Any) -> np.ndarray:
         x: A tensor, an array, a number, a nest of numbers or a weight.
 
     Raises:
-        ValueError: A symbolic tensor.
+        ValueError: If there is a symbolic tensor.
+
+    >>> keras.ops.convert_to_numpy(torch.tensor([1, 2]))
+    array([1, 2])
     """
     if isinstance(x, KerasTensor):
         raise ValueError(f"`x` must have values. Received: {x!r}, which is symbolic. Compute on it inside a model instead.")
@@ -61,17 +67,38 @@ def convert_to_numpy(x: Any) -> np.ndarray:
 
 
 def is_tensor(x: Any) -> bool:
-    """Whether `x` is a torch tensor."""
+    """Whether `x` is a torch tensor.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.is_tensor([1.0])
+    False
+    """
     return isinstance(x, torch.Tensor)
 
 
 def shape(x: TensorLike) -> tuple[int | None, ...]:
-    """The shape of `x`; of a symbolic tensor, with `None` for sizes that are not known."""
+    """The shape of `x`; of a symbolic tensor, with `None` for sizes that are not known.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.shape(torch.ones(2, 3))
+    (2, 3)
+    """
     return tuple(x.shape) if hasattr(x, "shape") else tuple(_to_tensor(x).shape)
 
 
 def dtype(x: TensorLike) -> str:
-    """The Keras name of the type of `x`."""
+    """The Keras name of the type of `x`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.dtype(torch.ones(2))
+    'float32'
+    """
     return dtypes.standardize_dtype(x.dtype if hasattr(x, "dtype") else _to_tensor(x).dtype)
 
 
@@ -82,6 +109,9 @@ def cast(x: TensorLike, dtype: Any) -> torch.Tensor:
     Args:
         x: The tensor.
         dtype: The type.
+
+    >>> keras.ops.cast([1.7, 2.2], "int32")
+    tensor([1, 2], dtype=torch.int32)
     """
     return x.to(dtypes.to_torch_dtype(dtype))
 
@@ -93,6 +123,9 @@ def saturate_cast(x: TensorLike, dtype: Any) -> torch.Tensor:
     Args:
         x: The tensor.
         dtype: The type.
+
+    >>> keras.ops.saturate_cast([-3.0, 300.0], "uint8")
+    tensor([  0, 255], dtype=torch.uint8)
     """
     target = dtypes.to_torch_dtype(dtype)
     if x.dtype is torch.bool or x.dtype.is_complex or target.is_complex:
@@ -121,6 +154,9 @@ def stop_gradient(variable: TensorLike) -> torch.Tensor:
 
     Args:
         variable: A tensor or a weight.
+
+    >>> keras.ops.stop_gradient(torch.tensor([1.0], requires_grad=True)).requires_grad
+    False
     """
     return variable.detach()
 
@@ -167,7 +203,10 @@ def slice(inputs: TensorLike, start_indices: Any, shape: Sequence[int]) -> torch
         shape: The shape of the block; -1 reaches to the end of an axis.
 
     Raises:
-        ValueError: A block that does not lie inside.
+        ValueError: If a block does not lie inside.
+
+    >>> keras.ops.slice([1, 2, 3, 4], [1], [2])
+    tensor([2, 3], dtype=torch.int32)
     """
     starts = _starts(start_indices)
     shape = tuple(shape.tolist() if isinstance(shape, (np.ndarray, torch.Tensor)) else shape)
@@ -190,7 +229,10 @@ def slice_update(inputs: TensorLike, start_indices: Any, updates: TensorLike) ->
         updates: The new block; it takes the type of `inputs`.
 
     Raises:
-        ValueError: A block that does not lie inside.
+        ValueError: If a block does not lie inside.
+
+    >>> keras.ops.slice_update([1, 2, 3, 4], [1], [8, 9])
+    tensor([1, 8, 9, 4], dtype=torch.int32)
     """
     starts = _starts(start_indices)
     _check_window(inputs, starts, updates.shape, "updates.shape")
@@ -212,7 +254,10 @@ def unstack(x: TensorLike, num: int | None = None, axis: int = 0) -> list[torch.
         axis: The axis.
 
     Raises:
-        ValueError: Another number of slices, or one that cannot be known.
+        ValueError: If there is another number of slices, or one that cannot be known.
+
+    >>> [row.tolist() for row in keras.ops.unstack([[1, 2], [3, 4]])]
+    [[1, 2], [3, 4]]
     """
     size = x.shape[axis]
     if size == unknown_size():
@@ -262,7 +307,10 @@ def scatter(indices: TensorLike, values: TensorLike, shape: Sequence[int]) -> to
         shape: The shape of the result.
 
     Raises:
-        ValueError: Indices outside, or shapes that do not fit.
+        ValueError: If there are indices outside, or shapes that do not fit.
+
+    >>> keras.ops.scatter([[0], [2]], [5, 6], (4,))
+    tensor([5, 0, 6, 0], dtype=torch.int32)
     """
     shape = tuple(int(n) for n in shape)
     _check_indices(indices, shape)
@@ -285,7 +333,10 @@ def scatter_update(inputs: TensorLike, indices: TensorLike, updates: TensorLike,
         reduction: `"add"`, `"max"`, `"min"`, `"mul"`, or `None` to replace (of two for one place, which one is kept is not defined).
 
     Raises:
-        ValueError: Another reduction, indices outside, or shapes that do not fit.
+        ValueError: If there is another reduction, indices outside, or shapes that do not fit.
+
+    >>> keras.ops.scatter_update([1, 2, 3], [[1]], [9])
+    tensor([1, 9, 3], dtype=torch.int32)
     """
     if reduction not in (None, "add", *_REDUCTIONS):
         raise ValueError(f"`reduction` must be None, 'add', 'max', 'min' or 'mul'. Received: reduction={reduction!r}")
@@ -332,20 +383,24 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     """Let a function bring its own gradient.
 
     Args:
-        f: Returns its value and a function that maps the gradient of the value to that of the arguments. The latter is called
-            as `grad(*arguments, upstream=gradient)` if it has a parameter `upstream`, else as `grad(gradient)`.
+        f: Returns its value and a function that maps the gradient of the value to that of the arguments. The latter is called as
+            `grad(*arguments, upstream=gradient)` if it has a parameter `upstream`, else as `grad(gradient)`.
 
     Example:
-        ```python
-        @ops.custom_gradient
-        def log1pexp(x):
-            e = ops.exp(x)
+    ```python
+    @ops.custom_gradient
+    def log1pexp(x):
+        e = ops.exp(x)
 
-            def grad(*args, upstream):
-                return upstream * (1 - 1 / (1 + e))
+        def grad(*args, upstream):
+            return upstream * (1 - 1 / (1 + e))
 
-            return ops.log(1 + e), grad
-        ```
+        return ops.log(1 + e), grad
+    ```
+
+    >>> double = keras.ops.custom_gradient(lambda x: (2 * x, lambda *args, upstream: 2 * upstream))
+    >>> double(torch.tensor(3.0))
+    tensor(6.)
     """
 
     @functools.wraps(f)
@@ -383,12 +438,15 @@ def rearrange(tensor: TensorLike, pattern: str, **axes_lengths: int) -> torch.Te
 
     Args:
         tensor: The tensor.
-        pattern: `"b (h w) c -> b c h w"`: the axes before and after; brackets hold axes that are one, `1` is an axis of size one,
-            `...` any others.
+        pattern: `"b (h w) c -> b c h w"`: the axes before and after; brackets hold axes that are one, `1` is an axis of size one, `...`
+            any others.
         **axes_lengths: The sizes of axes in brackets; one of each bracket may be left out.
 
     Raises:
-        ValueError: A pattern that does not fit the shape.
+        ValueError: If a pattern does not fit the shape.
+
+    >>> keras.ops.rearrange(torch.ones(2, 3, 4), "b h w -> b (h w)").shape
+    torch.Size([2, 12])
     """
     left, arrow, right = pattern.partition("->")
     before, after = _axes_of(left), _axes_of(right)

@@ -28,7 +28,11 @@ def cholesky(x: TensorLike, upper: bool = False) -> torch.Tensor:
         upper: The upper factor rather than the lower.
 
     Raises:
-        ValueError: A matrix that is not square, or not positive-definite.
+        ValueError: If there is a matrix that is not square, or not positive-definite.
+
+    >>> keras.ops.cholesky([[4.0, 1.0], [1.0, 3.0]])
+    tensor([[2.0000, 0.0000],
+            [0.5000, 1.6583]])
     """
     _check_matrix(x, square=True)
     try:
@@ -46,7 +50,11 @@ def cholesky_inverse(x: TensorLike, upper: bool = False) -> torch.Tensor:
         upper: Whether it is the upper factor.
 
     Raises:
-        ValueError: A matrix that is not square.
+        ValueError: If a matrix is not square.
+
+    >>> keras.ops.cholesky_inverse([[2.0, 0.0], [1.0, 2.0]])
+    tensor([[ 0.3125, -0.1250],
+            [-0.1250,  0.2500]])
     """
     _check_matrix(x, square=True)
     return torch.cholesky_inverse(x, upper)
@@ -56,8 +64,14 @@ def cholesky_inverse(x: TensorLike, upper: bool = False) -> torch.Tensor:
 def det(x: TensorLike) -> torch.Tensor:
     """The determinants of square matrices `(..., n, n)`.
 
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
     Raises:
-        ValueError: A matrix that is not square.
+        ValueError: If a matrix is not square.
+
+    >>> keras.ops.det([[4.0, 1.0], [1.0, 3.0]])
+    tensor(11.)
     """
     _check_matrix(x, square=True)
     return torch.linalg.det(x)
@@ -74,7 +88,10 @@ def eig(x: TensorLike) -> tuple[torch.Tensor, torch.Tensor]:
         The values `(..., n)`, and the vectors in the columns of `(..., n, n)`.
 
     Raises:
-        ValueError: A matrix that is not square.
+        ValueError: If a matrix is not square.
+
+    >>> keras.ops.eig([[2.0, 0.0], [0.0, 3.0]])[0]
+    tensor([2.+0.j, 3.+0.j])
     """
     _check_matrix(x, square=True)
     return tuple(torch.linalg.eig(x))
@@ -82,7 +99,14 @@ def eig(x: TensorLike) -> tuple[torch.Tensor, torch.Tensor]:
 
 @op(promote="float")
 def eigh(x: TensorLike) -> tuple[torch.Tensor, torch.Tensor]:
-    """The eigenvalues, in ascending order, and eigenvectors of symmetric or Hermitian matrices. Arguments as in `eig`."""
+    """The eigenvalues, in ascending order, and eigenvectors of symmetric or Hermitian matrices.
+
+    Args:
+        x: `(..., n, n)`.
+
+    >>> keras.ops.eigh([[2.0, 0.0], [0.0, 3.0]])[0]
+    tensor([2., 3.])
+    """
     _check_matrix(x, square=True)
     return tuple(torch.linalg.eigh(x))
 
@@ -91,8 +115,15 @@ def eigh(x: TensorLike) -> tuple[torch.Tensor, torch.Tensor]:
 def inv(x: TensorLike) -> torch.Tensor:
     """The inverses of square matrices `(..., n, n)`.
 
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
     Raises:
-        ValueError: A matrix that is not square, or singular.
+        ValueError: If there is a matrix that is not square, or singular.
+
+    >>> keras.ops.inv([[4.0, 1.0], [1.0, 3.0]])
+    tensor([[ 0.2727, -0.0909],
+            [-0.0909,  0.3636]])
     """
     _check_matrix(x, square=True)
     try:
@@ -105,8 +136,15 @@ def inv(x: TensorLike) -> torch.Tensor:
 def lu_factor(x: TensorLike) -> tuple[torch.Tensor, torch.Tensor]:
     """The LU factors of matrices `(..., m, n)`, in one matrix, and the rows that were swapped (from 0, as in SciPy).
 
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
     Raises:
-        ValueError: Fewer than two axes.
+        ValueError: If there are fewer than two axes.
+
+    >>> keras.ops.lu_factor([[2.0, 1.0], [4.0, 3.0]])
+    (tensor([[ 4.0000,  3.0000],
+            [ 0.5000, -0.5000]]), tensor([1, 1], dtype=torch.int32))
     """
     _check_matrix(x)
     factors, pivots, _ = torch.linalg.lu_factor_ex(x)
@@ -145,7 +183,10 @@ def matrix_rank(x: TensorLike, tol: float | None = None) -> torch.Tensor:
         tol: The limit; without it the largest singular value times `max(m, n)` times the type's epsilon.
 
     Raises:
-        ValueError: Fewer than two axes.
+        ValueError: If there are fewer than two axes.
+
+    >>> keras.ops.matrix_rank([[4.0, 1.0], [1.0, 3.0]])
+    tensor(2, dtype=torch.int32)
     """
     _check_matrix(x)
     rank = torch.linalg.matrix_rank(x) if tol is None else torch.linalg.matrix_rank(x, atol=tol, rtol=0.0)
@@ -159,17 +200,20 @@ _MATRIX_ORDERS = ("fro", "nuc", float("inf"), float("-inf"), 1, -1, 2, -2)
 def norm(
     x: TensorLike, ord: int | float | str | None = None, axis: int | Sequence[int] | None = None, keepdims: bool = False
 ) -> torch.Tensor:
-    """The norm of vectors or of matrices, as in `numpy.linalg.norm`.
+    """The norm of vectors or of matrices, those of NumPy.
 
     Args:
         x: The tensor.
-        ord: The order. Of a vector any number; of a matrix `"fro"`, `"nuc"`, or plus or minus 1, 2 or infinity.
-            `None` is the 2-norm of all elements.
+        ord: The order. Of a vector any number; of a matrix `"fro"`, `"nuc"`, or plus or minus 1, 2 or infinity. `None` is the 2-norm of
+            all elements.
         axis: One axis for vectors, two for matrices; `None` is all, of which there may be one or two if `ord` is given.
         keepdims: Whether the axes stay, with size one.
 
     Raises:
-        ValueError: An order that vectors or matrices do not have, or too many axes.
+        ValueError: If vectors or matrices have no norm of this order, or there are too many axes.
+
+    >>> keras.ops.norm([3.0, 4.0])
+    tensor(5.)
     """
     axes = tuple(range(x.dim())) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     if ord is None:
@@ -191,7 +235,11 @@ def pinv(x: TensorLike, rcond: float | None = None) -> torch.Tensor:
         rcond: Singular values up to this share of the largest count as zero; without it `max(m, n)` times the type's epsilon.
 
     Raises:
-        ValueError: Fewer than two axes.
+        ValueError: If there are fewer than two axes.
+
+    >>> keras.ops.pinv([[4.0, 1.0], [1.0, 3.0]])
+    tensor([[ 0.2727, -0.0909],
+            [-0.0909,  0.3636]])
     """
     _check_matrix(x)
     return torch.linalg.pinv(x) if rcond is None else torch.linalg.pinv(x, rtol=rcond)
@@ -206,7 +254,11 @@ def qr(x: TensorLike, mode: str = "reduced") -> tuple[torch.Tensor, torch.Tensor
         mode: `"reduced"`: q `(..., m, k)` and r `(..., k, n)` with `k = min(m, n)`; `"complete"`: with `k = m`.
 
     Raises:
-        ValueError: Another mode, or fewer than two axes.
+        ValueError: If there is another mode, or fewer than two axes.
+
+    >>> keras.ops.qr([[1.0, 0.0], [0.0, 1.0]])[1].abs()
+    tensor([[1., 0.],
+            [0., 1.]])
     """
     _check_matrix(x)
     if mode not in ("reduced", "complete"):
@@ -234,7 +286,10 @@ def solve(a: TensorLike, b: TensorLike) -> torch.Tensor:
         b: `(..., n, k)`, or vectors `(..., n)`.
 
     Raises:
-        ValueError: Shapes that do not fit, or a singular matrix.
+        ValueError: If there are shapes that do not fit, or a singular matrix.
+
+    >>> keras.ops.solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 4.0])
+    tensor([1., 1.])
     """
     _check_matrix(a, "a", square=True)
     columns = _columns(a, b)
@@ -254,7 +309,11 @@ def solve_triangular(a: TensorLike, b: TensorLike, lower: bool = False) -> torch
         lower: Whether the lower triangle counts.
 
     Raises:
-        ValueError: Shapes that do not fit.
+        ValueError: If shapes do not fit.
+
+    >>> keras.ops.solve_triangular([[2.0, 0.0], [1.0, 4.0]], [[2.0], [5.0]], lower=True)
+    tensor([[1.],
+            [1.]])
     """
     _check_matrix(a, "a", square=True)
     return torch.linalg.solve_triangular(a, _columns(a, b), upper=not lower).reshape(b.shape)
@@ -273,7 +332,10 @@ def svd(x: TensorLike, full_matrices: bool = True, compute_uv: bool = True) -> A
         `(u, s, v)`, the values in descending order, or `s` alone.
 
     Raises:
-        ValueError: Fewer than two axes.
+        ValueError: If there are fewer than two axes.
+
+    >>> keras.ops.svd([[3.0, 0.0], [0.0, 2.0]], compute_uv=False)
+    tensor([3., 2.])
     """
     _check_matrix(x)
     return tuple(torch.linalg.svd(x, full_matrices)) if compute_uv else torch.linalg.svdvals(x)
@@ -292,7 +354,10 @@ def lstsq(a: TensorLike, b: TensorLike, rcond: float | None = None) -> torch.Ten
         `(n,)` or `(n, k)`.
 
     Raises:
-        ValueError: Shapes that do not fit.
+        ValueError: If shapes do not fit.
+
+    >>> keras.ops.lstsq([[1.0, 0.0], [0.0, 2.0]], [1.0, 4.0])
+    tensor([1., 2.])
     """
     x = pinv(a, rcond) @ _columns(a, b)
     return x.squeeze(-1) if b.dim() == a.dim() - 1 else x
@@ -311,7 +376,11 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
         The value, the derivative, and what else `fun` returns.
 
     Raises:
-        ValueError: Arguments and direction of different lengths.
+        ValueError: If there are arguments and direction of different lengths.
+
+    >>> value, slope = keras.ops.jvp(lambda x: x**2, (torch.tensor(3.0),), (torch.tensor(1.0),))
+    >>> float(slope)
+    6.0
     """
     if len(primals) != len(tangents):
         raise ValueError(f"`tangents` must be as many as `primals`. Received: {len(tangents)} tangents, {len(primals)} primals")

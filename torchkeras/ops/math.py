@@ -16,25 +16,53 @@ from ..graph.infer import unknown_size
 
 @op(promote="float")
 def rsqrt(x: TensorLike) -> torch.Tensor:
-    """`1 / sqrt(x)`."""
+    """`1 / sqrt(x)`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.rsqrt([0.5, 1.0])
+    tensor([1.4142, 1.0000])
+    """
     return torch.rsqrt(x)
 
 
 @op(promote="float")
 def erf(x: TensorLike) -> torch.Tensor:
-    """The error function."""
+    """The error function.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.erf([0.5, 1.0])
+    tensor([0.5205, 0.8427])
+    """
     return torch.erf(x)
 
 
 @op(promote="float")
 def erfc(x: TensorLike) -> torch.Tensor:
-    """`1 - erf(x)`, without cancellation."""
+    """`1 - erf(x)`, without cancellation.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.erfc([0.5, 1.0])
+    tensor([0.4795, 0.1573])
+    """
     return torch.erfc(x)
 
 
 @op(promote="float")
 def erfinv(x: TensorLike) -> torch.Tensor:
-    """The inverse of the error function."""
+    """The inverse of the error function.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.erfinv([0.0, 0.5])
+    tensor([0.0000, 0.4769])
+    """
     return torch.erfinv(x)
 
 
@@ -60,6 +88,9 @@ def logsumexp(x: TensorLike, axis: int | Sequence[int] | None = None, keepdims: 
         x: The tensor.
         axis: The axis, or several; all without it.
         keepdims: Whether they stay, with size one.
+
+    >>> keras.ops.logsumexp([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([2.3133, 4.3133])
     """
     axes = tuple(range(x.dim())) if axis is None else axis if isinstance(axis, int) else tuple(axis)
     return torch.logsumexp(x, axes, keepdims) if axes != () else x.clone()
@@ -67,7 +98,14 @@ def logsumexp(x: TensorLike, axis: int | Sequence[int] | None = None, keepdims: 
 
 @op(promote="float")
 def logdet(x: TensorLike) -> torch.Tensor:
-    """The logarithm of the determinant of square matrices `(..., n, n)`; NaN where it is negative."""
+    """The logarithm of the determinant of square matrices `(..., n, n)`; NaN where it is negative.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.logdet([[4.0, 1.0], [1.0, 3.0]])
+    tensor(2.3979)
+    """
     return torch.logdet(x)
 
 
@@ -83,7 +121,10 @@ def cdist(x: TensorLike, y: TensorLike) -> torch.Tensor:
         `(..., m, n)`.
 
     Raises:
-        ValueError: Rows of different lengths.
+        ValueError: If there are rows of different lengths.
+
+    >>> keras.ops.cdist([[0.0, 0.0]], [[3.0, 4.0]])
+    tensor([[5.]])
     """
     if x.dim() < 2 or y.dim() < 2 or x.shape[-1] != y.shape[-1]:
         raise ValueError(
@@ -138,26 +179,59 @@ def segment_sum(data: TensorLike, segment_ids: TensorLike, num_segments: int | N
         sorted: Whether the ids are in order; the result is the same.
 
     Raises:
-        ValueError: Shapes that do not fit.
+        ValueError: If shapes do not fit.
+
+    >>> keras.ops.segment_sum([1, 2, 3], [0, 0, 1])
+    tensor([3, 3], dtype=torch.int32)
     """
     return _segments(data, segment_ids, num_segments, "sum", 0)
 
 
 @op(spec=_segments_spec)
 def segment_prod(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> torch.Tensor:
-    """The products of the rows that have one id; 1 for an id without any. Arguments as in `segment_sum`."""
+    """The products of the rows that have one id; 1 for an id without any.
+
+    Args:
+        data: `(rows, ...)`.
+        segment_ids: `(rows,)`, integers; a row whose id is negative or not below `num_segments` is left out.
+        num_segments: The first size of the result; without it the largest id and one, for which a GPU has to be waited for.
+        sorted: Whether the ids are in order; the result is the same.
+
+    >>> keras.ops.segment_prod([1, 2, 3], [0, 0, 1])
+    tensor([2, 3], dtype=torch.int32)
+    """
     return _segments(data, segment_ids, num_segments, "prod", 1)
 
 
 @op(spec=_segments_spec)
 def segment_max(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> torch.Tensor:
-    """The largest of the rows that have one id; the type's smallest value for an id without any. Arguments as in `segment_sum`."""
+    """The largest of the rows that have one id; the type's smallest value for an id without any.
+
+    Args:
+        data: `(rows, ...)`.
+        segment_ids: `(rows,)`, integers; a row whose id is negative or not below `num_segments` is left out.
+        num_segments: The first size of the result; without it the largest id and one, for which a GPU has to be waited for.
+        sorted: Whether the ids are in order; the result is the same.
+
+    >>> keras.ops.segment_max([1, 2, 3], [0, 0, 1])
+    tensor([2, 3], dtype=torch.int32)
+    """
     return _segments(data, segment_ids, num_segments, "amax", _limit(data, "min"))
 
 
 @op(spec=_segments_spec)
 def segment_min(data: TensorLike, segment_ids: TensorLike, num_segments: int | None = None, sorted: bool = False) -> torch.Tensor:
-    """The smallest of the rows that have one id; the type's largest value for an id without any. Arguments as in `segment_sum`."""
+    """The smallest of the rows that have one id; the type's largest value for an id without any.
+
+    Args:
+        data: `(rows, ...)`.
+        segment_ids: `(rows,)`, integers; a row whose id is negative or not below `num_segments` is left out.
+        num_segments: The first size of the result; without it the largest id and one, for which a GPU has to be waited for.
+        sorted: Whether the ids are in order; the result is the same.
+
+    >>> keras.ops.segment_min([1, 2, 3], [0, 0, 1])
+    tensor([1, 3], dtype=torch.int32)
+    """
     return _segments(data, segment_ids, num_segments, "amin", _limit(data, "max"))
 
 
@@ -182,7 +256,10 @@ def top_k(x: TensorLike, k: int, sorted: bool = True) -> tuple[torch.Tensor, tor
         The values and their indices, both `(..., k)`.
 
     Raises:
-        ValueError: A `k` beyond the axis.
+        ValueError: If there is a `k` beyond the axis.
+
+    >>> keras.ops.top_k([1.0, 3.0, 2.0], 2)
+    (tensor([3., 2.]), tensor([1, 2]))
     """
     _check_k(k, x, "x")
     values, indices = torch.topk(x, k, sorted=sorted)
@@ -202,7 +279,10 @@ def in_top_k(targets: TensorLike, predictions: TensorLike, k: int) -> torch.Tens
         `(batch,)`, booleans.
 
     Raises:
-        ValueError: Shapes that do not fit.
+        ValueError: If shapes do not fit.
+
+    >>> keras.ops.in_top_k([1, 0], [[0.1, 0.9], [0.2, 0.8]], k=1)
+    tensor([ True, False])
     """
     if predictions.dim() != targets.dim() + 1 or predictions.shape[:-1] != targets.shape:
         raise ValueError(
@@ -244,20 +324,37 @@ def fft(x: Sequence[TensorLike]) -> tuple[torch.Tensor, torch.Tensor]:
         The real and the imaginary part.
 
     Raises:
-        ValueError: Something else than two tensors of one shape.
+        ValueError: If the inputs are not two tensors of one shape.
+
+    >>> keras.ops.fft((torch.tensor([1.0, 0.0]), torch.zeros(2)))
+    (tensor([1., 1.]), tensor([0., 0.]))
     """
     return _parts(torch.fft.fft(_complex(x)))
 
 
 @op(promote="float", filed=Filed("FFT2"))
 def fft2(x: Sequence[TensorLike]) -> tuple[torch.Tensor, torch.Tensor]:
-    """The discrete Fourier transform along the last two axes. Arguments as in `fft`."""
+    """The discrete Fourier transform along the last two axes.
+
+    Args:
+        x: The real and the imaginary part.
+
+    >>> keras.ops.fft2((torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2)))
+    (tensor([[1., 1.]]), tensor([[0., 0.]]))
+    """
     return _parts(torch.fft.fft2(_complex(x)))
 
 
 @op(promote="float", filed=Filed("IFFT2"))
 def ifft2(x: Sequence[TensorLike]) -> tuple[torch.Tensor, torch.Tensor]:
-    """The inverse of `fft2`. Arguments as in `fft`."""
+    """The inverse of `fft2`.
+
+    Args:
+        x: The real and the imaginary part.
+
+    >>> keras.ops.ifft2((torch.tensor([[1.0, 1.0]]), torch.zeros(1, 2)))
+    (tensor([[1., 0.]]), tensor([[0., 0.]]))
+    """
     return _parts(torch.fft.ifft2(_complex(x)))
 
 
@@ -271,6 +368,9 @@ def rfft(x: TensorLike, fft_length: int | None = None) -> tuple[torch.Tensor, to
 
     Returns:
         The real and the imaginary part, `(..., fft_length // 2 + 1)`.
+
+    >>> keras.ops.rfft([1.0, 0.0, 0.0])
+    (tensor([1., 1.]), tensor([0., -0.]))
     """
     return _parts(torch.fft.rfft(x, fft_length))
 
@@ -285,6 +385,9 @@ def irfft(x: Sequence[TensorLike], fft_length: int | None = None) -> torch.Tenso
 
     Returns:
         `(..., fft_length)`.
+
+    >>> keras.ops.irfft((torch.tensor([1.0, 1.0]), torch.zeros(2)))
+    tensor([1., 0.])
     """
     return torch.fft.irfft(_complex(x), fft_length)
 
@@ -299,7 +402,11 @@ def extract_sequences(x: TensorLike, sequence_length: int, sequence_stride: int)
         sequence_stride: The step between windows.
 
     Raises:
-        ValueError: A window longer than the axis.
+        ValueError: If there is a window longer than the axis.
+
+    >>> keras.ops.extract_sequences([1.0, 2.0, 3.0], 2, 1)
+    tensor([[1., 2.],
+            [2., 3.]])
     """
     if not x.dim() or x.shape[-1] < sequence_length:
         raise ValueError(
@@ -357,7 +464,10 @@ def stft(
         The real and the imaginary part, `(..., windows, fft_length // 2 + 1)`.
 
     Raises:
-        ValueError: A window that does not fit.
+        ValueError: If a window does not fit.
+
+    >>> keras.ops.stft(torch.ones(8), 4, 2, 4)[0].shape
+    torch.Size([5, 3])
     """
     _check_lengths(sequence_length, sequence_stride, fft_length)
     values = _window(window, sequence_length, fft_length, x)
@@ -384,18 +494,21 @@ def istft(
 
     Args:
         x: The real and the imaginary part, `(..., windows, fft_length // 2 + 1)`.
-        sequence_length: As in `stft`.
-        sequence_stride: As in `stft`.
-        fft_length: As in `stft`.
+        sequence_length: The size of a window.
+        sequence_stride: The step between windows.
+        fft_length: The length to which windows are filled with zeros.
         length: The length to which the signal is cut, or filled with zeros.
-        window: As in `stft`.
-        center: As in `stft`.
+        window: `"hann"`, `"hamming"`, `None`, or a tensor of `sequence_length` numbers.
+        center: Whether the signal is mirrored at its ends, so that windows centre on their positions.
 
     Returns:
         `(..., length)`.
 
     Raises:
-        ValueError: A window that does not fit.
+        ValueError: If a window does not fit.
+
+    >>> keras.ops.istft(keras.ops.stft(torch.ones(8), 4, 2, 4), 4, 2, 4).shape
+    torch.Size([8])
     """
     _check_lengths(sequence_length, sequence_stride, fft_length)
     frames = torch.fft.irfft(_complex(x), fft_length)
@@ -423,8 +536,14 @@ def istft(
 def view_as_complex(x: TensorLike) -> torch.Tensor:
     """`(..., 2)` real numbers as `(...)` complex ones.
 
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
     Raises:
-        ValueError: Another last axis.
+        ValueError: If there is another last axis.
+
+    >>> keras.ops.view_as_complex([[1.0, 2.0]])
+    tensor([1.+2.j])
     """
     if not x.dim() or x.shape[-1] != 2:
         raise ValueError(f"`x` must have a last axis of size 2, for the real and the imaginary part. Received: x.shape={tuple(x.shape)}")
@@ -437,8 +556,14 @@ def view_as_complex(x: TensorLike) -> torch.Tensor:
 def view_as_real(x: TensorLike) -> torch.Tensor:
     """Complex numbers `(...)` as `(..., 2)` real ones.
 
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
     Raises:
-        ValueError: A tensor that is not complex.
+        ValueError: If a tensor is not complex.
+
+    >>> keras.ops.view_as_real(torch.tensor([1 + 2j]))
+    tensor([[1., 2.]])
     """
     if not x.dtype.is_complex:
         raise ValueError(f"`x` must be complex. Received: x.dtype={dtypes.standardize_dtype(x.dtype)}")

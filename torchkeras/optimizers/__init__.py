@@ -58,8 +58,11 @@ FAMILY = Family(
 def get(identifier: Any) -> Any:
     """An optimizer from a name, a config, a class or an object; a plain `torch.optim` optimizer is returned as it is.
 
+    Args:
+        identifier: A name, a config, a class or an object; `None` stays `None`.
+
     Raises:
-        ValueError: Anything else, with near matches for names.
+        ValueError: If it is anything else; the message tells near matches of a name.
     """
     if identifier is None or isinstance(identifier, (Optimizer, torch.optim.Optimizer)):
         return identifier
@@ -71,10 +74,19 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(optimizer: Optimizer) -> Any:
-    """The optimizer as a config."""
+    """The optimizer as a config.
+
+    Args:
+        optimizer: What is serialized.
+    """
     return serialize_in(FAMILY, optimizer)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The optimizer that a config describes."""
+    """The optimizer that a config describes.
+
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Names to further classes and functions that the config may name.
+    """
     return deserialize_in(FAMILY, config, custom_objects)

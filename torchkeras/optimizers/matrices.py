@@ -20,7 +20,33 @@ from .update import Batch, Slot, Updater
 
 
 class Lamb(Optimizer):
-    """Adam's update, scaled for each variable to the length of its weights (https://arxiv.org/abs/1904.00962). Arguments as `Adam`."""
+    """Adam's update, scaled for each variable to the length of its weights (https://arxiv.org/abs/1904.00962).
+
+    Args:
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
+        beta_1: The decay of the running mean of gradients.
+        beta_2: The decay of the running mean of squared gradients.
+        epsilon: A small number that keeps the division defined.
+        weight_decay: The part of each weight, times the learning rate, that every update takes away.
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: The momentum of that average, from 0 to 1.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
+
+    >>> weight = keras.Variable([[1.0, 2.0]])
+    >>> optimizer = keras.optimizers.Lamb(learning_rate=0.1)
+    >>> optimizer.apply([torch.ones(1, 2)], [weight])
+    >>> weight.shape
+    torch.Size([1, 2])
+    """
 
     def __init__(
         self, learning_rate: RateLike = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7,
@@ -61,12 +87,31 @@ class Adafactor(Optimizer):
     """Second moments as a row and a column for each matrix (https://arxiv.org/abs/1804.04235).
 
     Args:
-        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
         beta_2_decay: The power of the step number by which the moments' momentum grows to one.
         epsilon_1: Added to squared gradients.
         epsilon_2: The smallest root mean square that a variable is given.
         clip_threshold: The largest root mean square that an update may have.
         relative_step: Whether the rate is at most `1 / sqrt(step)`.
+        weight_decay: The part of each weight, times the learning rate, that every update takes away.
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: The momentum of that average, from 0 to 1.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
+
+    >>> weight = keras.Variable([[1.0, 2.0]])
+    >>> optimizer = keras.optimizers.Adafactor(learning_rate=0.1)
+    >>> optimizer.apply([torch.ones(1, 2)], [weight])
+    >>> weight.shape
+    torch.Size([1, 2])
     """
 
     def __init__(
@@ -144,12 +189,23 @@ class Muon(Optimizer):
     """Orthogonal updates for matrices, Adam for the rest (https://kellerjordan.github.io/posts/muon, https://arxiv.org/abs/2502.16982).
 
     Args:
-        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
         adam_beta_1: `beta_1` of Adam, for variables that are no matrices or excluded.
         adam_beta_2: `beta_2` of Adam.
         adam_weight_decay: Weight decay of the variables that Adam updates.
         epsilon: `epsilon` of Adam.
         weight_decay: Weight decay of the matrices.
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: The momentum of that average, from 0 to 1.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
         exclude_layers: Regular expressions; a variable whose path has a match is updated by Adam.
         exclude_embeddings: Whether embeddings are updated by Adam.
         muon_a: Coefficient of the Newton-Schulz iteration `a x + b x³ + c x⁵`.
@@ -160,6 +216,13 @@ class Muon(Optimizer):
         ns_steps: How many Newton-Schulz iterations are made.
         nesterov: Whether the gradient is counted once more on top of the momentum.
         rms_rate: The root mean square that updates of matrices have; `None` leaves their size as the shape gives it.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
+
+    >>> weight = keras.Variable([[1.0, 2.0]])
+    >>> optimizer = keras.optimizers.Muon(learning_rate=0.1)
+    >>> optimizer.apply([torch.ones(1, 2)], [weight])
+    >>> weight.shape
+    torch.Size([1, 2])
     """
 
     def __init__(
@@ -287,11 +350,30 @@ class ScheduleFreeAdamW(Optimizer):
     at `(1 - beta_1) * z + beta_1 * mean`; Keras takes them at the mean, which is the paper's `beta_1 = 1`.
 
     Args:
-        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
         beta_1: The paper's interpolation, kept in the config. The weights hold the mean itself, so no value changes a number.
         beta_2: The momentum of the mean square.
         epsilon: Keeps the denominator from zero.
         warmup_steps: Over how many updates the rate rises to `learning_rate`.
+        weight_decay: The part of each weight, times the learning rate, that every update takes away.
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: The momentum of that average, from 0 to 1.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
+
+    >>> weight = keras.Variable([[1.0, 2.0]])
+    >>> optimizer = keras.optimizers.ScheduleFreeAdamW(learning_rate=0.1)
+    >>> optimizer.apply([torch.ones(1, 2)], [weight])
+    >>> weight.shape
+    torch.Size([1, 2])
     """
 
     def __init__(

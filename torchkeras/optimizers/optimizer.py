@@ -41,22 +41,26 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
     A torch optimizer from `build` on: `param_groups`, `state_dict`, `zero_grad`, `step`, torch's schedulers and `GradScaler`.
 
     Args:
-        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a
-            callable that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
         weight_decay: The part of each weight, times the learning rate, that every update takes away.
         clipnorm: The longest norm that the gradient of one variable may have.
         clipvalue: The largest size that an element of a gradient may have.
         global_clipnorm: The longest norm that all gradients together may have.
         use_ema: Whether an exponential moving average of the weights is kept.
-        ema_momentum: Its momentum.
+        ema_momentum: The momentum of that average, from 0 to 1.
         ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
         loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
-        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules
-            see steps. A last window that is not full is applied by `flush()`.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
         name: A name; made from the class's without one.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
 
     Raises:
-        ValueError: An unknown argument, two kinds of clipping, numbers out of range.
+        ValueError: If there is an unknown argument, two kinds of clipping, numbers out of range.
+
+    >>> isinstance(keras.optimizers.SGD(), keras.Optimizer)
+    True
     """
 
     _keras_module = "keras.optimizers"
@@ -211,7 +215,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
             variables: Keras variables, or torch parameters (`module.parameters()`).
 
         Raises:
-            ValueError: None, or one twice.
+            ValueError: If there is no variable, or one stands twice.
         """
         variables = list(variables)
         if variables and isinstance(variables[0], dict):
@@ -524,7 +528,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
                 is built with. All of them without it.
 
         Raises:
-            ValueError: Counts that differ, an unknown variable, or no gradient at all.
+            ValueError: If counts differ, a variable is unknown, or there is no gradient at all.
         """
         grads = list(grads)
         if trainable_variables is None:

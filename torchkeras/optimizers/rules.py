@@ -39,9 +39,28 @@ class SGD(Optimizer):
     """Gradient descent, with momentum `v = momentum * v - lr * g; w += v`.
 
     Args:
-        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
         momentum: How much of the last update goes on; 0 for none.
         nesterov: Whether the gradient is counted as if taken after that (`w += momentum * v - lr * g`).
+        weight_decay: The part of each weight, times the learning rate, that every update takes away.
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: The momentum of that average, from 0 to 1.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
+
+    >>> weight = keras.Variable([1.0, 2.0])
+    >>> optimizer = keras.optimizers.SGD(learning_rate=0.1)
+    >>> optimizer.apply([torch.ones(2)], [weight])
+    >>> weight.numpy().round(2)
+    array([0.9, 1.9], dtype=float32)
     """
 
     def __init__(
@@ -100,11 +119,30 @@ class Adam(Optimizer):
     """Adam (https://arxiv.org/abs/1412.6980), the form before its section 2.1: `w -= alpha_t * m / (sqrt(v) + epsilon)`.
 
     Args:
-        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
-        beta_1: The momentum of the gradient's mean.
-        beta_2: The momentum of its square's.
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
+        beta_1: The decay of the running mean of gradients, from 0 to 1.
+        beta_2: The decay of the running mean of squared gradients, from 0 to 1.
         epsilon: Keeps the denominator from zero.
         amsgrad: Whether the largest second moment so far is divided by (https://openreview.net/forum?id=ryQu7f-RZ).
+        weight_decay: The part of each weight, times the learning rate, that every update takes away.
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: The momentum of that average, from 0 to 1.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
+
+    >>> weight = keras.Variable([1.0, 2.0])
+    >>> optimizer = keras.optimizers.Adam(learning_rate=0.1)
+    >>> optimizer.apply([torch.ones(2)], [weight])
+    >>> weight.numpy().round(2)
+    array([0.9, 1.9], dtype=float32)
     """
 
     def __init__(
@@ -164,7 +202,34 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weight decay from the start (https://arxiv.org/abs/1711.05101). Arguments as `Adam`."""
+    """Adam with weight decay from the start (https://arxiv.org/abs/1711.05101).
+
+    Args:
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
+        weight_decay: The part of each weight, times the learning rate, that every update takes away.
+        beta_1: The decay of the running mean of gradients, from 0 to 1.
+        beta_2: The decay of the running mean of squared gradients, from 0 to 1.
+        epsilon: Keeps the denominator from zero.
+        amsgrad: Whether the largest second moment so far is divided by (https://openreview.net/forum?id=ryQu7f-RZ).
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: The momentum of that average, from 0 to 1.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
+
+    >>> weight = keras.Variable([1.0, 2.0])
+    >>> optimizer = keras.optimizers.AdamW(learning_rate=0.1)
+    >>> optimizer.apply([torch.ones(2)], [weight])
+    >>> weight.numpy().round(2)
+    array([0.9, 1.9], dtype=float32)
+    """
 
     def __init__(
         self, learning_rate: RateLike = 0.001, weight_decay: float = 0.004, beta_1: float = 0.9, beta_2: float = 0.999,
@@ -185,11 +250,30 @@ class RMSprop(Optimizer):
     """The gradient over the root of its mean square (Hinton, lecture 6 of "Neural Networks for Machine Learning").
 
     Args:
-        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
         rho: The momentum of the mean square.
         momentum: How much of the last update goes on; 0 for none.
         epsilon: Added to the mean square.
         centered: Whether the variance is used instead of the mean square.
+        weight_decay: The part of each weight, times the learning rate, that every update takes away.
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: The momentum of that average, from 0 to 1.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
+
+    >>> weight = keras.Variable([1.0, 2.0])
+    >>> optimizer = keras.optimizers.RMSprop(learning_rate=0.1)
+    >>> optimizer.apply([torch.ones(2)], [weight])
+    >>> weight.numpy().round(2)
+    array([0.68, 1.68], dtype=float32)
     """
 
     def __init__(
@@ -241,9 +325,28 @@ class Adagrad(Optimizer):
     """The gradient over the root of the sum of its squares (https://jmlr.org/papers/v12/duchi11a.html).
 
     Args:
-        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
         initial_accumulator_value: What the sums start from.
         epsilon: Added to the sums under the root.
+        weight_decay: The part of each weight, times the learning rate, that every update takes away.
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: The momentum of that average, from 0 to 1.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
+
+    >>> weight = keras.Variable([1.0, 2.0])
+    >>> optimizer = keras.optimizers.Adagrad(learning_rate=0.1)
+    >>> optimizer.apply([torch.ones(2)], [weight])
+    >>> weight.numpy().round(2)
+    array([0.9, 1.9], dtype=float32)
     """
 
     def __init__(
@@ -282,9 +385,28 @@ class Adadelta(Optimizer):
     """Adagrad over a moving window, in the units of the weights (https://arxiv.org/abs/1212.5701).
 
     Args:
-        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
         rho: The momentum of the mean squares.
         epsilon: Added to them under the roots.
+        weight_decay: The part of each weight, times the learning rate, that every update takes away.
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: The momentum of that average, from 0 to 1.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
+
+    >>> weight = keras.Variable([[1.0, 2.0]])
+    >>> optimizer = keras.optimizers.Adadelta(learning_rate=0.1)
+    >>> optimizer.apply([torch.ones(1, 2)], [weight])
+    >>> weight.shape
+    torch.Size([1, 2])
     """
 
     def __init__(
@@ -319,7 +441,33 @@ class Adadelta(Optimizer):
 
 
 class Adamax(Optimizer):
-    """Adam with the infinity norm (section 7.1 of https://arxiv.org/abs/1412.6980). Arguments as `Adam`."""
+    """Adam with the infinity norm (section 7.1 of https://arxiv.org/abs/1412.6980).
+
+    Args:
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
+        beta_1: The decay of the running mean of gradients.
+        beta_2: The decay of the running mean of squared gradients.
+        epsilon: A small number that keeps the division defined.
+        weight_decay: The part of each weight, times the learning rate, that every update takes away.
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: The momentum of that average, from 0 to 1.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
+
+    >>> weight = keras.Variable([[1.0, 2.0]])
+    >>> optimizer = keras.optimizers.Adamax(learning_rate=0.1)
+    >>> optimizer.apply([torch.ones(1, 2)], [weight])
+    >>> weight.shape
+    torch.Size([1, 2])
+    """
 
     def __init__(
         self, learning_rate: RateLike = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7,
@@ -349,7 +497,33 @@ class Adamax(Optimizer):
 
 
 class Nadam(Optimizer):
-    """Adam with Nesterov momentum (https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ). Arguments as `Adam`."""
+    """Adam with Nesterov momentum (https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ).
+
+    Args:
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
+        beta_1: The decay of the running mean of gradients.
+        beta_2: The decay of the running mean of squared gradients.
+        epsilon: A small number that keeps the division defined.
+        weight_decay: The part of each weight, times the learning rate, that every update takes away.
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: The momentum of that average, from 0 to 1.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
+
+    >>> weight = keras.Variable([[1.0, 2.0]])
+    >>> optimizer = keras.optimizers.Nadam(learning_rate=0.1)
+    >>> optimizer.apply([torch.ones(1, 2)], [weight])
+    >>> weight.shape
+    torch.Size([1, 2])
+    """
 
     def __init__(
         self, learning_rate: RateLike = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7,
@@ -414,13 +588,32 @@ class Ftrl(Optimizer):
     """Follow the regularized leader (https://research.google.com/pubs/archive/41159.pdf).
 
     Args:
-        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
         learning_rate_power: Minus how fast the rate falls with the sum of squares; 0 for a fixed rate.
         initial_accumulator_value: What the sums start from.
         l1_regularization_strength: Pulls weights to exactly zero.
         l2_regularization_strength: Pulls weights towards zero.
         l2_shrinkage_regularization_strength: Adds to the gradient a part of the weight, not to the sums.
         beta: Smooths the first rates, as in the paper.
+        weight_decay: The part of each weight, times the learning rate, that every update takes away.
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: The momentum of that average, from 0 to 1.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
+
+    >>> weight = keras.Variable([[1.0, 2.0]])
+    >>> optimizer = keras.optimizers.Ftrl(learning_rate=0.1)
+    >>> optimizer.apply([torch.ones(1, 2)], [weight])
+    >>> weight.shape
+    torch.Size([1, 2])
     """
 
     def __init__(
@@ -497,9 +690,28 @@ class Lion(Optimizer):
     """The sign of a momentum (https://arxiv.org/abs/2302.06675). It wants a smaller rate and more decay than Adam.
 
     Args:
-        learning_rate: As in `Optimizer`, like all arguments that are not listed here.
+        learning_rate: A number; a `LearningRateSchedule`; a callable without arguments; or a torch scheduler: the object, or a callable
+            that makes it from this optimizer (`functools.partial(StepLR, step_size=100)`), stepped after each update.
         beta_1: How much of the momentum is in the update.
         beta_2: The momentum of the momentum.
+        weight_decay: The part of each weight, times the learning rate, that every update takes away.
+        clipnorm: The longest norm that the gradient of one variable may have.
+        clipvalue: The largest size that an element of a gradient may have.
+        global_clipnorm: The longest norm that all gradients together may have.
+        use_ema: Whether an exponential moving average of the weights is kept.
+        ema_momentum: The momentum of that average, from 0 to 1.
+        ema_overwrite_frequency: After how many updates the average replaces the weights; at the end of training when `None`.
+        loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
+        gradient_accumulation_steps: How many steps make one update with their mean gradient. `iterations` counts updates, schedules see
+            steps. A last window that is not full is applied by `flush()`.
+        name: A name; made from the class's without one.
+        **kwargs: `lr` and `decay`, the spellings of Keras 1 and 2.
+
+    >>> weight = keras.Variable([[1.0, 2.0]])
+    >>> optimizer = keras.optimizers.Lion(learning_rate=0.1)
+    >>> optimizer.apply([torch.ones(1, 2)], [weight])
+    >>> weight.shape
+    torch.Size([1, 2])
     """
 
     def __init__(

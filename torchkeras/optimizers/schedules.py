@@ -20,6 +20,12 @@ class LearningRateSchedule(Configurable):
     """A learning rate that depends on the number of steps made. Subclasses write `__call__(step)` and `get_config`.
 
     A step given as a Python number gives a Python number; a tensor gives a tensor on its device, without synchronization.
+
+    >>> class Halving(keras.optimizers.schedules.LearningRateSchedule):
+    ...     def __call__(self, step):
+    ...         return 0.1 * 0.5**step
+    >>> Halving()(2)
+    0.025
     """
 
     _keras_module = "keras.optimizers.schedules"
@@ -77,6 +83,10 @@ class ExponentialDecay(LearningRateSchedule):
         decay_rate: That factor.
         staircase: Whether the exponent is rounded down to whole numbers.
         name: A name, kept in the config.
+
+    >>> schedule = keras.optimizers.schedules.ExponentialDecay(0.1, decay_steps=100, decay_rate=0.5)
+    >>> round(float(schedule(50)), 4)
+    0.0707
     """
 
     def __init__(
@@ -94,7 +104,19 @@ class ExponentialDecay(LearningRateSchedule):
 
 
 class InverseTimeDecay(LearningRateSchedule):
-    """`initial_learning_rate / (1 + decay_rate * step / decay_steps)`. Arguments as `ExponentialDecay`."""
+    """`initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
+
+    Args:
+        initial_learning_rate: The rate at the start.
+        decay_steps: After how many steps the rate has decayed once by `decay_rate`.
+        decay_rate: The rate of the decay.
+        staircase: Whether the rate falls at whole multiples of `decay_steps` only.
+        name: Its name.
+
+    >>> schedule = keras.optimizers.schedules.InverseTimeDecay(0.1, decay_steps=100, decay_rate=0.5)
+    >>> round(float(schedule(50)), 4)
+    0.08
+    """
 
     def __init__(
         self, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False, name: str = "InverseTimeDecay"
@@ -119,7 +141,11 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         name: A name, kept in the config.
 
     Raises:
-        ValueError: Counts that do not fit.
+        ValueError: If counts do not fit.
+
+    >>> schedule = keras.optimizers.schedules.PiecewiseConstantDecay([10, 100], [0.1, 0.01, 0.001])
+    >>> round(float(schedule(50)), 4)
+    0.01
     """
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
@@ -152,6 +178,10 @@ class PolynomialDecay(LearningRateSchedule):
         power: The exponent; 1 is a straight line.
         cycle: Whether `decay_steps` grows to its next multiple instead of ending.
         name: A name, kept in the config.
+
+    >>> schedule = keras.optimizers.schedules.PolynomialDecay(0.1, decay_steps=100)
+    >>> round(float(schedule(50)), 4)
+    0.0501
     """
 
     def __init__(
@@ -189,6 +219,10 @@ class CosineDecay(LearningRateSchedule):
         name: A name, kept in the config.
         warmup_target: The rate that the warm-up reaches; no warm-up when `None`.
         warmup_steps: How many steps the warm-up takes.
+
+    >>> schedule = keras.optimizers.schedules.CosineDecay(0.1, decay_steps=100)
+    >>> round(float(schedule(50)), 4)
+    0.05
     """
 
     def __init__(
@@ -232,6 +266,10 @@ class CosineDecayRestarts(LearningRateSchedule):
         m_mul: By what factor the top rate changes at each restart.
         alpha: The fraction of `initial_learning_rate` that is left at the end of a decay.
         name: A name, kept in the config.
+
+    >>> schedule = keras.optimizers.schedules.CosineDecayRestarts(0.1, first_decay_steps=100)
+    >>> round(float(schedule(50)), 4)
+    0.05
     """
 
     def __init__(
@@ -284,10 +322,19 @@ FAMILY: Family = Family(
 
 
 def serialize(learning_rate_schedule: LearningRateSchedule | Callable) -> Any:
-    """The schedule as a config."""
+    """The schedule as a config.
+
+    Args:
+        learning_rate_schedule: The schedule that is serialized.
+    """
     return serialize_in(FAMILY, learning_rate_schedule)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The schedule that a config describes."""
+    """The schedule that a config describes.
+
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Names to further classes and functions that the config may name.
+    """
     return deserialize_in(FAMILY, config, custom_objects)

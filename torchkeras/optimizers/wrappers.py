@@ -151,6 +151,11 @@ class LossScaleOptimizer(_Wrapper):
         initial_scale: The first scale.
         dynamic_growth_steps: After how many finite steps in a row the scale doubles.
         name: A name; made from the class's without one.
+        **kwargs: Options of optimizers that are unset, as configs carry them: what updates do is said to `inner_optimizer`.
+
+    >>> optimizer = keras.mixed_precision.LossScaleOptimizer(keras.optimizers.SGD(0.1))
+    >>> float(optimizer.scale_loss(torch.tensor(1.0)))
+    32768.0
     """
 
     def __init__(
@@ -290,6 +295,10 @@ class OptimizerMap(Configurable, MutableMapping):
     Args:
         default_optimizer: For the variables that no pattern matches.
         optimizer_map: Regular expressions to optimizers.
+
+    >>> chosen = keras.optimizers.OptimizerMap(keras.optimizers.SGD(), {'embed': keras.optimizers.Adam()})
+    >>> type(chosen['embed/table']).__name__
+    'Adam'
     """
 
     _keras_module = "keras.optimizers"
@@ -360,6 +369,11 @@ class MultiOptimizer(_Wrapper):
         optimizer_map: An `OptimizerMap`, or a callable from a variable to its optimizer.
         loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
         name: A name; made from the class's without one.
+
+    >>> chosen = keras.optimizers.OptimizerMap(keras.optimizers.SGD(), {'embed': keras.optimizers.Adam()})
+    >>> optimizer = keras.optimizers.MultiOptimizer(chosen)
+    >>> len(optimizer.optimizers)
+    2
     """
 
     def __init__(

@@ -88,7 +88,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         custom_objects: Names to the user's own classes and functions.
 
     Raises:
-        ValueError: No JSON, an unknown class, or code (which needs `load_model(..., safe_mode=False)`).
+        ValueError: If there is no JSON, an unknown class, or code (which needs `load_model(..., safe_mode=False)`).
     """
     try:
         config = json.loads(json_string)

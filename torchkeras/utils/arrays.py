@@ -22,7 +22,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
         The shape of `x` and an axis of classes: a float64 array, or an int64 tensor for a tensor.
 
     Raises:
-        ValueError: An index outside the classes.
+        ValueError: If there is an index outside the classes.
     """
     labels = x if isinstance(x, torch.Tensor) else torch.as_tensor(np.asarray(x).astype("int64"))
     labels = labels.long()
@@ -80,7 +80,7 @@ def pad_sequences(
         `(len(sequences), maxlen, ...)`
 
     Raises:
-        ValueError: Something that is no sequence, entries of different shapes, or an unknown place.
+        ValueError: If there is something that is no sequence, entries of different shapes, or an unknown place.
     """
     for name, place in (("padding", padding), ("truncating", truncating)):
         if place not in ("pre", "post"):

@@ -12,6 +12,10 @@ class Config:
 
     Args:
         **kwargs: The first of them.
+
+    >>> config = keras.utils.Config(rate=0.1)
+    >>> config.rate
+    0.1
     """
 
     __slots__ = ("_config", "_frozen")

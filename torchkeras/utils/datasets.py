@@ -24,13 +24,13 @@ def split_dataset(
     Args:
         dataset: A torch `Dataset` with a length, an array, or a list or tuple of arrays of one length.
         left_size: Samples on the left, or the part of all between 0 and 1; what the right leaves over without it.
-        right_size: Samples on the right, likewise.
+        right_size: Samples on the right: their number, or their part as a fraction.
         shuffle: Whether samples are drawn in random order.
         seed: The seed of that order; drawn from torch's generator without it.
         preferred_backend: Must be `None` or `"torch"`: the halves are torch `Dataset`s.
 
     Raises:
-        ValueError: Sizes that do not fit.
+        ValueError: If sizes do not fit.
     """
     if preferred_backend not in (None, "torch"):
         raise ValueError(f"`preferred_backend` must be None or 'torch'. Received: preferred_backend={preferred_backend!r}")

@@ -33,7 +33,7 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
         dtype: The type in which this is computed; `config.floatx()` without it.
 
     Raises:
-        ValueError: Another rank or number of channels.
+        ValueError: If there is another rank or number of channels.
     """
     image = _pillow()
     data_format = config.standardize_data_format(data_format)
@@ -124,10 +124,10 @@ def save_img(
 
     Args:
         path: Path, or a file open for writing bytes.
-        x: The image, as in `array_to_img`.
-        data_format: As in `array_to_img`.
+        x: Height, width and 1, 3 or 4 channels, in the order that `data_format` says.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
         file_format: Such as `"png"`; told by the path's extension without it.
-        scale: As in `array_to_img`.
+        scale: Whether the smallest value becomes 0 and the largest 255; without it values must be within these.
         **kwargs: For `PIL.Image.Image.save`.
     """
     img = array_to_img(x, data_format=data_format, scale=scale)

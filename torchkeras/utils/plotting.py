@@ -182,10 +182,11 @@ def model_to_dot(
         show_layer_activations: Whether boxes tell activations.
         show_trainable: Whether boxes of layers with weights tell whether these are trained.
         splines: How edges run: `"ortho"` (right angles), `"curved"`, `"polyline"`, `"spline"`, `"line"`.
+        **kwargs: Nothing: an unknown argument is refused.
 
     Raises:
-        ImportError: pydot is not installed.
-        ValueError: A model that is not built.
+        ImportError: If pydot is not installed.
+        ValueError: If a model is not built.
     """
     show = Show(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable, expand_nested)
     drawing = _drawing(model, show, rankdir, splines, kwargs)
@@ -248,13 +249,23 @@ def plot_model(
     Args:
         model: As the other arguments, see `model_to_dot`.
         to_file: The picture. Its extension tells the format: `png`, `svg`, `pdf`, `jpg`, or `dot` for graphviz's language.
+        show_shapes: Whether shapes are shown.
+        show_dtype: Whether types are shown.
+        show_layer_names: Whether names are shown.
+        rankdir: `"TB"` from top to bottom, `"LR"` from left to right.
+        expand_nested: Whether the layers of nested models are shown.
+        dpi: Dots per inch.
+        show_layer_activations: Whether activations are shown.
+        show_trainable: Whether it is shown what is trained.
+        splines: The kind of lines: `"ortho"`, `"curved"` and the like.
+        **kwargs: Nothing: an unknown argument is refused.
 
     Returns:
         In IPython the picture, which a notebook shows; otherwise `None`.
 
     Raises:
-        ImportError: Neither way is there.
-        ValueError: A model that is not built, or an unknown format.
+        ImportError: If neither way is there.
+        ValueError: If there is a model that is not built, or an unknown format.
     """
     path = Path(to_file)
     kind = path.suffix[1:].lower() or "png"

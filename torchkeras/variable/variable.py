@@ -36,6 +36,9 @@ class Variable:
 
     Raises:
         ValueError: If an initializer comes without a shape, or an argument has a value that is not offered.
+
+    >>> keras.Variable([1.0, 2.0], name="scale").shape
+    torch.Size([2])
     """
 
     name: str

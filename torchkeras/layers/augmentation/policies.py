@@ -316,7 +316,7 @@ class Pipeline(Layer):
         layers: The layers.
         name: The name of the layer.
 
-    >>> Pipeline([AutoContrast(), Equalization()])(torch.zeros(1, 4, 4, 3)).shape
+    >>> keras.layers.Pipeline([keras.layers.AutoContrast(), keras.layers.Equalization()])(torch.zeros(1, 4, 4, 3)).shape
     torch.Size([1, 4, 4, 3])
     """
 

@@ -94,6 +94,10 @@ class CategoryEncoding(TensorLayer):
 
     Raises:
         ValueError: If `num_tokens` is missing, `output_mode` is unknown, or an input is not below `num_tokens`.
+
+    >>> keras.layers.CategoryEncoding(num_tokens=4, output_mode="one_hot")([2, 0])
+    tensor([[0., 0., 1., 0.],
+            [1., 0., 0., 0.]])
     """
 
     def __init__(self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any) -> None:

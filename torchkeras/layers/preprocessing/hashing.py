@@ -49,6 +49,9 @@ class Hashing(TensorLayer):
 
     Raises:
         ValueError: If `num_bins` is not positive, or `salt` is neither a number nor two.
+
+    >>> keras.layers.Hashing(num_bins=5)([["a"], ["b"]]).shape
+    torch.Size([2, 1])
     """
 
     _tk_takes_strings = True
@@ -105,6 +108,9 @@ class HashedCrossing(TensorLayer):
 
     Raises:
         ValueError: If `num_bins` is not positive, or inputs are not several of one shape.
+
+    >>> keras.layers.HashedCrossing(num_bins=5)((["a", "b"], [1, 2])).shape
+    torch.Size([2])
     """
 
     _tk_takes_strings = True

@@ -49,6 +49,9 @@ class Resizing(_Sized):
 
     Raises:
         ValueError: If a size is no positive number, the interpolation is unknown, or images are to be cropped and padded.
+
+    >>> keras.layers.Resizing(4, 6)(torch.ones(1, 8, 8, 3)).shape
+    torch.Size([1, 4, 6, 3])
     """
 
     _tk_keeps_type = True
@@ -122,6 +125,9 @@ class CenterCrop(_Sized):
 
     Raises:
         ValueError: If a size is no positive number.
+
+    >>> keras.layers.CenterCrop(4, 4)(torch.ones(1, 8, 8, 3)).shape
+    torch.Size([1, 4, 4, 3])
     """
 
     def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any) -> None:

@@ -414,6 +414,9 @@ class StringLookup(Lookup):
 
     Raises:
         ValueError: If arguments exclude each other, or the vocabulary holds a token twice.
+
+    >>> keras.layers.StringLookup(vocabulary=["a", "b"])([["b", "x"]])
+    tensor([[2, 0]])
     """
 
     _kind = "strings"
@@ -481,6 +484,9 @@ class IntegerLookup(Lookup):
 
     Raises:
         ValueError: If arguments exclude each other, or the vocabulary holds a number twice.
+
+    >>> keras.layers.IntegerLookup(vocabulary=[12, 36])([[36, 7]])
+    tensor([[2, 0]])
     """
 
     _kind = "numbers"

@@ -36,6 +36,9 @@ class Normalization(Adapts):
 
     Raises:
         ValueError: If only one of `mean` and `variance` is given.
+
+    >>> keras.layers.Normalization(mean=3.0, variance=4.0)([1.0, 3.0, 5.0])
+    tensor([-1.,  0.,  1.])
     """
 
     _tk_float_input = True
@@ -165,6 +168,9 @@ class Rescaling(TensorLayer):
         scale: The factor, or one for each channel: `1 / 255` maps bytes to 0 … 1.
         offset: What is added, a number or one for each channel.
         **kwargs: `name`, `dtype` and `trainable`.
+
+    >>> keras.layers.Rescaling(1 / 2)(torch.tensor([1.0, 3.0]))
+    tensor([0.5000, 1.5000])
     """
 
     _tk_float_input = True
@@ -206,6 +212,9 @@ class Discretization(Adapts):
 
     Raises:
         ValueError: If neither `bin_boundaries` nor `num_bins` is given, or both.
+
+    >>> keras.layers.Discretization([0.0, 1.0])([-1.0, 0.5, 7.0])
+    tensor([0, 1, 2], dtype=torch.int32)
     """
 
     _tk_keeps_type = True

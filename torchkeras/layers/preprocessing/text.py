@@ -44,6 +44,9 @@ class TextVectorization(Lookup):
 
     Raises:
         ValueError: If an argument is unknown, or arguments exclude each other.
+
+    >>> keras.layers.TextVectorization(vocabulary=["hello", "world"])(["Hello, you!"])
+    tensor([[2, 1]])
     """
 
     _kind = "words"

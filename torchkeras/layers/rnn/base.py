@@ -21,7 +21,11 @@ class StackedRNNCells(Layer):
 
     Args:
         cells: The cells, the lowest first.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.RNN(keras.layers.StackedRNNCells([keras.layers.GRUCell(4), keras.layers.GRUCell(5)]))(torch.ones(2, 6, 3)).shape
+    torch.Size([2, 5])
     """
 
     def __init__(self, cells: Sequence[Any], **kwargs: Any) -> None:
@@ -83,7 +87,11 @@ class RNN(Layer):
         stateful: Whether the states of one batch are the initial states of the next.
         unroll: Whether steps are run one by one where a fused kernel could run all. Needs a known number of steps.
         zero_output_for_mask: Whether outputs of masked steps are zeros.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.RNN(keras.layers.GRUCell(4))(torch.ones(2, 5, 3)).shape
+    torch.Size([2, 4])
     """
 
     def __init__(

@@ -25,7 +25,11 @@ class Bidirectional(Layer):
         weights: Initial weights, those of the forward layer first.
         backward_layer: The backward layer, where it is another one: with `go_backwards=True` and the same `return_sequences`,
             `return_state` and `stateful`.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.Bidirectional(keras.layers.LSTM(4))(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 8])
     """
 
     def __init__(
@@ -143,7 +147,7 @@ class Bidirectional(Layer):
         """Set the kept states to zero.
 
         Raises:
-            AttributeError: The layer is not stateful.
+            AttributeError: If the layer is not stateful.
         """
         if not self.stateful:
             raise AttributeError(f"The layer {self.name!r} keeps no states: make it with `stateful=True`.")

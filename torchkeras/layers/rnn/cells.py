@@ -366,15 +366,19 @@ class SimpleRNNCell(RecurrentCell):
         recurrent_initializer: Fills `recurrent_kernel`, `(units, units)`.
         bias_initializer: Fills `bias`, `(units,)`.
         kernel_regularizer: Adds to the loss of the model.
-        recurrent_regularizer: Likewise.
-        bias_regularizer: Likewise.
+        recurrent_regularizer: Adds to the loss of the model what it says of the recurrent kernel, by name, config or object.
+        bias_regularizer: Adds to the loss of the model what it says of the bias, by name, config or object.
         kernel_constraint: Applied after every update.
-        recurrent_constraint: Likewise.
-        bias_constraint: Likewise.
+        recurrent_constraint: Applied to the recurrent kernel after every update, by name, config or object.
+        bias_constraint: Applied to the bias after every update, by name, config or object.
         dropout: The share of the inputs that is dropped, the same ones at every step.
         recurrent_dropout: The share of the state that is dropped, the same units at every step.
         seed: Of the dropout.
-        **kwargs: As for `Layer`; `implementation=1` draws a dropout mask for each gate, as recurrent dropout does in any case.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.SimpleRNNCell(4)(torch.ones(2, 3), [torch.zeros(2, 4)])[0].shape
+    torch.Size([2, 4])
     """
 
     def __init__(
@@ -437,15 +441,19 @@ class LSTMCell(RecurrentCell, LongShortCell):
         bias_initializer: Fills `bias`, `(4 * units,)`.
         unit_forget_bias: Whether the bias of the forget gate starts at one.
         kernel_regularizer: Adds to the loss of the model.
-        recurrent_regularizer: Likewise.
-        bias_regularizer: Likewise.
+        recurrent_regularizer: Adds to the loss of the model what it says of the recurrent kernel, by name, config or object.
+        bias_regularizer: Adds to the loss of the model what it says of the bias, by name, config or object.
         kernel_constraint: Applied after every update.
-        recurrent_constraint: Likewise.
-        bias_constraint: Likewise.
-        dropout: As in `SimpleRNNCell`.
-        recurrent_dropout: Likewise.
-        seed: Likewise.
-        **kwargs: Likewise.
+        recurrent_constraint: Applied to the recurrent kernel after every update, by name, config or object.
+        bias_constraint: Applied to the bias after every update, by name, config or object.
+        dropout: The share of the inputs that is dropped, the same ones at every step.
+        recurrent_dropout: The share of the state that is dropped, the same units at every step.
+        seed: Of the dropout.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.LSTMCell(4)(torch.ones(2, 3), [torch.zeros(2, 4), torch.zeros(2, 4)])[0].shape
+    torch.Size([2, 4])
     """
 
     def __init__(
@@ -527,16 +535,20 @@ class GRUCell(RecurrentCell):
         recurrent_initializer: Fills `recurrent_kernel`, `(units, 3 * units)`.
         bias_initializer: Fills `bias`: `(2, 3 * units)`, of inputs and state, or `(3 * units,)` without `reset_after`.
         kernel_regularizer: Adds to the loss of the model.
-        recurrent_regularizer: Likewise.
-        bias_regularizer: Likewise.
+        recurrent_regularizer: Adds to the loss of the model what it says of the recurrent kernel, by name, config or object.
+        bias_regularizer: Adds to the loss of the model what it says of the bias, by name, config or object.
         kernel_constraint: Applied after every update.
-        recurrent_constraint: Likewise.
-        bias_constraint: Likewise.
-        dropout: As in `SimpleRNNCell`.
-        recurrent_dropout: Likewise.
+        recurrent_constraint: Applied to the recurrent kernel after every update, by name, config or object.
+        bias_constraint: Applied to the bias after every update, by name, config or object.
+        dropout: The share of the inputs that is dropped, the same ones at every step.
+        recurrent_dropout: The share of the state that is dropped, the same units at every step.
         reset_after: Whether the reset gate works on the state after its matrix multiplication (as in torch) or before.
-        seed: As in `SimpleRNNCell`.
-        **kwargs: Likewise.
+        seed: Of the dropout.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.GRUCell(4)(torch.ones(2, 3), [torch.zeros(2, 4)])[0].shape
+    torch.Size([2, 4])
     """
 
     _gates = 3

@@ -174,7 +174,7 @@ class _ConvLSTM(Recurrent):
         kernel_regularizer: Of `kernel`; adds to the loss of the model.
         recurrent_regularizer: Of `recurrent_kernel`; adds to the loss of the model.
         bias_regularizer: Of `bias`; adds to the loss of the model.
-        activity_regularizer: A regularizer of the output.
+        activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
         kernel_constraint: Of `kernel`; applied after every update.
         recurrent_constraint: Of `recurrent_kernel`; applied after every update.
         bias_constraint: Of `bias`; applied after every update.
@@ -265,18 +265,123 @@ class _ConvLSTM(Recurrent):
 
 
 class ConvLSTM1D(_ConvLSTM):
-    """A convolutional LSTM over sequences of `(length, channels)`. See `_ConvLSTM` for the arguments."""
+    """A convolutional LSTM over sequences of `(length, channels)`.
+
+    Args:
+        filters: The number of channels of output and states.
+        kernel_size: The window, one int or one for each spatial axis.
+        strides: The step between windows of the inputs, one int or one for each spatial axis.
+        padding: `"valid"` (none) or `"same"` (zeros around) for the inputs; the state is always padded to keep its size.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        dilation_rate: The step within a window of the inputs.
+        activation: Of the candidate and of the carry.
+        recurrent_activation: Of the gates.
+        use_bias: Whether a bias is added.
+        kernel_initializer: Fills `kernel`, `(*kernel_size, channels, 4 * filters)`.
+        recurrent_initializer: Fills `recurrent_kernel`, `(*kernel_size, filters, 4 * filters)`.
+        bias_initializer: Fills `bias`, `(4 * filters,)`.
+        unit_forget_bias: Whether the bias of the forget gate starts at one.
+        kernel_regularizer: Of `kernel`; adds to the loss of the model.
+        recurrent_regularizer: Of `recurrent_kernel`; adds to the loss of the model.
+        bias_regularizer: Of `bias`; adds to the loss of the model.
+        activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
+        kernel_constraint: Of `kernel`; applied after every update.
+        recurrent_constraint: Of `recurrent_kernel`; applied after every update.
+        bias_constraint: Of `bias`; applied after every update.
+        dropout: The share of the inputs that is dropped, for each gate others, the same ones at every step.
+        recurrent_dropout: The share of the state that is dropped, for each gate other parts, the same ones at every step.
+        seed: Of the dropout.
+        return_sequences: Whether the output is that of every step or of the last.
+        return_state: Whether the states after the last step are returned as well.
+        go_backwards: Whether the last step comes first; outputs are then in that order too.
+        stateful: Whether the states of one batch are the initial states of the next.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.ConvLSTM1D(4, kernel_size=3)(torch.ones(1, 5, 8, 3)).shape
+    torch.Size([1, 6, 4])
+    """
 
     rank = 1
 
 
 class ConvLSTM2D(_ConvLSTM):
-    """A convolutional LSTM over sequences of images. See `_ConvLSTM` for the arguments."""
+    """A convolutional LSTM over sequences of images.
+
+    Args:
+        filters: The number of channels of output and states.
+        kernel_size: The window, one int or one for each spatial axis.
+        strides: The step between windows of the inputs, one int or one for each spatial axis.
+        padding: `"valid"` (none) or `"same"` (zeros around) for the inputs; the state is always padded to keep its size.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        dilation_rate: The step within a window of the inputs.
+        activation: Of the candidate and of the carry.
+        recurrent_activation: Of the gates.
+        use_bias: Whether a bias is added.
+        kernel_initializer: Fills `kernel`, `(*kernel_size, channels, 4 * filters)`.
+        recurrent_initializer: Fills `recurrent_kernel`, `(*kernel_size, filters, 4 * filters)`.
+        bias_initializer: Fills `bias`, `(4 * filters,)`.
+        unit_forget_bias: Whether the bias of the forget gate starts at one.
+        kernel_regularizer: Of `kernel`; adds to the loss of the model.
+        recurrent_regularizer: Of `recurrent_kernel`; adds to the loss of the model.
+        bias_regularizer: Of `bias`; adds to the loss of the model.
+        activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
+        kernel_constraint: Of `kernel`; applied after every update.
+        recurrent_constraint: Of `recurrent_kernel`; applied after every update.
+        bias_constraint: Of `bias`; applied after every update.
+        dropout: The share of the inputs that is dropped, for each gate others, the same ones at every step.
+        recurrent_dropout: The share of the state that is dropped, for each gate other parts, the same ones at every step.
+        seed: Of the dropout.
+        return_sequences: Whether the output is that of every step or of the last.
+        return_state: Whether the states after the last step are returned as well.
+        go_backwards: Whether the last step comes first; outputs are then in that order too.
+        stateful: Whether the states of one batch are the initial states of the next.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.ConvLSTM2D(4, kernel_size=3)(torch.ones(1, 5, 8, 8, 3)).shape
+    torch.Size([1, 6, 6, 4])
+    """
 
     rank = 2
 
 
 class ConvLSTM3D(_ConvLSTM):
-    """A convolutional LSTM over sequences of volumes. See `_ConvLSTM` for the arguments."""
+    """A convolutional LSTM over sequences of volumes.
+
+    Args:
+        filters: The number of channels of output and states.
+        kernel_size: The window, one int or one for each spatial axis.
+        strides: The step between windows of the inputs, one int or one for each spatial axis.
+        padding: `"valid"` (none) or `"same"` (zeros around) for the inputs; the state is always padded to keep its size.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
+        dilation_rate: The step within a window of the inputs.
+        activation: Of the candidate and of the carry.
+        recurrent_activation: Of the gates.
+        use_bias: Whether a bias is added.
+        kernel_initializer: Fills `kernel`, `(*kernel_size, channels, 4 * filters)`.
+        recurrent_initializer: Fills `recurrent_kernel`, `(*kernel_size, filters, 4 * filters)`.
+        bias_initializer: Fills `bias`, `(4 * filters,)`.
+        unit_forget_bias: Whether the bias of the forget gate starts at one.
+        kernel_regularizer: Of `kernel`; adds to the loss of the model.
+        recurrent_regularizer: Of `recurrent_kernel`; adds to the loss of the model.
+        bias_regularizer: Of `bias`; adds to the loss of the model.
+        activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
+        kernel_constraint: Of `kernel`; applied after every update.
+        recurrent_constraint: Of `recurrent_kernel`; applied after every update.
+        bias_constraint: Of `bias`; applied after every update.
+        dropout: The share of the inputs that is dropped, for each gate others, the same ones at every step.
+        recurrent_dropout: The share of the state that is dropped, for each gate other parts, the same ones at every step.
+        seed: Of the dropout.
+        return_sequences: Whether the output is that of every step or of the last.
+        return_state: Whether the states after the last step are returned as well.
+        go_backwards: Whether the last step comes first; outputs are then in that order too.
+        stateful: Whether the states of one batch are the initial states of the next.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.ConvLSTM3D(4, kernel_size=3)(torch.ones(1, 2, 4, 4, 4, 3)).shape
+    torch.Size([1, 2, 2, 2, 4])
+    """
 
     rank = 3

@@ -62,28 +62,32 @@ class SimpleRNN(Recurrent):
     """A layer of `SimpleRNNCell`, over `nn.RNN` where the activation is tanh or relu.
 
     Args:
-        units: As in `SimpleRNNCell`, like all that is not named here.
-        activation: See there.
-        use_bias: See there.
-        kernel_initializer: See there.
-        recurrent_initializer: See there.
-        bias_initializer: See there.
-        kernel_regularizer: See there.
-        recurrent_regularizer: See there.
-        bias_regularizer: See there.
-        activity_regularizer: A regularizer of the output.
+        units: The size of output and state.
+        activation: Of the sum; by name, config or function.
+        use_bias: Whether a bias is added.
+        kernel_initializer: Fills `kernel`, `(features, units)`.
+        recurrent_initializer: Fills `recurrent_kernel`, `(units, units)`.
+        bias_initializer: Fills `bias`, `(units,)`.
+        kernel_regularizer: Adds to the loss of the model.
+        recurrent_regularizer: Adds to the loss of the model what it says of the recurrent kernel, by name, config or object.
+        bias_regularizer: Adds to the loss of the model what it says of the bias, by name, config or object.
+        activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
         kernel_constraint: See `SimpleRNNCell`.
-        recurrent_constraint: See there.
-        bias_constraint: See there.
-        dropout: See there.
-        recurrent_dropout: See there.
-        return_sequences: As in `RNN`.
-        return_state: As in `RNN`.
-        go_backwards: As in `RNN`.
-        stateful: As in `RNN`.
-        unroll: As in `RNN`.
+        recurrent_constraint: Applied to the recurrent kernel after every update, by name, config or object.
+        bias_constraint: Applied to the bias after every update, by name, config or object.
+        dropout: The share of the inputs that is dropped, the same ones at every step.
+        recurrent_dropout: The share of the state that is dropped, the same units at every step.
+        return_sequences: Whether the output is that of every step, `(batch, steps, units)`, or of the last, `(batch, units)`.
+        return_state: Whether the states after the last step are returned as well.
+        go_backwards: Whether the last step comes first; outputs are then in that order too.
+        stateful: Whether the states of one batch are the initial states of the next.
+        unroll: Whether steps are run one by one where a fused kernel could run all. Needs a known number of steps.
         seed: Of the dropout.
-        **kwargs: As for `RNN` and `SimpleRNNCell`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.SimpleRNN(4)(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 4])
     """
 
     _keras_config_leaves_out = (*Recurrent._keras_config_leaves_out, "seed")
@@ -132,31 +136,35 @@ class LSTM(Recurrent):
     With `return_state`, the states are the last output and the last carry.
 
     Args:
-        units: As in `LSTMCell`, like all that is not named here.
-        activation: See there.
-        recurrent_activation: See there.
-        use_bias: See there.
-        kernel_initializer: See there.
-        recurrent_initializer: See there.
-        bias_initializer: See there.
-        unit_forget_bias: See there.
-        kernel_regularizer: See there.
-        recurrent_regularizer: See there.
-        bias_regularizer: See there.
-        activity_regularizer: A regularizer of the output.
+        units: The size of output and states.
+        activation: Of the candidate and of the carry.
+        recurrent_activation: Of the gates.
+        use_bias: Whether a bias is added.
+        kernel_initializer: Fills `kernel`, `(features, 4 * units)`.
+        recurrent_initializer: Fills `recurrent_kernel`, `(units, 4 * units)`.
+        bias_initializer: Fills `bias`, `(4 * units,)`.
+        unit_forget_bias: Whether the bias of the forget gate starts at one.
+        kernel_regularizer: Adds to the loss of the model.
+        recurrent_regularizer: Adds to the loss of the model what it says of the recurrent kernel, by name, config or object.
+        bias_regularizer: Adds to the loss of the model what it says of the bias, by name, config or object.
+        activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
         kernel_constraint: See `LSTMCell`.
-        recurrent_constraint: See there.
-        bias_constraint: See there.
-        dropout: See there.
-        recurrent_dropout: See there.
+        recurrent_constraint: Applied to the recurrent kernel after every update, by name, config or object.
+        bias_constraint: Applied to the bias after every update, by name, config or object.
+        dropout: The share of the inputs that is dropped, the same ones at every step.
+        recurrent_dropout: The share of the state that is dropped, the same units at every step.
         seed: Of the dropout.
-        return_sequences: As in `RNN`.
-        return_state: As in `RNN`.
-        go_backwards: As in `RNN`.
-        stateful: As in `RNN`.
-        unroll: As in `RNN`.
+        return_sequences: Whether the output is that of every step, `(batch, steps, units)`, or of the last, `(batch, units)`.
+        return_state: Whether the states after the last step are returned as well.
+        go_backwards: Whether the last step comes first; outputs are then in that order too.
+        stateful: Whether the states of one batch are the initial states of the next.
+        unroll: Whether steps are run one by one where a fused kernel could run all. Needs a known number of steps.
         use_cudnn: Whether the fused kernel (cuDNN's on a GPU) must (`True`), may (`"auto"`) or must not run.
-        **kwargs: As for `RNN` and `LSTMCell`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.LSTM(4)(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 4])
     """
 
     recurrent_activation = property(lambda self: self.cell.recurrent_activation, doc="The cell's.")
@@ -207,31 +215,35 @@ class GRU(Recurrent):
     """A layer of `GRUCell`, over `nn.GRU` where the activations are the default ones and `reset_after` is true.
 
     Args:
-        units: As in `GRUCell`, like all that is not named here.
-        activation: See there.
-        recurrent_activation: See there.
-        use_bias: See there.
-        kernel_initializer: See there.
-        recurrent_initializer: See there.
-        bias_initializer: See there.
-        kernel_regularizer: See there.
-        recurrent_regularizer: See there.
-        bias_regularizer: See there.
-        activity_regularizer: A regularizer of the output.
+        units: The size of output and state.
+        activation: Of the candidate.
+        recurrent_activation: Of the gates.
+        use_bias: Whether biases are added.
+        kernel_initializer: Fills `kernel`, `(features, 3 * units)`.
+        recurrent_initializer: Fills `recurrent_kernel`, `(units, 3 * units)`.
+        bias_initializer: Fills `bias`: `(2, 3 * units)`, of inputs and state, or `(3 * units,)` without `reset_after`.
+        kernel_regularizer: Adds to the loss of the model.
+        recurrent_regularizer: Adds to the loss of the model what it says of the recurrent kernel, by name, config or object.
+        bias_regularizer: Adds to the loss of the model what it says of the bias, by name, config or object.
+        activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
         kernel_constraint: See `GRUCell`.
-        recurrent_constraint: See there.
-        bias_constraint: See there.
-        dropout: See there.
-        recurrent_dropout: See there.
+        recurrent_constraint: Applied to the recurrent kernel after every update, by name, config or object.
+        bias_constraint: Applied to the bias after every update, by name, config or object.
+        dropout: The share of the inputs that is dropped, the same ones at every step.
+        recurrent_dropout: The share of the state that is dropped, the same units at every step.
         seed: Of the dropout.
-        return_sequences: As in `RNN`.
-        return_state: As in `RNN`.
-        go_backwards: As in `RNN`.
-        stateful: As in `RNN`.
-        unroll: As in `RNN`.
+        return_sequences: Whether the output is that of every step, `(batch, steps, units)`, or of the last, `(batch, units)`.
+        return_state: Whether the states after the last step are returned as well.
+        go_backwards: Whether the last step comes first; outputs are then in that order too.
+        stateful: Whether the states of one batch are the initial states of the next.
+        unroll: Whether steps are run one by one where a fused kernel could run all. Needs a known number of steps.
         reset_after: See `GRUCell`.
-        use_cudnn: As in `LSTM`.
-        **kwargs: As for `RNN` and `GRUCell`.
+        use_cudnn: Whether the fused kernel (cuDNN's on a GPU) must (`True`), may (`"auto"`) or must not run.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
+            first layer of a Sequential model.
+
+    >>> keras.layers.GRU(4, return_sequences=True)(torch.ones(2, 8, 3)).shape
+    torch.Size([2, 8, 4])
     """
 
     recurrent_activation = property(lambda self: self.cell.recurrent_activation, doc="The cell's.")

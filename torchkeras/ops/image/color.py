@@ -38,7 +38,10 @@ def rgb_to_grayscale(images: TensorLike, data_format: str | None = None) -> torc
         The images with one channel, of their type; of integers, what lies behind the point is cut off.
 
     Raises:
-        ValueError: Other than one or three channels.
+        ValueError: If there are other than one or three channels.
+
+    >>> keras.ops.image.rgb_to_grayscale([[[1.0, 1.0, 1.0]]])
+    tensor([[[0.9999]]])
     """
     axis = _channel_axis(images, data_format)
     if images.shape[axis] == 1:
@@ -58,7 +61,10 @@ def rgb_to_hsv(images: TensorLike, data_format: str | None = None) -> torch.Tens
         data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
 
     Raises:
-        ValueError: Integers, or other than three channels.
+        ValueError: If the images are integers, or have other than three channels.
+
+    >>> keras.ops.image.rgb_to_hsv([[[1.0, 0.0, 0.0]]])
+    tensor([[[0., 1., 1.]]])
     """
     red, green, blue, axis = _colours(images, data_format)
     value, low = images.amax(axis), images.amin(axis)
@@ -73,7 +79,15 @@ def rgb_to_hsv(images: TensorLike, data_format: str | None = None) -> torch.Tens
 
 @op(filed=Filed("HSVToRGB"))
 def hsv_to_rgb(images: TensorLike, data_format: str | None = None) -> torch.Tensor:
-    """Red, green and blue of colours given as `rgb_to_hsv` gives them. Arguments as there."""
+    """Red, green and blue of colours given as `rgb_to_hsv` gives them. Arguments as there.
+
+    Args:
+        images: Images, alone or in a batch.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
+
+    >>> keras.ops.image.hsv_to_rgb([[[0.0, 1.0, 1.0]]])
+    tensor([[[1., 0., 0.]]])
+    """
     hue, saturation, value, axis = _colours(images, data_format)
     angles = [(hue * 6 + offset) % 6 for offset in (5, 3, 1)]
     lacks = [torch.minimum(angle, 4 - angle).clamp(0, 1) for angle in angles]

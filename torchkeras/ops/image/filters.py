@@ -52,6 +52,9 @@ def gaussian_blur(
         kernel_size: The height and width of the kernel.
         sigma: Its deviations across and down, in pixels.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
+
+    >>> keras.ops.image.gaussian_blur(torch.ones(8, 8, 3)).shape
+    torch.Size([8, 8, 3])
     """
     x, back = channels_first(images, data_format)
     height, width = spatial_tuple(kernel_size, 2, "kernel_size")
@@ -69,6 +72,9 @@ def sobel_edges(images: TensorLike, data_format: str | None = None) -> torch.Ten
 
     Returns:
         The shape of the images and a last axis of size 2: down, and to the right.
+
+    >>> keras.ops.image.sobel_edges(torch.ones(1, 4, 4, 3)).shape
+    torch.Size([1, 4, 4, 3, 2])
     """
     x, back = channels_first(images, data_format)
     x = F.pad(x, (1, 1, 1, 1))
@@ -103,7 +109,10 @@ def ssim(
         One number, or one for each image of the batch.
 
     Raises:
-        ValueError: Different shapes, or images smaller than the window.
+        ValueError: If there are different shapes, or images smaller than the window.
+
+    >>> keras.ops.image.ssim(torch.ones(1, 16, 16, 3), torch.ones(1, 16, 16, 3))
+    tensor([1.])
     """
     if image1.shape != image2.shape:
         raise ValueError(

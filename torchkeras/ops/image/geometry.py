@@ -103,7 +103,10 @@ def map_coordinates(
         `coordinates.shape[1:]`, of the type of `inputs`; integers are rounded.
 
     Raises:
-        ValueError: Coordinates of another rank, another order or mode.
+        ValueError: If there are coordinates of another rank, another order or mode.
+
+    >>> keras.ops.image.map_coordinates([0.0, 1.0, 4.0], [[0.5, 1.5]], order=1)
+    tensor([0.5000, 2.5000])
     """
     if order not in (0, 1):
         raise ValueError(f"`order` must be 0 or 1. Received: order={order!r}")
@@ -150,15 +153,19 @@ def affine_transform(
 
     Args:
         images: One image `(height, width, channels)` or a batch; channels first for `"channels_first"`.
-        transform: `(8,)` or `(batch, 8)`: `a b c d e f g h` show at `(x, y)` what was at
-            `((a x + b y + c) / k, (d x + e y + f) / k)` with `k = g x + h y + 1`.
+        transform: `(8,)` or `(batch, 8)`: `a b c d e f g h` show at `(x, y)` what was at `((a x + b y + c) / k, (d x + e y + f) / k)` with
+            `k = g x + h y + 1`.
         interpolation: `"nearest"` or `"bilinear"`.
-        fill_mode: As in `map_coordinates`.
+        fill_mode: What stands outside: `"constant"`, `"nearest"` (the edge), `"wrap"`, `"mirror"` (about the centre of the edge element)
+            or `"reflect"` (about its edge).
         fill_value: With `"constant"`.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
 
     Raises:
-        ValueError: Another interpolation or mode, or a transform of another shape.
+        ValueError: If there is another interpolation or mode, or a transform of another shape.
+
+    >>> keras.ops.image.affine_transform(torch.ones(4, 4, 3), [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]).shape
+    torch.Size([4, 4, 3])
     """
     order = _check(interpolation, fill_mode)
     if transform.dim() not in (1, 2) or transform.shape[-1] != 8:
@@ -180,13 +187,17 @@ def perspective_transform(
     Args:
         images: One image `(height, width, channels)` or a batch; channels first for `"channels_first"`.
         start_points: `(4, 2)` or `(batch, 4, 2)`: the `(x, y)` of four corners.
-        end_points: Likewise.
+        end_points: Where the corners go, `(4, 2)` or `(batch, 4, 2)`.
         interpolation: `"nearest"` or `"bilinear"`.
         fill_value: What stands outside.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
 
     Raises:
-        ValueError: Another interpolation, or points of another shape.
+        ValueError: If there is another interpolation, or points of another shape.
+
+    >>> corners = [[0.0, 0.0], [0.0, 3.0], [3.0, 0.0], [3.0, 3.0]]
+    >>> keras.ops.image.perspective_transform(torch.ones(4, 4, 3), corners, corners).shape
+    torch.Size([4, 4, 3])
     """
     order = _check(interpolation, "constant")
     for name, points in (("start_points", start_points), ("end_points", end_points)):
@@ -221,13 +232,17 @@ def elastic_transform(
         alpha: How far: displacements have a deviation of about `0.28 * alpha` pixels.
         sigma: How smooth: the deviation, in pixels, of the Gaussian that blurs the field.
         interpolation: `"nearest"` or `"bilinear"`.
-        fill_mode: As in `map_coordinates`.
+        fill_mode: What stands outside: `"constant"`, `"nearest"` (the edge), `"wrap"`, `"mirror"` (about the centre of the edge element)
+            or `"reflect"` (about its edge).
         fill_value: With `"constant"`.
         seed: An int or a SeedGenerator.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
 
     Raises:
-        ValueError: Another interpolation or mode.
+        ValueError: If there is another interpolation or mode.
+
+    >>> keras.ops.image.elastic_transform(torch.ones(8, 8, 3), seed=0).shape
+    torch.Size([8, 8, 3])
     """
     order = _check(interpolation, fill_mode)
     x, back = channels_last(images, data_format)

@@ -69,7 +69,10 @@ def extract_patches(
         data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
 
     Raises:
-        ValueError: Windows that exceed the images.
+        ValueError: If windows exceed the images.
+
+    >>> keras.ops.image.extract_patches(torch.ones(4, 4, 3), (2, 2)).shape
+    torch.Size([2, 2, 12])
     """
     rank = 3 if not isinstance(size, int) and len(size) == 3 else 2
     return _patches(images, rank, size, strides, dilation_rate, padding, data_format, "images")
@@ -84,7 +87,19 @@ def extract_patches_3d(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> torch.Tensor:
-    """The windows of volumes `(depth, height, width, channels)`, or of a batch. Arguments as in `extract_patches`."""
+    """The windows of volumes `(depth, height, width, channels)`, or of a batch.
+
+    Args:
+        volumes: Volumes, channels last or first, alone or in a batch.
+        size: The window, an int or its height and width.
+        strides: The step between windows; `size` without it.
+        dilation_rate: The step within a window.
+        padding: `"valid"`, or `"same"`: zeros around.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
+
+    >>> keras.ops.image.extract_patches_3d(torch.ones(4, 4, 4, 1), (2, 2, 2)).shape
+    torch.Size([2, 2, 2, 8])
+    """
     return _patches(volumes, 3, size, strides, dilation_rate, padding, data_format, "volumes")
 
 
@@ -198,7 +213,10 @@ def crop_images(
         data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
 
     Raises:
-        ValueError: Not two of three numbers, or numbers that do not fit the images.
+        ValueError: If not two of the three numbers are given, or they do not fit the images.
+
+    >>> keras.ops.image.crop_images(torch.ones(4, 4, 3), 1, 1, target_height=2, target_width=2).shape
+    torch.Size([2, 2, 3])
     """
     check_images(images)
     rows, columns = (-3, -2) if config.standardize_data_format(data_format) == "channels_last" else (-2, -1)
@@ -233,7 +251,10 @@ def pad_images(
         data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
 
     Raises:
-        ValueError: Not two of three numbers, or numbers that do not fit the images.
+        ValueError: If not two of the three numbers are given, or they do not fit the images.
+
+    >>> keras.ops.image.pad_images(torch.ones(4, 4, 3), 1, 1, 1, 1).shape
+    torch.Size([6, 6, 3])
     """
     check_images(images)
     last = config.standardize_data_format(data_format) == "channels_last"

@@ -108,7 +108,10 @@ def resize(
         The images, of their type.
 
     Raises:
-        ValueError: An unknown interpolation, or arguments that exclude each other.
+        ValueError: If there is an unknown interpolation, or arguments that exclude each other.
+
+    >>> keras.ops.image.resize(torch.ones(4, 4, 3), (2, 8)).shape
+    torch.Size([2, 8, 3])
     """
     known = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
     if interpolation not in known:
@@ -152,7 +155,7 @@ def scale_and_translate(
         images: A tensor of any rank.
         output_shape: The shape of the result; on axes that are not resampled, that of the images.
         scale: One number per axis in `spatial_dims`.
-        translation: Likewise, in pixels of the result.
+        translation: The shift of each spatial axis, in pixels of the result.
         spatial_dims: The axes that are resampled.
         method: `"linear"`, `"cubic"` (and both with bi- or tri- before), `"lanczos3"` or `"lanczos5"`.
         antialias: Smooth while making images smaller.
@@ -161,7 +164,10 @@ def scale_and_translate(
         The images, of their type; zero where the source has nothing.
 
     Raises:
-        ValueError: An unknown method, or numbers that are not as many as the axes.
+        ValueError: If there is an unknown method, or numbers that are not as many as the axes.
+
+    >>> keras.ops.image.scale_and_translate(torch.ones(4, 4, 3), (2, 2, 3), [0.5, 0.5], [0.0, 0.0], (0, 1), "linear").shape
+    torch.Size([2, 2, 3])
     """
     if method not in _KERNELS:
         raise ValueError(f"`method` must be one of {', '.join(_KERNELS)}. Received: method={method!r}")

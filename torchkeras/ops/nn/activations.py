@@ -12,37 +12,79 @@ from ...graph import Filed, TensorLike, op
 
 @op
 def relu(x: TensorLike) -> torch.Tensor:
-    """`max(x, 0)`."""
+    """`max(x, 0)`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.relu([-1.0, 2.0])
+    tensor([0., 2.])
+    """
     return F.relu(x)
 
 
 @op
 def relu6(x: TensorLike) -> torch.Tensor:
-    """`min(max(x, 0), 6)`."""
+    """`min(max(x, 0), 6)`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.relu6(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
     return F.relu6(x)
 
 
 @op(promote="float")
 def sigmoid(x: TensorLike) -> torch.Tensor:
-    """`1 / (1 + exp(-x))`."""
+    """`1 / (1 + exp(-x))`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.sigmoid([0.5, 1.0])
+    tensor([0.6225, 0.7311])
+    """
     return torch.sigmoid(x)
 
 
 @op(promote="float")
 def sparse_sigmoid(x: TensorLike) -> torch.Tensor:
-    """The line from (-1, 0) to (1, 1), flat outside: the sigmoid that belongs to sparsemax."""
+    """The line from (-1, 0) to (1, 1), flat outside: the sigmoid that belongs to sparsemax.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.sparse_sigmoid(torch.tensor([-1.0, 2.0]))
+    tensor([0., 1.])
+    """
     return torch.clamp((x + 1) / 2, 0, 1)
 
 
 @op(promote="float")
 def softplus(x: TensorLike) -> torch.Tensor:
-    """`log(1 + exp(x))`."""
+    """`log(1 + exp(x))`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.softplus(torch.tensor([-1.0, 2.0]))
+    tensor([0.3133, 2.1269])
+    """
     return F.softplus(x)
 
 
 @op(promote="float")
 def softsign(x: TensorLike) -> torch.Tensor:
-    """`x / (1 + |x|)`."""
+    """`x / (1 + |x|)`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.softsign(torch.tensor([-1.0, 2.0]))
+    tensor([-0.5000,  0.6667])
+    """
     return F.softsign(x)
 
 
@@ -53,19 +95,36 @@ def soft_shrink(x: TensorLike, threshold: float = 0.5) -> torch.Tensor:
     Args:
         x: The argument.
         threshold: By how much, not negative.
+
+    >>> keras.activations.soft_shrink(torch.tensor([-1.0, 2.0]))
+    tensor([-0.5000,  1.5000])
     """
     return F.softshrink(x, threshold)
 
 
 @op(promote="float")
 def sparse_plus(x: TensorLike) -> torch.Tensor:
-    """Zero below -1, `x` above 1, and the parabola `(x + 1)² / 4` between."""
+    """Zero below -1, `x` above 1, and the parabola `(x + 1)² / 4` between.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.sparse_plus(torch.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
     return torch.where(x <= -1, 0.0, torch.where(x < 1, (x + 1).square() / 4, x))
 
 
 @op(promote="float")
 def silu(x: TensorLike) -> torch.Tensor:
-    """`x * sigmoid(x)`."""
+    """`x * sigmoid(x)`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.silu(torch.tensor([-1.0, 2.0]))
+    tensor([-0.2689,  1.7616])
+    """
     return F.silu(x)
 
 
@@ -79,13 +138,23 @@ def squareplus(x: TensorLike, b: float = 4) -> torch.Tensor:
     Args:
         x: The argument.
         b: How smooth.
+
+    >>> keras.activations.squareplus(torch.tensor([-1.0, 2.0]))
+    tensor([0.6180, 2.4142])
     """
     return (x + torch.sqrt(x.square() + b)) / 2
 
 
 @op(promote="float")
 def log_sigmoid(x: TensorLike) -> torch.Tensor:
-    """`log(sigmoid(x))`, without underflow."""
+    """`log(sigmoid(x))`, without underflow.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.log_sigmoid(torch.tensor([-1.0, 2.0]))
+    tensor([-1.3133, -0.1269])
+    """
     return F.logsigmoid(x)
 
 
@@ -96,19 +165,36 @@ def leaky_relu(x: TensorLike, negative_slope: float = 0.2) -> torch.Tensor:
     Args:
         x: The argument.
         negative_slope: The slope on the left.
+
+    >>> keras.activations.leaky_relu(torch.tensor([-1.0, 2.0]))
+    tensor([-0.2000,  2.0000])
     """
     return F.leaky_relu(x, negative_slope)
 
 
 @op(promote="float")
 def hard_sigmoid(x: TensorLike) -> torch.Tensor:
-    """`relu6(x + 3) / 6`."""
+    """`relu6(x + 3) / 6`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.hard_sigmoid(torch.tensor([-1.0, 2.0]))
+    tensor([0.3333, 0.8333])
+    """
     return F.hardsigmoid(x)
 
 
 @op(promote="float")
 def hard_silu(x: TensorLike) -> torch.Tensor:
-    """`x * hard_sigmoid(x)`."""
+    """`x * hard_sigmoid(x)`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.hard_silu(torch.tensor([-1.0, 2.0]))
+    tensor([-0.3333,  1.6667])
+    """
     return F.hardswish(x)
 
 
@@ -117,7 +203,14 @@ hard_swish = hard_silu
 
 @op
 def hard_tanh(x: TensorLike) -> torch.Tensor:
-    """`x` clipped to [-1, 1]."""
+    """`x` clipped to [-1, 1].
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.hard_tanh(torch.tensor([-1.0, 2.0]))
+    tensor([-1.,  1.])
+    """
     return F.hardtanh(x)
 
 
@@ -128,13 +221,23 @@ def hard_shrink(x: TensorLike, threshold: float = 0.5) -> torch.Tensor:
     Args:
         x: The argument.
         threshold: Up to where.
+
+    >>> keras.activations.hard_shrink(torch.tensor([-1.0, 2.0]))
+    tensor([-1.,  2.])
     """
     return F.hardshrink(x, threshold)
 
 
 @op(promote="float")
 def tanh_shrink(x: TensorLike) -> torch.Tensor:
-    """`x - tanh(x)`."""
+    """`x - tanh(x)`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.tanh_shrink(torch.tensor([-1.0, 2.0]))
+    tensor([-0.2384,  1.0360])
+    """
     return F.tanhshrink(x)
 
 
@@ -145,6 +248,9 @@ def elu(x: TensorLike, alpha: float = 1.0) -> torch.Tensor:
     Args:
         x: The argument.
         alpha: Minus the limit on the left.
+
+    >>> keras.activations.elu(torch.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.0000])
     """
     return F.elu(x, alpha)
 
@@ -156,13 +262,23 @@ def celu(x: TensorLike, alpha: float = 1.0) -> torch.Tensor:
     Args:
         x: The argument.
         alpha: Minus the limit on the left.
+
+    >>> keras.activations.celu(torch.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.0000])
     """
     return F.celu(x, alpha)
 
 
 @op(promote="float")
 def selu(x: TensorLike) -> torch.Tensor:
-    """The scaled elu that keeps mean 0 and variance 1 (https://arxiv.org/abs/1706.02515)."""
+    """The scaled elu that keeps mean 0 and variance 1 (https://arxiv.org/abs/1706.02515).
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.activations.selu(torch.tensor([-1.0, 2.0]))
+    tensor([-1.1113,  2.1014])
+    """
     return F.selu(x)
 
 
@@ -173,6 +289,9 @@ def gelu(x: TensorLike, approximate: bool = True) -> torch.Tensor:
     Args:
         x: The argument.
         approximate: By the formula with tanh rather than erf.
+
+    >>> keras.ops.gelu([0.5, 1.0])
+    tensor([0.3457, 0.8412])
     """
     return F.gelu(x, approximate="tanh" if approximate else "none")
 
@@ -186,7 +305,10 @@ def glu(x: TensorLike, axis: int = -1) -> torch.Tensor:
         axis: The axis, of even size.
 
     Raises:
-        ValueError: The axis is odd.
+        ValueError: If the axis is odd.
+
+    >>> keras.activations.glu(torch.tensor([-1.0, 2.0]))
+    tensor([-0.8808])
     """
     if x.shape[axis] % 2:
         raise ValueError(f"`x` must have an even size along `axis`. Received: x.shape={tuple(x.shape)}, axis={axis}")
@@ -201,6 +323,9 @@ def threshold(x: TensorLike, threshold: float, default_value: float) -> torch.Te
         x: The argument.
         threshold: The limit; `x` equal to it is replaced.
         default_value: What replaces.
+
+    >>> keras.activations.threshold(torch.tensor([0.5, 2.0]), threshold=1.0, default_value=0.0)
+    tensor([0., 2.])
     """
     result = torch.where(x > threshold, x, default_value)
     return result if x.dtype is torch.bool else result.to(x.dtype)  # a bool cannot hold the default value
@@ -227,13 +352,24 @@ def softmax(x: TensorLike, axis: int | Sequence[int] | None = -1) -> torch.Tenso
     Args:
         x: The logits.
         axis: The axis, or several, over which the result sums to one; `None` is all of them.
+
+    >>> keras.ops.softmax([0.0, 0.0])
+    tensor([0.5000, 0.5000])
     """
     return _over_axes(x, axis, torch.softmax)
 
 
 @op(promote="float")
 def log_softmax(x: TensorLike, axis: int | Sequence[int] | None = -1) -> torch.Tensor:
-    """`log(softmax(x))`, without underflow. Arguments as in `softmax`."""
+    """`log(softmax(x))`, without underflow.
+
+    Args:
+        x: The logits.
+        axis: The axis, or several, over which the result sums to one; `None` is all of them.
+
+    >>> keras.activations.log_softmax(torch.tensor([-1.0, 2.0]))
+    tensor([-3.0486, -0.0486])
+    """
     return _over_axes(x, axis, torch.log_softmax)
 
 
@@ -244,6 +380,9 @@ def sparsemax(x: TensorLike, axis: int = -1) -> torch.Tensor:
     Args:
         x: The logits.
         axis: The axis over which the result sums to one.
+
+    >>> keras.activations.sparsemax(torch.tensor([-1.0, 2.0]))
+    tensor([0., 1.])
     """
     ordered = x.sort(dim=axis, descending=True).values
     shape = [1] * x.dim()

@@ -33,14 +33,18 @@ def dot_product_attention(
         key: `(batch, keys, key heads, size)`; the key heads divide the heads.
         value: Like `key`.
         bias: Added to the logits; broadcast to `(batch, heads, queries, keys)`.
-        mask: True where a query may look at a key; broadcast likewise. A query that may look at none looks at all alike.
+        mask: True where a query may look at a key, of a shape that broadcasts to `(batch, heads, queries, keys)`. A query that may look at
+            none looks at all alike.
         scale: `1 / sqrt(size)` without it.
         is_causal: Let no query look at later keys.
         flash_attention: Demand or forbid the flash kernel; without it, torch chooses among those `config` allows.
         attn_logits_soft_cap: Squeeze the logits smoothly into plus or minus this number (no fused kernel does it).
 
     Raises:
-        ValueError: Tensors that do not have four axes; both a bias and a mask.
+        ValueError: If tensors do not have four axes, or both a bias and a mask are given.
+
+    >>> keras.ops.dot_product_attention(torch.ones(1, 3, 2, 4), torch.ones(1, 5, 2, 4), torch.ones(1, 5, 2, 4)).shape
+    torch.Size([1, 3, 2, 4])
     """
     if query.dim() != 4 or key.dim() != 4 or value.dim() != 4:
         raise ValueError(

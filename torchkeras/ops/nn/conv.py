@@ -69,7 +69,10 @@ def conv(
         dilation_rate: One int, or one per spatial axis.
 
     Raises:
-        ValueError: Shapes that do not fit each other.
+        ValueError: If shapes do not fit each other.
+
+    >>> keras.ops.conv(torch.ones(1, 5, 2), torch.ones(3, 2, 4)).shape
+    torch.Size([1, 3, 4])
     """
     rank = _spatial_rank(inputs, kernel)
     last = config.standardize_data_format(data_format) == "channels_last"
@@ -93,18 +96,21 @@ def depthwise_conv(
     data_format: str | None = None,
     dilation_rate: int | Sequence[int] = 1,
 ) -> torch.Tensor:
-    """Each channel convolved with its own filters. Arguments as in `conv`, but:
+    """Each channel convolved with its own filters.
 
     Args:
-        inputs: As in `conv`.
+        inputs: `(batch, *spatial, channels)`, or channels second for `"channels_first"`.
         kernel: `(*spatial, channels, multiplier)`; the result has `channels * multiplier` channels, those of one input together.
-        strides: As in `conv`.
-        padding: As in `conv`.
-        data_format: As in `conv`.
-        dilation_rate: As in `conv`.
+        strides: One int, or one per spatial axis.
+        padding: `"valid"`, or `"same"`: zeros around, evenly, the odd one after.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
+        dilation_rate: One int, or one per spatial axis.
 
     Raises:
-        ValueError: Shapes that do not fit each other.
+        ValueError: If shapes do not fit each other.
+
+    >>> keras.ops.depthwise_conv(torch.ones(1, 5, 2), torch.ones(3, 2, 1)).shape
+    torch.Size([1, 3, 2])
     """
     rank = _spatial_rank(inputs, kernel)
     last = config.standardize_data_format(data_format) == "channels_last"
@@ -132,13 +138,16 @@ def separable_conv(
     """`depthwise_conv`, then a convolution that mixes channels only.
 
     Args:
-        inputs: As in `conv`.
+        inputs: `(batch, *spatial, channels)`, or channels second for `"channels_first"`.
         depthwise_kernel: `(*spatial, channels, multiplier)`.
         pointwise_kernel: `(*ones, channels * multiplier, filters)`.
-        strides: As in `conv`; of the depthwise step.
-        padding: As in `conv`.
-        data_format: As in `conv`.
-        dilation_rate: As in `conv`; of the depthwise step.
+        strides: One int, or one per spatial axis.
+        padding: `"valid"`, or `"same"`: zeros around, evenly, the odd one after.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
+        dilation_rate: One int, or one per spatial axis.
+
+    >>> keras.ops.separable_conv(torch.ones(1, 5, 2), torch.ones(3, 2, 1), torch.ones(1, 2, 4)).shape
+    torch.Size([1, 3, 4])
     """
     x = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
     return conv(x, pointwise_kernel, 1, "valid", data_format, 1)
@@ -157,16 +166,19 @@ def conv_transpose(
     """The transposed convolution: the gradient of `conv` with respect to its inputs.
 
     Args:
-        inputs: As in `conv`.
+        inputs: `(batch, *spatial, channels)`, or channels second for `"channels_first"`.
         kernel: `(*spatial, filters, channels)`.
         strides: One int, or one per spatial axis: how far neighbouring inputs lie apart in the output.
         padding: `"valid"` keeps everything; `"same"` gives `size * stride` outputs.
         output_padding: One int, or one per spatial axis: extra length; see `spatial.conv_transpose_geometry`.
-        data_format: As in `conv`.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
         dilation_rate: One int, or one per spatial axis.
 
     Raises:
-        ValueError: Shapes that do not fit each other.
+        ValueError: If shapes do not fit each other.
+
+    >>> keras.ops.conv_transpose(torch.ones(1, 5, 2), torch.ones(3, 4, 2), strides=2).shape
+    torch.Size([1, 11, 4])
     """
     rank = _spatial_rank(inputs, kernel)
     last = config.standardize_data_format(data_format) == "channels_last"
@@ -206,6 +218,9 @@ def unfold(
         dilation: The step within a window.
         padding: Zeros on both sides.
         stride: The step between windows.
+
+    >>> keras.ops.unfold(torch.ones(1, 1, 2, 2), kernel_size=2).shape
+    torch.Size([1, 4, 1])
     """
     return F.unfold(x, kernel_size, dilation, padding, stride)
 
@@ -224,10 +239,14 @@ def fold(
     Args:
         x: `(batch, channels * window, windows)`.
         output_size: The height and width of the result.
-        kernel_size: As in `unfold`.
-        dilation: As in `unfold`.
-        padding: As in `unfold`.
-        stride: As in `unfold`.
+        kernel_size: The window's size.
+        dilation: The step within a window.
+        padding: Zeros on both sides.
+        stride: The step between windows.
+
+    >>> keras.ops.fold(torch.ones(1, 4, 1), output_size=2, kernel_size=2)
+    tensor([[[[1., 1.],
+              [1., 1.]]]])
     """
     return F.fold(x, output_size, kernel_size, dilation, padding, stride)
 
@@ -244,7 +263,10 @@ def space_to_depth(x: TensorLike, block_size: int, data_format: str = "channels_
         data_format: `"channels_last"` or `"channels_first"`.
 
     Raises:
-        ValueError: Sizes that are not multiples of the block.
+        ValueError: If sizes are not multiples of the block.
+
+    >>> keras.ops.space_to_depth(torch.ones(1, 4, 4, 1), 2).shape
+    torch.Size([1, 2, 2, 4])
     """
     b, last = block_size, config.standardize_data_format(data_format) == "channels_last"
     if not isinstance(b, int) or b < 1:
@@ -267,7 +289,10 @@ def depth_to_space(x: TensorLike, block_size: int, data_format: str = "channels_
         data_format: `"channels_last"` or `"channels_first"`.
 
     Raises:
-        ValueError: Channels that are not a multiple of the block.
+        ValueError: If channels are not a multiple of the block.
+
+    >>> keras.ops.depth_to_space(torch.ones(1, 2, 2, 4), 2).shape
+    torch.Size([1, 4, 4, 1])
     """
     b, last = block_size, config.standardize_data_format(data_format) == "channels_last"
     if not isinstance(b, int) or b < 1:

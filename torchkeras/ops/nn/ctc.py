@@ -38,7 +38,10 @@ def ctc_loss(
         `(batch,)`; infinite for labels that do not fit into their steps.
 
     Raises:
-        ValueError: Shapes that do not fit, or labels out of range.
+        ValueError: If there are shapes that do not fit, or labels out of range.
+
+    >>> keras.ops.ctc_loss([[1]], torch.zeros(1, 2, 3), [1], [2])
+    tensor([1.0986])
     """
     if target.dim() != 2 or output.dim() != 3 or target.shape[0] != output.shape[0]:
         raise ValueError(
@@ -85,7 +88,10 @@ def ctc_decode(
         `"greedy"` minus the sum of the chosen logits.
 
     Raises:
-        ValueError: An unknown strategy, or inputs that do not have three axes.
+        ValueError: If there is an unknown strategy, or inputs that do not have three axes.
+
+    >>> keras.ops.ctc_decode(torch.tensor([[[0.1, 0.9], [0.9, 0.1]]]), [2], mask_index=0)[0]
+    tensor([[[ 1, -1]]], dtype=torch.int32)
     """
     if inputs.dim() != 3:
         raise ValueError(f"`inputs` must be (batch, steps, classes). Received: inputs.shape={tuple(inputs.shape)}")

@@ -29,7 +29,11 @@ def one_hot(x: TensorLike, num_classes: int, axis: int = -1, dtype: Any = None, 
         sparse: Must be false.
 
     Raises:
-        ValueError: A label of `num_classes` or more. On a device other than the CPU, where looking would wait for it, the row is zero.
+        ValueError: If a label of `num_classes` or more. On a device other than the CPU, where looking would wait for it, the row is zero.
+
+    >>> keras.ops.one_hot([0, 2], num_classes=3)
+    tensor([[1., 0., 0.],
+            [0., 0., 1.]])
     """
     _no_sparse(sparse)
     check_labels(x, num_classes, "x", allow_negative=True)
@@ -53,7 +57,10 @@ def multi_hot(
         **kwargs: `num_tokens`, an old name of `num_classes`.
 
     Raises:
-        ValueError: No `num_classes`; a label of `num_classes` or more (see `one_hot`).
+        ValueError: If there is no `num_classes`; a label of `num_classes` or more (see `one_hot`).
+
+    >>> keras.ops.multi_hot([0, 2], num_classes=3)
+    tensor([1., 0., 1.])
     """
     num_classes = kwargs.pop("num_tokens", num_classes)
     if kwargs:
@@ -82,7 +89,10 @@ def binary_crossentropy(target: TensorLike, output: TensorLike, from_logits: boo
         from_logits: Whether they are logits.
 
     Raises:
-        ValueError: Different shapes.
+        ValueError: If different shapes are given.
+
+    >>> keras.ops.binary_crossentropy([1.0, 0.0], [0.8, 0.2])
+    tensor([0.2231, 0.2231])
     """
     _check_same_shape(target, output)
     if from_logits:
@@ -102,7 +112,10 @@ def categorical_crossentropy(target: TensorLike, output: TensorLike, from_logits
         axis: The axis of the classes, gone in the result.
 
     Raises:
-        ValueError: Different shapes, or no axis at all.
+        ValueError: If there are different shapes, or no axis at all.
+
+    >>> keras.ops.categorical_crossentropy([[0.0, 1.0]], [[0.2, 0.8]])
+    tensor([0.2231])
     """
     _check_same_shape(target, output)
     if not output.dim():
@@ -126,8 +139,11 @@ def sparse_categorical_crossentropy(target: TensorLike, output: TensorLike, from
         axis: The axis of the classes, gone in the result.
 
     Raises:
-        ValueError: Shapes that do not fit; a label out of range. On a device other than the CPU, where looking at labels would wait for
-            it, the loss of such a label is NaN.
+        ValueError: If there are shapes that do not fit; a label out of range. On a device other than the CPU, where looking at labels
+            would wait for it, the loss of such a label is NaN.
+
+    >>> keras.ops.sparse_categorical_crossentropy([1], [[0.2, 0.8]])
+    tensor([0.2231])
     """
     if not output.dim():
         raise ValueError("`output` must have an axis of classes. Received: output.shape=()")

@@ -29,14 +29,18 @@ def batch_normalization(
     Args:
         x: The tensor.
         mean: `(x.shape[axis],)`.
-        variance: Likewise.
+        variance: The variance, one number for each place of `axis`.
         axis: The axis of the features.
-        offset: Likewise, or `None`.
-        scale: Likewise, or `None`.
+        offset: What is added, one number for each place of `axis`, or `None`.
+        scale: What is multiplied by, one number for each place of `axis`, or `None`.
         epsilon: Keeps the root from zero.
 
     Raises:
-        ValueError: Statistics that do not fit the axis.
+        ValueError: If statistics do not fit the axis.
+
+    >>> keras.ops.batch_normalization(torch.tensor([[1.0], [3.0]]), mean=[2.0], variance=[1.0], axis=-1, epsilon=0.0)
+    tensor([[-1.],
+            [ 1.]])
     """
     n = x.shape[axis]
     for name, value in (("mean", mean), ("variance", variance), ("offset", offset), ("scale", scale)):
@@ -92,14 +96,17 @@ def layer_normalization(
     Args:
         x: The tensor; the result has its type.
         gamma: The scale, of the shape of the axes, or `None`.
-        beta: The offset, likewise.
+        beta: The offset, shaped as the normalized axes; none without it.
         axis: The axis, or several.
         epsilon: Keeps the root from zero; `config.epsilon()` without it.
         **kwargs: `rms_scaling=True`, Keras's deprecated spelling of a division by the deviation alone; see `rms_normalization`.
 
     Raises:
-        ValueError: Weights that do not fit the axes.
-        TypeError: Another keyword.
+        ValueError: If weights do not fit the axes.
+        TypeError: If there is another keyword.
+
+    >>> keras.ops.layer_normalization([[1.0, 3.0]])
+    tensor([[-1.,  1.]])
     """
     eps = config.epsilon() if epsilon is None else epsilon
     rms_scaling = kwargs.pop("rms_scaling", False)
@@ -130,7 +137,10 @@ def rms_normalization(
         epsilon: Keeps the root from zero; `config.epsilon()` without it.
 
     Raises:
-        ValueError: A scale that does not fit the axes.
+        ValueError: If a scale does not fit the axes.
+
+    >>> keras.ops.rms_normalization([[3.0, 4.0]])
+    tensor([[0.8485, 1.1314]])
     """
     eps = config.epsilon() if epsilon is None else epsilon
     return _over_last_axes(x, axis, {"scale": scale}, lambda v, shape, s: F.rms_norm(v, shape, s, eps))
@@ -147,7 +157,10 @@ def normalize(x: TensorLike, axis: int | Sequence[int] | None = -1, order: int =
         epsilon: The smallest divisor; `config.epsilon()` without it.
 
     Raises:
-        ValueError: An order that is no positive int.
+        ValueError: If an order is no positive int.
+
+    >>> keras.ops.normalize([[3.0, 4.0]])
+    tensor([[0.6000, 0.8000]])
     """
     axis = tuple(range(x.dim())) if axis is None else axis
     if not isinstance(order, int) or order < 1:
@@ -171,6 +184,9 @@ def moments(
 
     Returns:
         The mean and the variance.
+
+    >>> keras.ops.moments([1.0, 3.0], axes=[0])
+    (tensor(2.), tensor(1.))
     """
     axes = axes if isinstance(axes, int) else tuple(axes)
     half = x.dtype in (torch.float16, torch.bfloat16)
@@ -209,7 +225,10 @@ def psnr(x1: TensorLike, x2: TensorLike, max_val: float) -> torch.Tensor:
         max_val: The largest value a signal can have.
 
     Raises:
-        ValueError: Different shapes.
+        ValueError: If different shapes are given.
+
+    >>> keras.ops.psnr([1.0, 2.0], [1.0, 3.0], max_val=10.0)
+    tensor(23.0103)
     """
     if x1.shape != x2.shape:
         raise ValueError(f"`x1` and `x2` must have one shape. Received: x1.shape={tuple(x1.shape)}, x2.shape={tuple(x2.shape)}")
@@ -224,6 +243,9 @@ def polar(abs_: TensorLike, angle: TensorLike) -> torch.Tensor:
     Args:
         abs_: The lengths.
         angle: The angles, in radians.
+
+    >>> keras.ops.polar([2.0], [0.0])
+    tensor([2.+0.j])
     """
     if abs_.dtype in (torch.float16, torch.bfloat16):  # torch has no complex numbers that small
         abs_, angle = abs_.float(), angle.float()

@@ -53,6 +53,9 @@ def max_pool(
         strides: The step between windows; `pool_size` without it.
         padding: `"valid"`, or `"same"`, in which what lies outside never is the largest.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
+
+    >>> keras.ops.max_pool(torch.arange(4.0).reshape(1, 4, 1), 2).flatten()
+    tensor([1., 3.])
     """
 
     def pool(x: torch.Tensor, rank: int) -> torch.Tensor:
@@ -89,7 +92,18 @@ def average_pool(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> torch.Tensor:
-    """The mean of each window; under `"same"` of the part of it that lies inside. Arguments as in `max_pool`."""
+    """The mean of each window; under `"same"` of the part of it that lies inside.
+
+    Args:
+        inputs: `(batch, *spatial, channels)`, or channels second for `"channels_first"`.
+        pool_size: The window, one int or one per spatial axis.
+        strides: The step between windows; `pool_size` without it.
+        padding: `"valid"`, or `"same"`, in which what lies outside never is the largest.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
+
+    >>> keras.ops.average_pool(torch.arange(4.0).reshape(1, 4, 1), 2).flatten()
+    tensor([0.5000, 2.5000])
+    """
 
     def pool(x: torch.Tensor, rank: int) -> torch.Tensor:
         window = spatial_tuple(pool_size, rank, "pool_size")
@@ -121,14 +135,26 @@ def adaptive_average_pool(inputs: TensorLike, output_size: int | Sequence[int], 
     """The mean over windows chosen so that the result has a given size.
 
     Args:
-        inputs: As in `max_pool`.
+        inputs: `(batch, *spatial, channels)`, or channels second for `"channels_first"`.
         output_size: The spatial size of the result, one int or one per spatial axis.
-        data_format: As in `max_pool`.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
+
+    >>> keras.ops.adaptive_average_pool(torch.arange(4.0).reshape(1, 4, 1), 2).flatten()
+    tensor([0.5000, 2.5000])
     """
     return _pool(inputs, data_format, lambda x, rank: _ADAPTIVE_AVERAGE[rank](x, spatial_tuple(output_size, rank, "output_size")))
 
 
 @op(promote="float")
 def adaptive_max_pool(inputs: TensorLike, output_size: int | Sequence[int], data_format: str | None = None) -> torch.Tensor:
-    """The largest value of windows chosen so that the result has a given size. Arguments as in `adaptive_average_pool`."""
+    """The largest value of windows chosen so that the result has a given size.
+
+    Args:
+        inputs: `(batch, *spatial, channels)`, or channels second for `"channels_first"`.
+        output_size: The spatial size of the result, one int or one per spatial axis.
+        data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
+
+    >>> keras.ops.adaptive_max_pool(torch.arange(4.0).reshape(1, 4, 1), 2).flatten()
+    tensor([1., 3.])
+    """
     return _pool(inputs, data_format, lambda x, rank: _ADAPTIVE_MAX[rank](x, spatial_tuple(output_size, rank, "output_size")))

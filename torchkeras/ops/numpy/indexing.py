@@ -42,7 +42,15 @@ def _get_item_spec(x: Any, key: Any) -> Any:
 
 @op(spec=_get_item_spec, filed=Filed(called=("key",)))
 def get_item(x: TensorLike, key: Any) -> torch.Tensor:
-    """`x[key]`: numbers, slices, `None`, `...` and tensors."""
+    """`x[key]`: numbers, slices, `None`, `...` and tensors.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+        key: A number, a slice, an ellipsis, `None`, a tensor of places, or a tuple of these.
+
+    >>> keras.ops.get_item([1, 2, 3], slice(1, None))
+    tensor([2, 3], dtype=torch.int32)
+    """
     return x[key]
 
 
@@ -54,6 +62,9 @@ def take(x: TensorLike, indices: TensorLike, axis: int | None = None) -> torch.T
         x: The tensor.
         indices: The places, of any shape, which takes the place of the axis in the result; negative ones count from the end.
         axis: The axis; without it, `x` is flattened.
+
+    >>> keras.ops.take([5, 6, 7], [2, 0])
+    tensor([7, 5], dtype=torch.int32)
     """
     if axis is None:
         x, axis = x.flatten(), 0
@@ -78,6 +89,10 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int | None = None)
         x: The tensor.
         indices: The places, broadcast with `x` along the other axes; negative ones count from the end.
         axis: The axis; without it, `x` is flattened.
+
+    >>> keras.ops.take_along_axis([[5, 6], [7, 8]], [[1], [0]], axis=1)
+    tensor([[6],
+            [7]], dtype=torch.int32)
     """
     if axis is None:
         x, axis, indices = x.flatten(), 0, indices.flatten()
@@ -95,7 +110,14 @@ def _nonzero_spec(x: Any) -> tuple[KerasTensor, ...]:
 
 @op(spec=_nonzero_spec)
 def nonzero(x: TensorLike) -> tuple[torch.Tensor, ...]:
-    """The places of the elements that are not zero: a vector of int32 for each axis, as in NumPy (they index a tensor)."""
+    """The places of the elements that are not zero: a vector of int32 for each axis, as in NumPy (they index a tensor).
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.nonzero([0, 3, 4])
+    (tensor([1, 2], dtype=torch.int32),)
+    """
     return tuple(places.to(torch.int32) for places in torch.nonzero(x, as_tuple=True))
 
 
@@ -107,8 +129,16 @@ def _where_spec(condition: Any, x1: Any = None, x2: Any = None) -> Any:
 def where(condition: TensorLike, x1: TensorLike | None = None, x2: TensorLike | None = None) -> torch.Tensor:
     """`x1` where `condition` is true (not zero) and `x2` elsewhere, broadcast; `nonzero(condition)` without both.
 
+    Args:
+        condition: A tensor of truth values, or of numbers, of which zero is false.
+        x1: A tensor, or what becomes one.
+        x2: A tensor, or what becomes one; it broadcasts with `x1`.
+
     Raises:
-        ValueError: Just one of `x1` and `x2` is given.
+        ValueError: If just one of `x1` and `x2` is given.
+
+    >>> keras.ops.where([True, False], [1, 2], [3, 4])
+    tensor([1, 4], dtype=torch.int32)
     """
     if x1 is None and x2 is None:
         return nonzero(condition)  # type: ignore[return-value]  # the type of the usual call
@@ -127,7 +157,10 @@ def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], def
         default: What stands where no condition holds.
 
     Raises:
-        ValueError: The lists differ in length.
+        ValueError: If the lists differ in length.
+
+    >>> keras.ops.select([torch.tensor([True, False])], [torch.tensor([1, 2])], default=0)
+    tensor([1, 0])
     """
     if len(condlist) != len(choicelist):
         raise ValueError(f"`condlist` and `choicelist` must have one length. Received: {len(condlist)} and {len(choicelist)}")
@@ -139,7 +172,15 @@ def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], def
 
 @op
 def unravel_index(indices: TensorLike, shape: Sizes) -> tuple[torch.Tensor, ...]:
-    """Places in a flat tensor as places along each axis of a `shape`, int32."""
+    """Places in a flat tensor as places along each axis of a `shape`, int32.
+
+    Args:
+        indices: Places in the flattened tensor.
+        shape: The shape, a whole number or a sequence of them.
+
+    >>> keras.ops.unravel_index([3], (2, 2))
+    (tensor([1], dtype=torch.int32), tensor([1], dtype=torch.int32))
+    """
     indices = indices.to(torch.int64)
     found = []
     for size in reversed(shape):
@@ -169,13 +210,31 @@ def _diagonal_spec(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> A
 
 @op(spec=_diag_spec)
 def diag(x: TensorLike, k: int = 0) -> torch.Tensor:
-    """The diagonal `k` of a matrix, or the matrix with a vector on its diagonal `k`."""
+    """The diagonal `k` of a matrix, or the matrix with a vector on its diagonal `k`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+        k: The diagonal: 0 the main one, above it where positive, below where negative.
+
+    >>> keras.ops.diag([1, 2])
+    tensor([[1, 0],
+            [0, 2]], dtype=torch.int32)
+    """
     return torch.diag(x, k)
 
 
 @op
 def diagflat(x: TensorLike, k: int = 0) -> torch.Tensor:
-    """The matrix with all elements of `x` on its diagonal `k`."""
+    """The matrix with all elements of `x` on its diagonal `k`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+        k: The diagonal: 0 the main one, above it where positive, below where negative.
+
+    >>> keras.ops.diagflat([1, 2])
+    tensor([[1, 0],
+            [0, 2]], dtype=torch.int32)
+    """
     return torch.diagflat(x, k)
 
 
@@ -188,6 +247,9 @@ def diagonal(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> 
         offset: Which diagonal.
         axis1: The axis of rows.
         axis2: The axis of columns.
+
+    >>> keras.ops.diagonal([[1, 2], [3, 4]])
+    tensor([1, 4], dtype=torch.int32)
     """
     return torch.diagonal(x, offset, axis1, axis2)
 
@@ -199,6 +261,9 @@ def meshgrid(*x: TensorLike, indexing: str = "xy") -> tuple[torch.Tensor, ...]:
     Args:
         *x: Vectors or numbers; each keeps its type.
         indexing: `"xy"`: the first vector runs along the second axis; `"ij"`: along the first.
+
+    >>> [grid.tolist() for grid in keras.ops.meshgrid([1, 2], [3, 4])]
+    [[[1, 2], [1, 2]], [[3, 3], [4, 4]]]
     """
     if indexing not in ("xy", "ij"):
         raise ValueError(f"`indexing` must be 'xy' or 'ij'. Received: indexing={indexing!r}")
@@ -223,7 +288,10 @@ def vectorize(pyfunc: Callable, *, excluded: set[int | str] | None = None, signa
         signature: The axes it takes and returns, such as `"(n),(n)->()"`.
 
     Raises:
-        ValueError: A signature that is none, or one that does not fit the arguments.
+        ValueError: If there is a signature that is none, or one that does not fit the arguments.
+
+    >>> keras.ops.vectorize(lambda a, b: a + b)([1.0, 2.0], [3.0, 4.0])
+    tensor([4., 6.])
     """
     if not callable(pyfunc):
         raise ValueError(f"`pyfunc` must be a function. Received: pyfunc={pyfunc!r}")

@@ -70,6 +70,13 @@ def matmul(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
     """The matrix product of the last two axes, broadcast over the others; vectors are rows on the left, columns on the right.
 
     The product of int8 tensors is int32.
+
+    Args:
+        x1: A tensor, or what becomes one.
+        x2: A tensor, or what becomes one; it broadcasts with `x1`.
+
+    >>> keras.ops.matmul([[1.0, 2.0]], [[3.0], [4.0]])
+    tensor([[11.]])
     """
     if x1.dtype is torch.int8:
         x1, x2 = x1.to(torch.int32), x2.to(torch.int32)
@@ -78,7 +85,15 @@ def matmul(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
 
 @op(promote="same", spec=_dot_spec)
 def dot(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
-    """The sum of products over the last axis of `x1` and the last but one (or the only one) of `x2`; of a number, the multiple."""
+    """The sum of products over the last axis of `x1` and the last but one (or the only one) of `x2`; of a number, the multiple.
+
+    Args:
+        x1: A tensor, or what becomes one.
+        x2: A tensor, or what becomes one.
+
+    >>> keras.ops.dot([1.0, 2.0], [3.0, 4.0])
+    tensor(11.)
+    """
     if x1.ndim == 0 or x2.ndim == 0:
         return torch.mul(x1, x2)
     if x2.ndim <= 2:
@@ -88,7 +103,15 @@ def dot(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
 
 @op(promote="same")
 def inner(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
-    """The sum of products over the last axes of both."""
+    """The sum of products over the last axes of both.
+
+    Args:
+        x1: A tensor, or what becomes one.
+        x2: A tensor, or what becomes one; it broadcasts with `x1`.
+
+    >>> keras.ops.inner([1.0, 2.0], [3.0, 4.0])
+    tensor(11.)
+    """
     if x1.ndim == 0 or x2.ndim == 0:
         return torch.mul(x1, x2)
     return _multiplied(torch.inner, x1, x2)
@@ -96,13 +119,30 @@ def inner(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
 
 @op(promote="same")
 def outer(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
-    """The products of each element of `x1` with each of `x2`, both flattened, as a matrix."""
+    """The products of each element of `x1` with each of `x2`, both flattened, as a matrix.
+
+    Args:
+        x1: A tensor, or what becomes one.
+        x2: A tensor, or what becomes one; it broadcasts with `x1`.
+
+    >>> keras.ops.outer([1.0, 2.0], [3.0, 4.0])
+    tensor([[3., 4.],
+            [6., 8.]])
+    """
     return x1.reshape(-1, 1) * x2.reshape(1, -1)
 
 
 @op(promote="same")
 def vdot(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
-    """The sum of products of two tensors, flattened; of complex numbers, with the conjugate of `x1`."""
+    """The sum of products of two tensors, flattened; of complex numbers, with the conjugate of `x1`.
+
+    Args:
+        x1: A tensor, or what becomes one.
+        x2: A tensor, or what becomes one; it broadcasts with `x1`.
+
+    >>> keras.ops.vdot([1.0, 2.0], [3.0, 4.0])
+    tensor(11.)
+    """
     return _multiplied(torch.matmul, x1.conj().resolve_conj().flatten(), x2.flatten())
 
 
@@ -114,6 +154,9 @@ def tensordot(x1: TensorLike, x2: TensorLike, axes: int | Sequence[Any] = 2) -> 
         x1: One tensor.
         x2: The other.
         axes: How many last axes of `x1` meet how many first of `x2`, or which of each: `(axes of x1, axes of x2)`.
+
+    >>> keras.ops.tensordot([1.0, 2.0], [3.0, 4.0], axes=1)
+    tensor(11.)
     """
     if not isinstance(axes, int):
         axes = tuple([a] if isinstance(a, int) else list(a) for a in axes)
@@ -128,6 +171,9 @@ def einsum(subscripts: str, *operands: TensorLike, **kwargs: Any) -> torch.Tenso
         subscripts: The axes of each operand and of the result.
         *operands: The tensors; of int8 alone, the result is int32.
         **kwargs: `optimize=False` keeps the order of the operands; without it, opt_einsum chooses where it is installed.
+
+    >>> keras.ops.einsum("ij,j->i", [[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
+    tensor([3., 7.])
     """
     optimize = kwargs.pop("optimize", True)
     if kwargs:
@@ -142,7 +188,15 @@ def einsum(subscripts: str, *operands: TensorLike, **kwargs: Any) -> torch.Tenso
 
 @op(promote="same")
 def kron(x1: TensorLike, x2: TensorLike) -> torch.Tensor:
-    """The Kronecker product: a copy of `x2` for each element of `x1`, times it."""
+    """The Kronecker product: a copy of `x2` for each element of `x1`, times it.
+
+    Args:
+        x1: A tensor, or what becomes one.
+        x2: A tensor, or what becomes one; it broadcasts with `x1`.
+
+    >>> keras.ops.kron([1.0, 2.0], [3.0, 4.0])
+    tensor([3., 4., 6., 8.])
+    """
     return torch.kron(x1, x2)
 
 
@@ -161,7 +215,10 @@ def cross(
         axis: All three at once.
 
     Raises:
-        ValueError: Vectors of other lengths.
+        ValueError: If there are vectors of other lengths.
+
+    >>> keras.ops.cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    tensor([0., 0., 1.])
     """
     if axis is not None:
         axisa = axisb = axisc = axis
@@ -179,20 +236,45 @@ def cross(
 
 @op
 def trace(x: TensorLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> torch.Tensor:
-    """The sum of a diagonal of matrices. Arguments as in `diagonal`; small integers add up as int32."""
+    """The sum of a diagonal of matrices. Small integers add up as int32.
+
+    Args:
+        x: The tensor.
+        offset: Which diagonal.
+        axis1: The axis of rows.
+        axis2: The axis of columns.
+
+    >>> keras.ops.trace([[1, 2], [3, 4]])
+    tensor(5, dtype=torch.int32)
+    """
     dtype = torch.int32 if x.dtype in (torch.bool, torch.uint8, torch.int8, torch.int16) else x.dtype
     return torch.sum(torch.diagonal(x, offset, axis1, axis2), -1, dtype=dtype)
 
 
 @op(promote="float")
 def slogdet(x: TensorLike) -> tuple[torch.Tensor, torch.Tensor]:
-    """The sign of the determinant of matrices and the logarithm of its absolute value."""
+    """The sign of the determinant of matrices and the logarithm of its absolute value.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.slogdet([[4.0, 1.0], [1.0, 3.0]])
+    (tensor(1.), tensor(2.3979))
+    """
     return tuple(torch.linalg.slogdet(x))
 
 
 @op
 def corrcoef(x: TensorLike) -> torch.Tensor:
-    """The Pearson correlations of the rows of a matrix, each a variable; of a vector, 1."""
+    """The Pearson correlations of the rows of a matrix, each a variable; of a vector, 1.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.corrcoef([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
     if x.ndim > 2:
         raise ValueError(f"`x` must have one axis or two. Received: x of shape {tuple(x.shape)}")
     rows = as_wide_float(x).reshape(-1, x.shape[-1]) if x.ndim else as_wide_float(x).reshape(1, 1)
@@ -213,7 +295,10 @@ def correlate(x1: TensorLike, x2: TensorLike, mode: str = "valid") -> torch.Tens
         mode: `"valid"`: where they overlap fully; `"same"`: as many as the longer one has, centred; `"full"`: wherever they overlap.
 
     Raises:
-        ValueError: Other than vectors with elements, or an unknown mode.
+        ValueError: If there are other than vectors with elements, or an unknown mode.
+
+    >>> keras.ops.correlate([1.0, 2.0, 3.0], [0.0, 1.0])
+    tensor([2., 3.])
     """
     if x1.ndim != 1 or x2.ndim != 1 or not x1.numel() or not x2.numel():
         raise ValueError(f"`x1` and `x2` must be vectors with elements. Received: shapes {tuple(x1.shape)} and {tuple(x2.shape)}")
@@ -232,7 +317,16 @@ def correlate(x1: TensorLike, x2: TensorLike, mode: str = "valid") -> torch.Tens
 
 @op
 def diff(a: TensorLike, n: int = 1, axis: int = -1) -> torch.Tensor:
-    """The differences of neighbours along an axis, taken `n` times; of booleans, whether they differ."""
+    """The differences of neighbours along an axis, taken `n` times; of booleans, whether they differ.
+
+    Args:
+        a: A tensor, or what becomes one.
+        n: How many times differences are taken.
+        axis: The axis, counted from the end where it is negative.
+
+    >>> keras.ops.diff([1, 4, 9])
+    tensor([3, 5], dtype=torch.int32)
+    """
     return torch.diff(a, n, axis)
 
 
@@ -245,5 +339,8 @@ def trapezoid(y: TensorLike, x: TensorLike | None = None, dx: float = 1.0, axis:
         x: Where they are; `dx` apart without it.
         dx: The distance of neighbours.
         axis: The axis.
+
+    >>> keras.ops.trapezoid([1.0, 2.0, 3.0])
+    tensor(4.)
     """
     return torch.trapezoid(y, dx=dx, dim=axis) if x is None else torch.trapezoid(y, x, dim=axis)

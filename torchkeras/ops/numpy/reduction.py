@@ -66,6 +66,9 @@ def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tenso
         x: The tensor.
         axis: The axis or axes to reduce; all without it, none for `()`.
         keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.sum([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([3., 7.])
     """
     dtype = _widened(x)
     return x.to(dtype) if _whole(x, axis) else torch.sum(x, axes_of(x, axis), keepdim=keepdims, dtype=dtype)
@@ -80,6 +83,9 @@ def prod(x: TensorLike, axis: Axis = None, keepdims: bool = False, dtype: Any = 
         axis: The axis or axes to reduce; all without it.
         keepdims: Whether reduced axes stay, of size 1.
         dtype: The type of the result; `x`'s, or int32 for narrower ones, without it.
+
+    >>> keras.ops.prod([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([ 2., 12.])
     """
     target = _widened(x) if dtype is None else dtypes.to_torch_dtype(dtype)
     if _whole(x, axis):
@@ -97,13 +103,25 @@ def cumsum(x: TensorLike, axis: int | None = None, dtype: Any = None) -> torch.T
         x: The tensor.
         axis: The axis; without it, `x` is flattened.
         dtype: The type of the result; `x`'s, or int32 for booleans, without it.
+
+    >>> keras.ops.cumsum([1, 2, 3])
+    tensor([1, 3, 6], dtype=torch.int32)
     """
     return _running(torch.cumsum, x, axis, dtype)
 
 
 @op
 def cumprod(x: TensorLike, axis: int | None = None, dtype: Any = None) -> torch.Tensor:
-    """The running product along an axis. See `cumsum`."""
+    """The running product along an axis.
+
+    Args:
+        x: The tensor.
+        axis: The axis; without it, `x` is flattened.
+        dtype: The type of the result; `x`'s, or int32 for booleans, without it.
+
+    >>> keras.ops.cumprod([1, 2, 3])
+    tensor([1, 2, 6], dtype=torch.int32)
+    """
     return _running(torch.cumprod, x, axis, dtype)
 
 
@@ -116,7 +134,15 @@ def _running(fn: Any, x: torch.Tensor, axis: int | None, dtype: Any) -> torch.Te
 
 @op
 def count_nonzero(x: TensorLike, axis: Axis = None) -> torch.Tensor:
-    """How many elements are not zero along axes, as int32."""
+    """How many elements are not zero along axes, as int32.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+        axis: The axis or axes that are counted; all without it.
+
+    >>> keras.ops.count_nonzero([0, 1, 2])
+    tensor(2, dtype=torch.int32)
+    """
     if _whole(x, axis):
         return torch.ne(x, 0).to(torch.int32)
     return torch.sum(torch.ne(x, 0), axes_of(x, axis), dtype=torch.int32)
@@ -127,14 +153,32 @@ def count_nonzero(x: TensorLike, axis: Axis = None) -> torch.Tensor:
 
 @op
 def all(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """Whether all elements along axes are true (not zero). Arguments as in `sum`."""
+    """Whether all elements along axes are true (not zero).
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it, none for `()`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.all([[True, False], [True, True]], axis=1)
+    tensor([False,  True])
+    """
     x = x.to(torch.bool)
     return x if _whole(x, axis) else torch.all(x, axes_of(x, axis), keepdim=keepdims)
 
 
 @op
 def any(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """Whether some element along axes is true (not zero). Arguments as in `sum`."""
+    """Whether some element along axes is true (not zero).
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it, none for `()`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.any([[True, False], [False, False]], axis=1)
+    tensor([ True, False])
+    """
     x = x.to(torch.bool)
     return x if _whole(x, axis) else torch.any(x, axes_of(x, axis), keepdim=keepdims)
 
@@ -170,32 +214,72 @@ def max(x: TensorLike, axis: Axis = None, keepdims: bool = False, initial: float
         initial: The least result, and the result of an empty axis.
 
     Raises:
-        ValueError: An axis to reduce is empty and there is no `initial`.
+        ValueError: If an axis to reduce is empty and there is no `initial`.
+
+    >>> keras.ops.max([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([2., 4.])
     """
     return _extreme(torch.amax, torch.maximum, x, axis, keepdims, initial, "max")
 
 
 @op
 def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, initial: float | None = None) -> torch.Tensor:
-    """The least element along axes; NaN wins. Arguments as in `max`, `initial` being the greatest result."""
+    """The least element along axes; NaN wins.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it.
+        keepdims: Whether reduced axes stay, of size 1.
+        initial: The least result, and the result of an empty axis.
+
+    >>> keras.ops.min([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([1., 3.])
+    """
     return _extreme(torch.amin, torch.minimum, x, axis, keepdims, initial, "min")
 
 
 @op
 def amax(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The greatest element along axes. See `max`."""
+    """The greatest element along axes. See `max`.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.amax([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([2., 4.])
+    """
     return _extreme(torch.amax, None, x, axis, keepdims, None, "amax")
 
 
 @op
 def amin(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The least element along axes. See `min`."""
+    """The least element along axes. See `min`.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.amin([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([1., 3.])
+    """
     return _extreme(torch.amin, None, x, axis, keepdims, None, "amin")
 
 
 @op
 def ptp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The difference of the greatest and the least element along axes. Arguments as in `max`."""
+    """The difference of the greatest and the least element along axes.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.ptp([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([1., 1.])
+    """
     return _extreme(torch.amax, None, x, axis, keepdims, None, "ptp") - _extreme(torch.amin, None, x, axis, keepdims, None, "ptp")
 
 
@@ -207,13 +291,25 @@ def argmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> to
         x: The tensor.
         axis: The axis; without it, places count through the flattened tensor.
         keepdims: Whether the axis stays, of size 1.
+
+    >>> keras.ops.argmax([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([1, 1], dtype=torch.int32)
     """
     return _place(torch.argmax, x, axis, keepdims)
 
 
 @op
 def argmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> torch.Tensor:
-    """The place of the first least element along an axis, as int32. Arguments as in `argmax`."""
+    """The place of the first least element along an axis, as int32.
+
+    Args:
+        x: The tensor.
+        axis: The axis; without it, places count through the flattened tensor.
+        keepdims: Whether the axis stays, of size 1.
+
+    >>> keras.ops.argmin([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([0, 0], dtype=torch.int32)
+    """
     return _place(torch.argmin, x, axis, keepdims)
 
 
@@ -229,7 +325,16 @@ def _place(find: Any, x: torch.Tensor, axis: int | None, keepdims: bool) -> torc
 
 @op(promote="float")
 def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The mean along axes, as a float; NaN over an empty axis. Arguments as in `sum`."""
+    """The mean along axes, as a float; NaN over an empty axis.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it, none for `()`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.mean([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([1.5000, 3.5000])
+    """
     return x if _whole(x, axis) else torch.mean(x, axes_of(x, axis), keepdim=keepdims)
 
 
@@ -243,7 +348,10 @@ def average(x: TensorLike, axis: Axis = None, weights: TensorLike | None = None)
         weights: Of `x`'s shape, or one weight for each place along `axis`; equal without it.
 
     Raises:
-        ValueError: The weights fit neither `x` nor `axis`.
+        ValueError: If the weights fit neither `x` nor `axis`.
+
+    >>> keras.ops.average([1.0, 4.0], weights=[2.0, 1.0])
+    tensor(2.)
     """
     axes = axes_of(x, axis)
     if weights is None:
@@ -261,13 +369,31 @@ def average(x: TensorLike, axis: Axis = None, weights: TensorLike | None = None)
 
 @op(promote="float")
 def var(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The variance along axes, the mean of squared deviations (divided by n). Arguments as in `sum`."""
+    """The variance along axes, the mean of squared deviations (divided by n).
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it, none for `()`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.var([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([0.2500, 0.2500])
+    """
     return _variance(x, axis, keepdims)
 
 
 @op(promote="float")
 def std(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The standard deviation along axes, the root of `var`. Arguments as in `sum`."""
+    """The standard deviation along axes, the root of `var`.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it, none for `()`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.std([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([0.5000, 0.5000])
+    """
     if x.numel() == 0 or _whole(x, axis):
         return torch.sqrt(_variance(x, axis, keepdims))
     return torch.std(x, axes_of(x, axis), correction=0, keepdim=keepdims)
@@ -290,25 +416,61 @@ def _without_nan(x: torch.Tensor, instead: float) -> torch.Tensor:
 
 @op
 def nansum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The sum along axes, NaN counting as 0. Arguments as in `sum`."""
+    """The sum along axes, NaN counting as 0.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it, none for `()`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.nansum([1.0, float("nan"), 3.0])
+    tensor(4.)
+    """
     return sum(_without_nan(x, 0.0), axis, keepdims)
 
 
 @op
 def nanprod(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The product along axes, NaN counting as 1. Arguments as in `sum`."""
+    """The product along axes, NaN counting as 1.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it, none for `()`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.nanprod([1.0, float("nan"), 3.0])
+    tensor(3.)
+    """
     return prod(_without_nan(x, 1.0), axis, keepdims)
 
 
 @op
 def nancumsum(x: TensorLike, axis: int | None = None, dtype: Any = None) -> torch.Tensor:
-    """The running sum along an axis, NaN counting as 0. Arguments as in `cumsum`."""
+    """The running sum along an axis, NaN counting as 0.
+
+    Args:
+        x: The tensor.
+        axis: The axis; without it, `x` is flattened.
+        dtype: The type of the result; `x`'s, or int32 for booleans, without it.
+
+    >>> keras.ops.nancumsum([1.0, float("nan"), 3.0])
+    tensor([1., 1., 4.])
+    """
     return cumsum(_without_nan(x, 0.0), axis, dtype)
 
 
 @op
 def nancumprod(x: TensorLike, axis: int | None = None, dtype: Any = None) -> torch.Tensor:
-    """The running product along an axis, NaN counting as 1. Arguments as in `cumsum`."""
+    """The running product along an axis, NaN counting as 1.
+
+    Args:
+        x: The tensor.
+        axis: The axis; without it, `x` is flattened.
+        dtype: The type of the result; `x`'s, or int32 for booleans, without it.
+
+    >>> keras.ops.nancumprod([1.0, float("nan"), 3.0])
+    tensor([1., 1., 3.])
+    """
     return cumprod(_without_nan(x, 1.0), axis, dtype)
 
 
@@ -319,13 +481,31 @@ def _nan_extreme(fn: Any, worst: float, x: torch.Tensor, axis: Axis, keepdims: b
 
 @op
 def nanmax(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The greatest element along axes that is not NaN; NaN where all are. Arguments as in `sum`."""
+    """The greatest element along axes that is not NaN; NaN where all are.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it, none for `()`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.nanmax([1.0, float("nan"), 3.0])
+    tensor(3.)
+    """
     return _nan_extreme(max, -torch.inf, x, axis, keepdims)
 
 
 @op
 def nanmin(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The least element along axes that is not NaN; NaN where all are. Arguments as in `sum`."""
+    """The least element along axes that is not NaN; NaN where all are.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it, none for `()`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.nanmin([1.0, float("nan"), 3.0])
+    tensor(1.)
+    """
     return _nan_extreme(min, torch.inf, x, axis, keepdims)
 
 
@@ -336,26 +516,62 @@ def _nan_place(fn: Any, worst: float, x: torch.Tensor, axis: int | None, keepdim
 
 @op
 def nanargmax(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> torch.Tensor:
-    """The place of the first greatest element that is not NaN, as int32; -1 where all are. Arguments as in `argmax`."""
+    """The place of the first greatest element that is not NaN, as int32; -1 where all are.
+
+    Args:
+        x: The tensor.
+        axis: The axis; without it, places count through the flattened tensor.
+        keepdims: Whether the axis stays, of size 1.
+
+    >>> keras.ops.nanargmax([1.0, float("nan"), 3.0])
+    tensor(2, dtype=torch.int32)
+    """
     return _nan_place(argmax, -torch.inf, x, axis, keepdims)
 
 
 @op
 def nanargmin(x: TensorLike, axis: int | None = None, keepdims: bool = False) -> torch.Tensor:
-    """The place of the first least element that is not NaN, as int32; -1 where all are. Arguments as in `argmax`."""
+    """The place of the first least element that is not NaN, as int32; -1 where all are.
+
+    Args:
+        x: The tensor.
+        axis: The axis; without it, places count through the flattened tensor.
+        keepdims: Whether the axis stays, of size 1.
+
+    >>> keras.ops.nanargmin([1.0, float("nan"), 3.0])
+    tensor(0, dtype=torch.int32)
+    """
     return _nan_place(argmin, torch.inf, x, axis, keepdims)
 
 
 @op
 def nanmean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The mean along axes of the elements that are not NaN. Arguments as in `sum`."""
+    """The mean along axes of the elements that are not NaN.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it, none for `()`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.nanmean([1.0, float("nan"), 3.0])
+    tensor(2.)
+    """
     x = as_float(x)
     return x if _whole(x, axis) else torch.nanmean(x, axes_of(x, axis), keepdim=keepdims)
 
 
 @op
 def nanvar(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The variance along axes of the elements that are not NaN. Arguments as in `sum`."""
+    """The variance along axes of the elements that are not NaN.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it, none for `()`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.nanvar([1.0, float("nan"), 3.0])
+    tensor(1.)
+    """
     x = as_float(x)
     if _whole(x, axis):
         return x - x
@@ -366,7 +582,16 @@ def nanvar(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Te
 
 @op
 def nanstd(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The standard deviation along axes of the elements that are not NaN. Arguments as in `sum`."""
+    """The standard deviation along axes of the elements that are not NaN.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it, none for `()`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.nanstd([1.0, float("nan"), 3.0])
+    tensor(1.)
+    """
     return torch.sqrt(nanvar(x, axis, keepdims))
 
 
@@ -422,35 +647,89 @@ def quantile(x: TensorLike, q: TensorLike, axis: Axis = None, method: str = "lin
         axis: The axis or axes to reduce; all without it.
         method: What a quantile between two elements is: `"linear"`, `"lower"`, `"higher"`, `"midpoint"` or `"nearest"`.
         keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.quantile([1.0, 2.0, 3.0], 0.5)
+    tensor(2.)
     """
     return _quantile(x, q, axis, method, keepdims)
 
 
 @op
 def percentile(x: TensorLike, q: TensorLike, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> torch.Tensor:
-    """Percentiles along axes: `quantile` with `q` between 0 and 100."""
+    """Percentiles along axes: `quantile` with `q` between 0 and 100.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+        q: The percentiles, from 0 to 100: a number or a sequence of them.
+        axis: The axis or axes that are reduced; all without it.
+        method: What stands between two elements: `"linear"`, `"lower"`, `"higher"`, `"midpoint"` or `"nearest"`.
+        keepdims: Whether the reduced axes stay, with size 1.
+
+    >>> keras.ops.percentile([1.0, 2.0, 3.0], 50)
+    tensor(2.)
+    """
     return _quantile(x, as_float(q) / 100, axis, method, keepdims)
 
 
 @op
 def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The median along axes, as a float; the mean of the middle two where there are two. Arguments as in `sum`."""
+    """The median along axes, as a float; the mean of the middle two where there are two.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it, none for `()`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.median([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([1.5000, 3.5000])
+    """
     return _quantile(x, torch.full((), 0.5, device=x.device), axis, "midpoint", keepdims)
 
 
 @op
 def nanquantile(x: TensorLike, q: TensorLike, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> torch.Tensor:
-    """Quantiles along axes of the elements that are not NaN. Arguments as in `quantile`."""
+    """Quantiles along axes of the elements that are not NaN.
+
+    Args:
+        x: The tensor.
+        q: One or several numbers between 0 and 1, none or one axis; their axis is the first of the result.
+        axis: The axis or axes to reduce; all without it.
+        method: What a quantile between two elements is: `"linear"`, `"lower"`, `"higher"`, `"midpoint"` or `"nearest"`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.nanquantile([1.0, float("nan"), 3.0], 0.5)
+    tensor(2.)
+    """
     return _quantile(x, q, axis, method, keepdims, skip_nan=True)
 
 
 @op
 def nanpercentile(x: TensorLike, q: TensorLike, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> torch.Tensor:
-    """Percentiles along axes of the elements that are not NaN. Arguments as in `quantile`, `q` between 0 and 100."""
+    """Percentiles along axes of the elements that are not NaN.
+
+    Args:
+        x: The tensor.
+        q: One or several numbers between 0 and 1, none or one axis; their axis is the first of the result.
+        axis: The axis or axes to reduce; all without it.
+        method: What a quantile between two elements is: `"linear"`, `"lower"`, `"higher"`, `"midpoint"` or `"nearest"`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.nanpercentile([1.0, float("nan"), 3.0], 50)
+    tensor(2.)
+    """
     return _quantile(x, as_float(q) / 100, axis, method, keepdims, skip_nan=True)
 
 
 @op
 def nanmedian(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The median along axes of the elements that are not NaN. Arguments as in `sum`."""
+    """The median along axes of the elements that are not NaN.
+
+    Args:
+        x: The tensor.
+        axis: The axis or axes to reduce; all without it, none for `()`.
+        keepdims: Whether reduced axes stay, of size 1.
+
+    >>> keras.ops.nanmedian([1.0, float("nan"), 3.0])
+    tensor(2.)
+    """
     return _quantile(x, torch.full((), 0.5, device=x.device), axis, "midpoint", keepdims, skip_nan=True)

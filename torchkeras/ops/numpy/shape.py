@@ -32,13 +32,27 @@ def _axis(axis: int, ndim: int) -> int:
 
 
 def ndim(x: TensorLike) -> int:
-    """How many axes `x` has."""
+    """How many axes `x` has.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.ndim(torch.ones(2, 3))
+    2
+    """
     return len(x.shape) if hasattr(x, "shape") else np.ndim(x)
 
 
 @op(spec=lambda x: KerasTensor((), "int32"))
 def size(x: TensorLike) -> torch.Tensor:
-    """How many elements `x` has, as an int32 tensor of no axes."""
+    """How many elements `x` has, as an int32 tensor of no axes.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.size(torch.ones(2, 3))
+    tensor(6, dtype=torch.int32)
+    """
     return torch.full((), x.numel(), dtype=torch.int32, device=x.device)
 
 
@@ -61,7 +75,11 @@ def reshape(x: TensorLike, newshape: Sizes) -> torch.Tensor:
         newshape: The shape, in which one size may be -1 or `None`: what is left.
 
     Raises:
-        ValueError: The numbers of elements differ.
+        ValueError: If the numbers of elements differ.
+
+    >>> keras.ops.reshape([1, 2, 3, 4], (2, -1))
+    tensor([[1, 2],
+            [3, 4]], dtype=torch.int32)
     """
     shape = tuple(-1 if n is None else n for n in as_tuple(newshape))
     return torch.reshape(x, shape)
@@ -69,7 +87,14 @@ def reshape(x: TensorLike, newshape: Sizes) -> torch.Tensor:
 
 @op
 def ravel(x: TensorLike) -> torch.Tensor:
-    """All elements along one axis."""
+    """All elements along one axis.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.ravel([[1, 2], [3, 4]])
+    tensor([1, 2, 3, 4], dtype=torch.int32)
+    """
     return torch.ravel(x)
 
 
@@ -77,8 +102,15 @@ def ravel(x: TensorLike) -> torch.Tensor:
 def squeeze(x: TensorLike, axis: int | Sequence[int] | None = None) -> torch.Tensor:
     """`x` without its axes of size 1, or without those named.
 
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+        axis: The axis or axes of size 1 that go; all of size 1 without it.
+
     Raises:
-        ValueError: A named axis has another size.
+        ValueError: If a named axis has another size.
+
+    >>> keras.ops.squeeze(torch.ones(2, 1)).shape
+    torch.Size([2])
     """
     if axis is None:
         return torch.squeeze(x)
@@ -97,6 +129,9 @@ def expand_dims(x: TensorLike, axis: int | Sequence[int]) -> torch.Tensor:
     Args:
         x: The tensor.
         axis: Where they stand in the result.
+
+    >>> keras.ops.expand_dims([1, 2], 0)
+    tensor([[1, 2]], dtype=torch.int32)
     """
     given = as_tuple(axis)
     for a in sorted(_axis(a, x.ndim + len(given)) for a in given):
@@ -113,7 +148,11 @@ def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> torch.Tensor:
         axes: Which axis of `x` each of the result is; the reversed order without it.
 
     Raises:
-        ValueError: `axes` does not name each axis once.
+        ValueError: If `axes` does not name each axis once.
+
+    >>> keras.ops.transpose([[1, 2], [3, 4]])
+    tensor([[1, 3],
+            [2, 4]], dtype=torch.int32)
     """
     order = tuple(reversed(range(x.ndim))) if axes is None else tuple(axes)
     if sorted(a % x.ndim if x.ndim else a for a in order) != list(range(x.ndim)):
@@ -123,13 +162,31 @@ def transpose(x: TensorLike, axes: Sequence[int] | None = None) -> torch.Tensor:
 
 @op
 def moveaxis(x: TensorLike, source: int | Sequence[int], destination: int | Sequence[int]) -> torch.Tensor:
-    """`x` with the axes `source` moved to the places `destination`."""
+    """`x` with the axes `source` moved to the places `destination`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+        source: The axis or axes that move.
+        destination: Where they go, in the same order.
+
+    >>> keras.ops.moveaxis(torch.ones(2, 3, 4), 0, -1).shape
+    torch.Size([3, 4, 2])
+    """
     return torch.movedim(x, as_tuple(source), as_tuple(destination))
 
 
 @op
 def swapaxes(x: TensorLike, axis1: int, axis2: int) -> torch.Tensor:
-    """`x` with two axes exchanged."""
+    """`x` with two axes exchanged.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+        axis1: One axis.
+        axis2: The other axis.
+
+    >>> keras.ops.swapaxes(torch.ones(2, 3), 0, 1).shape
+    torch.Size([3, 2])
+    """
     return torch.swapaxes(x, axis1, axis2)
 
 
@@ -142,7 +199,16 @@ def _broadcast_to_spec(x: Any, shape: Sizes) -> Any:
 
 @op(spec=_broadcast_to_spec)
 def broadcast_to(x: TensorLike, shape: Sizes) -> torch.Tensor:
-    """`x` repeated along axes of size 1, and along new first axes, so that it has `shape`."""
+    """`x` repeated along axes of size 1, and along new first axes, so that it has `shape`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+        shape: The shape, a whole number or a sequence of them.
+
+    >>> keras.ops.broadcast_to([1, 2], (2, 2))
+    tensor([[1, 2],
+            [1, 2]], dtype=torch.int32)
+    """
     return torch.broadcast_to(x, as_tuple(shape))
 
 
@@ -151,8 +217,11 @@ def view(x: TensorLike, dtype: Any = None) -> torch.Tensor:
     """The same bytes read as another type; the last axis grows or shrinks if the types differ in width.
 
     Args:
-        x: The tensor.
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
         dtype: The type, `floatx()` without it.
+
+    >>> keras.ops.view(torch.tensor([1.0]), "int32")
+    tensor([1065353216], dtype=torch.int32)
     """
     return x.view(dtypes.to_torch_dtype(dtype))
 
@@ -162,19 +231,43 @@ def view(x: TensorLike, dtype: Any = None) -> torch.Tensor:
 
 @op
 def flip(x: TensorLike, axis: int | Sequence[int] | None = None) -> torch.Tensor:
-    """`x` reversed along axes, all without `axis`."""
+    """`x` reversed along axes, all without `axis`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+        axis: The axis or axes; all without one.
+
+    >>> keras.ops.flip([1, 2, 3])
+    tensor([3, 2, 1], dtype=torch.int32)
+    """
     return torch.flip(x, tuple(range(x.ndim)) if axis is None else as_tuple(axis))
 
 
 @op
 def fliplr(x: TensorLike) -> torch.Tensor:
-    """`x` reversed along its second axis."""
+    """`x` reversed along its second axis.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.fliplr([[1, 2], [3, 4]])
+    tensor([[2, 1],
+            [4, 3]], dtype=torch.int32)
+    """
     return torch.fliplr(x)
 
 
 @op
 def flipud(x: TensorLike) -> torch.Tensor:
-    """`x` reversed along its first axis."""
+    """`x` reversed along its first axis.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+
+    >>> keras.ops.flipud([[1, 2], [3, 4]])
+    tensor([[3, 4],
+            [1, 2]], dtype=torch.int32)
+    """
     return torch.flipud(x)
 
 
@@ -186,6 +279,9 @@ def roll(x: TensorLike, shift: int | Sequence[int], axis: int | Sequence[int] | 
         x: The tensor.
         shift: By how many places; one for each axis if a sequence.
         axis: The axis or axes; without it, `x` is rolled as if it were flat.
+
+    >>> keras.ops.roll([1, 2, 3], 1)
+    tensor([3, 1, 2], dtype=torch.int32)
     """
     if axis is None:
         return torch.roll(x, builtins.sum(as_tuple(shift)))
@@ -203,7 +299,11 @@ def rot90(array: TensorLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> torc
         axes: The plane; turns go from the first axis to the second.
 
     Raises:
-        ValueError: `axes` does not name two different axes.
+        ValueError: If `axes` does not name two different axes.
+
+    >>> keras.ops.rot90([[1, 2], [3, 4]])
+    tensor([[2, 4],
+            [1, 3]], dtype=torch.int32)
     """
     if array.ndim < 2:
         raise ValueError(f"`array` must have at least 2 axes. Received: array of shape {tuple(array.shape)}")
@@ -221,32 +321,72 @@ def _parts(xs: Any) -> list[torch.Tensor]:
 
 @op(promote="same")
 def concatenate(xs: Sequence[TensorLike], axis: int = 0) -> torch.Tensor:
-    """Tensors joined along an axis; without one (`None`), flattened first."""
+    """Tensors joined along an axis; without one (`None`), flattened first.
+
+    Args:
+        xs: A list of tensors.
+        axis: The axis, counted from the end where it is negative.
+
+    >>> keras.ops.concatenate([torch.tensor([1, 2]), torch.tensor([3])])
+    tensor([1, 2, 3])
+    """
     parts = _parts(xs)
     return torch.cat([p.flatten() for p in parts]) if axis is None else torch.cat(parts, axis)
 
 
 @op(promote="same")
 def stack(x: Sequence[TensorLike], axis: int = 0) -> torch.Tensor:
-    """Tensors of one shape joined along a new axis."""
+    """Tensors of one shape joined along a new axis.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+        axis: The axis, counted from the end where it is negative.
+
+    >>> keras.ops.stack([[1, 2], [3, 4]], axis=1)
+    tensor([[1, 3],
+            [2, 4]], dtype=torch.int32)
+    """
     return torch.stack(_parts(x), axis)
 
 
 @op(promote="same")
 def hstack(xs: Sequence[TensorLike]) -> torch.Tensor:
-    """Tensors joined along their second axis, or along their only one."""
+    """Tensors joined along their second axis, or along their only one.
+
+    Args:
+        xs: A list of tensors.
+
+    >>> keras.ops.hstack([[1, 2], [3, 4]])
+    tensor([1, 2, 3, 4], dtype=torch.int32)
+    """
     return torch.hstack(_parts(xs))
 
 
 @op(promote="same")
 def vstack(xs: Sequence[TensorLike]) -> torch.Tensor:
-    """Tensors joined along their first axis, of which vectors get one."""
+    """Tensors joined along their first axis, of which vectors get one.
+
+    Args:
+        xs: A list of tensors.
+
+    >>> keras.ops.vstack([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]], dtype=torch.int32)
+    """
     return torch.vstack(_parts(xs))
 
 
 @op(promote="same")
 def dstack(xs: Sequence[TensorLike]) -> torch.Tensor:
-    """Tensors joined along their third axis, which they get if they lack it."""
+    """Tensors joined along their third axis, which they get if they lack it.
+
+    Args:
+        xs: A list of tensors.
+
+    >>> keras.ops.dstack([[1, 2], [3, 4]])
+    tensor([[[1, 3],
+             [2, 4]]], dtype=torch.int32)
+    """
     return torch.dstack(_parts(xs))
 
 
@@ -265,7 +405,16 @@ def column_stack(xs: Sequence[TensorLike]) -> torch.Tensor:
 
 @op(promote="same")
 def append(x1: TensorLike, x2: TensorLike, axis: int | None = None) -> torch.Tensor:
-    """`x2` after `x1` along an axis, or both flattened without one."""
+    """`x2` after `x1` along an axis, or both flattened without one.
+
+    Args:
+        x1: A tensor, or what becomes one.
+        x2: A tensor, or what becomes one; it broadcasts with `x1`.
+        axis: The axis along which they are joined; without one both are flattened first.
+
+    >>> keras.ops.append([1, 2], [3])
+    tensor([1, 2, 3], dtype=torch.int32)
+    """
     return torch.cat((x1.flatten(), x2.flatten())) if axis is None else torch.cat((x1, x2), axis)
 
 
@@ -291,7 +440,10 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[torch.
         axis: The axis.
 
     Raises:
-        ValueError: The axis does not divide into so many parts.
+        ValueError: If the axis does not divide into so many parts.
+
+    >>> [part.tolist() for part in keras.ops.split([1, 2, 3, 4], 2)]
+    [[1, 2], [3, 4]]
     """
     where, axis = _places(indices_or_sections), _axis(axis, x.ndim)
     if isinstance(where, int) and (where < 1 or x.shape[axis] % where):
@@ -303,25 +455,58 @@ def split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[torch.
 
 @op
 def array_split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[torch.Tensor]:
-    """`x` cut along an axis as in `split`, into parts whose sizes may differ by one."""
+    """`x` cut along an axis into parts whose sizes may differ by one.
+
+    Args:
+        x: The tensor.
+        indices_or_sections: How many parts of one size, or the places before which to cut.
+        axis: The axis.
+
+    >>> [part.tolist() for part in keras.ops.array_split([1, 2, 3], 2)]
+    [[1, 2], [3]]
+    """
     return list(torch.tensor_split(x, _places(indices_or_sections), axis))
 
 
 @op
 def hsplit(x: TensorLike, indices_or_sections: Any) -> list[torch.Tensor]:
-    """`x` cut along its second axis, or along its only one. See `split`."""
+    """`x` cut along its second axis, or along its only one. See `split`.
+
+    Args:
+        x: The tensor.
+        indices_or_sections: How many parts of one size, or the places before which to cut.
+
+    >>> [part.tolist() for part in keras.ops.hsplit([[1, 2], [3, 4]], 2)]
+    [[[1], [3]], [[2], [4]]]
+    """
     return split(x, indices_or_sections, 0 if x.ndim == 1 else 1)
 
 
 @op
 def vsplit(x: TensorLike, indices_or_sections: Any) -> list[torch.Tensor]:
-    """`x` cut along its first axis. See `split`."""
+    """`x` cut along its first axis. See `split`.
+
+    Args:
+        x: The tensor.
+        indices_or_sections: How many parts of one size, or the places before which to cut.
+
+    >>> [part.tolist() for part in keras.ops.vsplit([[1, 2], [3, 4]], 2)]
+    [[[1, 2]], [[3, 4]]]
+    """
     return split(x, indices_or_sections, 0)
 
 
 @op
 def dsplit(x: TensorLike, indices_or_sections: Any) -> list[torch.Tensor]:
-    """`x` cut along its third axis. See `split`."""
+    """`x` cut along its third axis. See `split`.
+
+    Args:
+        x: The tensor.
+        indices_or_sections: How many parts of one size, or the places before which to cut.
+
+    >>> [part.shape for part in keras.ops.dsplit(torch.ones(1, 2, 4), 2)]
+    [torch.Size([1, 2, 2]), torch.Size([1, 2, 2])]
+    """
     return split(x, indices_or_sections, 2)
 
 
@@ -335,6 +520,9 @@ def tile(x: TensorLike, repeats: Any) -> torch.Tensor:
     Args:
         x: The tensor.
         repeats: How often along each axis, the last one last; a number is for the last axis.
+
+    >>> keras.ops.tile([1, 2], 2)
+    tensor([1, 2, 1, 2], dtype=torch.int32)
     """
     counts = _places(repeats)
     return torch.tile(x, as_tuple(counts))
@@ -348,6 +536,9 @@ def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> torch.Tensor
         x: The tensor.
         repeats: How often: a number, or one for each place along the axis.
         axis: The axis; without it, `x` is flattened.
+
+    >>> keras.ops.repeat([1, 2], 2)
+    tensor([1, 1, 2, 2], dtype=torch.int32)
     """
     if isinstance(repeats, (list, tuple)):
         total = builtins.sum(repeats)
@@ -366,12 +557,15 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", constant_values: 
     Args:
         x: The tensor.
         pad_width: How many: one `(before, after)` for each axis, one pair for all, or one number for all.
-        mode: What they are: `"constant"`, `"reflect"` (mirrored at the last element), `"symmetric"` (mirrored after it),
-            `"edge"` (the last element) or `"wrap"` (from the other end).
+        mode: What they are: `"constant"`, `"reflect"` (mirrored at the last element), `"symmetric"` (mirrored after it), `"edge"` (the
+            last element) or `"wrap"` (from the other end).
         constant_values: The number for `"constant"`, 0 without it.
 
     Raises:
-        ValueError: An unknown mode, or `constant_values` for another mode than `"constant"`.
+        ValueError: If there is an unknown mode, or `constant_values` for another mode than `"constant"`.
+
+    >>> keras.ops.pad([1, 2], (1, 1))
+    tensor([0, 1, 2, 0], dtype=torch.int32)
     """
     pairs = _pairs(pad_width, x.ndim)
     if mode == "constant":

@@ -12,13 +12,29 @@ from ...graph import Filed, KerasTensor, TensorLike, op
 
 @op
 def sort(x: TensorLike, axis: int | None = -1) -> torch.Tensor:
-    """The elements in ascending order along an axis, NaN last; of the flattened tensor for `axis=None`."""
+    """The elements in ascending order along an axis, NaN last; of the flattened tensor for `axis=None`.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+        axis: The axis, counted from the end where it is negative.
+
+    >>> keras.ops.sort([3, 1, 2])
+    tensor([1, 2, 3], dtype=torch.int32)
+    """
     return torch.sort(x.flatten(), 0).values if axis is None else torch.sort(x, axis).values
 
 
 @op
 def argsort(x: TensorLike, axis: int | None = -1) -> torch.Tensor:
-    """The places that put the elements in ascending order, int32; equal elements keep their order. `axis` as in `sort`."""
+    """The places that put the elements in ascending order, int32; equal elements keep their order.
+
+    Args:
+        x: A tensor, or what becomes one: an array, a number, a nest of numbers.
+        axis: The axis, counted from the end where it is negative.
+
+    >>> keras.ops.argsort([3, 1, 2])
+    tensor([1, 2, 0], dtype=torch.int32)
+    """
     x, axis = (x.flatten(), 0) if axis is None else (x, axis)
     return torch.argsort(x, dim=axis, stable=True).to(torch.int32)
 
@@ -33,7 +49,10 @@ def argpartition(x: TensorLike, kth: int, axis: int | None = -1) -> torch.Tensor
         axis: The axis; the flattened tensor for `None`.
 
     Raises:
-        ValueError: `kth` is outside the axis.
+        ValueError: If `kth` is outside the axis.
+
+    >>> keras.ops.argpartition([3.0, 1.0, 2.0], 1)[1]
+    tensor(2, dtype=torch.int32)
     """
     x, axis = (x.flatten(), 0) if axis is None else (x, axis)
     if not -x.shape[axis] <= kth < x.shape[axis]:
@@ -51,7 +70,10 @@ def searchsorted(sorted_sequence: TensorLike, values: TensorLike, side: str = "l
         side: Whether they go before (`"left"`) or behind (`"right"`) equal elements.
 
     Raises:
-        ValueError: The sequence has more than one axis, or `side` is another word.
+        ValueError: If the sequence has more than one axis, or `side` is another word.
+
+    >>> keras.ops.searchsorted([1.0, 2.0, 3.0], [2.5])
+    tensor([2], dtype=torch.int32)
     """
     if sorted_sequence.ndim != 1:
         raise ValueError(f"`sorted_sequence` must have one axis. Received: sorted_sequence of shape {tuple(sorted_sequence.shape)}")
@@ -73,6 +95,9 @@ def digitize(x: TensorLike, bins: TensorLike) -> torch.Tensor:
     Args:
         x: The tensor.
         bins: The ascending edges.
+
+    >>> keras.ops.digitize([0.5, 2.5], [1.0, 2.0])
+    tensor([0, 2], dtype=torch.int32)
     """
     return _search(bins, x, True)
 
@@ -114,6 +139,9 @@ def unique(
         axis: The axis whose slices are compared; elements are, without it.
         size: How many to return: surplus ones are left out, missing ones filled in, so that the shape does not depend on the values.
         fill_value: What is filled in, 0 without it; places are filled with the first one, counts with 0.
+
+    >>> keras.ops.unique([3, 1, 3])
+    tensor([1, 3], dtype=torch.int32)
     """
     values, inverse, counts = torch.unique(x, sorted=sorted, return_inverse=True, return_counts=True, dim=axis)
     along = 0 if axis is None else axis
@@ -150,7 +178,10 @@ def bincount(x: TensorLike, weights: TensorLike | None = None, minlength: int = 
         sparse: Must be false: results are dense.
 
     Raises:
-        ValueError: Negative or no integers, other weights than elements, more than two axes, or `sparse`.
+        ValueError: If there are negative or no integers, other weights than elements, more than two axes, or `sparse`.
+
+    >>> keras.ops.bincount([0, 2, 2])
+    tensor([1, 0, 2], dtype=torch.int32)
     """
     if sparse:
         raise ValueError("`sparse` must be False: torchkeras has dense results only. Received: sparse=True")
@@ -186,7 +217,10 @@ def histogram(x: TensorLike, bins: int = 10, range: tuple[float, float] | None =
         The counts and the `bins + 1` edges, as floats. The last bin holds its right edge too.
 
     Raises:
-        ValueError: No positive number of bins, or a range that is none.
+        ValueError: If there is no positive number of bins, or a range that is none.
+
+    >>> keras.ops.histogram([1.0, 2.0, 2.5], bins=2)
+    (tensor([1., 2.]), tensor([1.0000, 1.7500, 2.5000]))
     """
     if not isinstance(bins, int) or isinstance(bins, bool):
         raise TypeError(f"`bins` must be an integer. Received: bins={bins!r}")
