@@ -127,6 +127,7 @@ class AnyDevice(doctest.OutputChecker):
         return super().check_output(want, re.sub(r", device='\w+(:\d+)?'", "", got), optionflags)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch's own, from its forward-mode derivatives
 @pytest.mark.parametrize("family", sorted({path.split(".")[1] for path in PUBLIC}))
 def test_examples_print_what_they_say(family, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
