@@ -296,7 +296,7 @@ class OptimizerMap(Configurable, MutableMapping):
         default_optimizer: For the variables that no pattern matches.
         optimizer_map: Regular expressions to optimizers.
 
-    >>> chosen = keras.optimizers.OptimizerMap(keras.optimizers.SGD(), {'embed': keras.optimizers.Adam()})
+    >>> chosen = keras.optimizers.OptimizerMap(keras.optimizers.SGD(), {'embed.*': keras.optimizers.Adam()})
     >>> type(chosen['embed/table']).__name__
     'Adam'
     """
@@ -370,7 +370,7 @@ class MultiOptimizer(_Wrapper):
         loss_scale_factor: What `scale_loss` multiplies a loss by, and gradients are divided by.
         name: A name; made from the class's without one.
 
-    >>> chosen = keras.optimizers.OptimizerMap(keras.optimizers.SGD(), {'embed': keras.optimizers.Adam()})
+    >>> chosen = keras.optimizers.OptimizerMap(keras.optimizers.SGD(), {'embed.*': keras.optimizers.Adam()})
     >>> optimizer = keras.optimizers.MultiOptimizer(chosen)
     >>> len(optimizer.optimizers)
     2
