@@ -140,7 +140,7 @@ def test_blur_of_channels_last():
     dot[3, 4] = 1
     rows, columns = (np.exp(-((np.arange(n) - n // 2) ** 2) / (2 * s * s)) for n, s in ((5, 2.0), (3, 0.5)))
     expected = np.outer(rows / rows.sum(), columns / columns.sum())
-    close(ops.image.gaussian_blur(dot, (5, 3), (2.0, 0.5))[1:6, 3:6, 0], torch.tensor(expected, dtype=torch.float32), 1e-6)
+    close(ops.image.gaussian_blur(dot, (5, 3), (0.5, 2.0))[1:6, 3:6, 0], torch.tensor(expected, dtype=torch.float32), 1e-6)
     assert ops.image.gaussian_blur(np.full((5, 5, 1), 200, "uint8"))[2, 2].item() == 200
 
 
