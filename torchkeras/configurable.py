@@ -266,8 +266,9 @@ def _plain(config: Any) -> Any:
     """What a user's `get_config` gave, which may hold layers and functions as they are; tuples stay tuples, as in Keras."""
     if isinstance(config, dict):
         return {name: _plain(value) for name, value in config.items()}
-    if type(config) in (list, tuple):
-        return type(config)(_plain(value) for value in config)
+    if isinstance(config, (list, tuple)):
+        items = [_plain(value) for value in config]
+        return items if isinstance(config, list) else tuple(items)
     return serialize_keras_object(config)
 
 

@@ -170,7 +170,7 @@ class Wrapping(layers.Layer):
         return self.function(self.inner(x))
 
     def get_config(self):
-        return {**super().get_config(), "inner": self.inner, "function": self.function, "sizes": self.sizes}
+        return {**super().get_config(), "inner": self.inner, "function": self.function, "sizes": torch.Size(self.sizes)}
 
     @classmethod
     def from_config(cls, config):
