@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pydot
@@ -241,8 +242,13 @@ def test_resolution(tmp_path, without_dot):
 
 def test_graphviz_draws_where_it_is_installed(tmp_path, monkeypatch):
     written = []
+
+    def write(self, path, format):
+        written.append((path, format))
+        Path(path).write_bytes(b"\xff\xd8")  # where IPython is installed, it reads the file
+
     monkeypatch.setattr(plotting.shutil, "which", lambda name: "/usr/bin/dot")
-    monkeypatch.setattr(pydot.Dot, "write", lambda self, path, format: written.append((path, format)))
+    monkeypatch.setattr(pydot.Dot, "write", write)
     plot_model(two_towers(), tmp_path / "x.jpg")
     assert written == [(str(tmp_path / "x.jpg"), "jpeg")]
 
