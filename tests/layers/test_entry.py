@@ -31,7 +31,7 @@ def long_ways(layer, monkeypatch):
     return taken
 
 
-CALLS = {"called": lambda layer, *args: layer(*args), "entered": enter, "in_a_graph": lambda layer, x: graph(layer)(x)}
+CALLS = {"called": lambda layer, *args, **kwargs: layer(*args, **kwargs), "entered": enter, "in_a_graph": lambda layer, x: graph(layer)(x)}
 calls = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 
@@ -108,6 +108,38 @@ def test_lists_and_several_tensors_go_straight(monkeypatch):
     assert taken == [[], []]
     torch.testing.assert_close(add([X, np.ones((2, 4))]), X * 2)
     assert taken[0] == [add]
+
+
+def test_settings_and_tensors_by_keyword_go_straight_and_masks_do_not(monkeypatch):
+    attention, lstm, x = layers.MultiHeadAttention(2, 3), layers.LSTM(3), torch.randn(2, 5, 4)
+    attention(x, x), lstm(x)
+    expected = attention(x, x, attention_mask=torch.ones(5, 5).tril()), lstm(x, initial_state=[torch.zeros(2, 3)] * 2)
+    allowed = torch.ones(5, 5, dtype=torch.bool).tril()
+    taken = [long_ways(layer, monkeypatch) for layer in (attention, lstm)]
+    for call in (CALLS["called"], enter):
+        torch.testing.assert_close(call(attention, x, x, use_causal_mask=True), expected[0])
+        torch.testing.assert_close(call(attention, x, value=x, key=None, attention_mask=allowed, training=False), expected[0])
+        assert call(attention, x, x, return_attention_scores=True)[1].shape == (2, 2, 5, 5)
+        torch.testing.assert_close(call(lstm, x, mask=None, training=False), expected[1])
+    assert taken == [[], []]
+    mask = torch.tensor([[True] * 3 + [False] * 2] * 2)
+    for call in (CALLS["called"], enter):
+        torch.testing.assert_close(call(lstm, x, mask=mask), lstm(x[:, :3]))
+        torch.testing.assert_close(call(lstm, x, initial_state=[np.zeros((2, 3), "float32")] * 2), expected[1])
+    assert taken[1].count(lstm) == 4
+    i = keras.Input((5, 4))
+    model = keras.Model(i, attention(i, i, use_causal_mask=True))
+    del taken[0][:]
+    torch.testing.assert_close(model(x), expected[0])
+    assert taken[0] == []
+
+
+def test_a_flag_by_keyword_with_other_arguments_is_that_of_the_call():
+    attention, x = layers.MultiHeadAttention(2, 3, dropout=0.9), torch.randn(2, 5, 4)
+    expected = attention(x, x, use_causal_mask=True)
+    assert not torch.allclose(attention(x, x, use_causal_mask=True, training=True), expected)
+    torch.testing.assert_close(attention(x, x, use_causal_mask=True, training=None), expected)
+    assert not torch.allclose(enter(attention, x, x, use_causal_mask=True, training=True), expected)
 
 
 def test_a_subclassed_model_goes_straight(monkeypatch):
@@ -187,3 +219,9 @@ def test_a_scripted_module_in_a_layer_has_weights():
     layer = layers.TorchModuleWrapper(torch.jit.script(nn.Linear(4, 3)))
     assert layer(X).shape == (2, 3)
     assert [tuple(w.shape) for w in layer.weights] == [(3, 4), (3,)] and len(layer.trainable_weights) == 2
+
+
+def test_settings_by_keyword_are_traced_by_dynamo():
+    i = keras.Input((5, 4))
+    model, x = keras.Model(i, layers.MultiHeadAttention(2, 3)(i, i, use_causal_mask=True)), torch.randn(3, 5, 4)
+    torch.testing.assert_close(torch.compile(model, fullgraph=True, backend="eager")(x), model(x))

@@ -50,8 +50,8 @@ def called_alike() -> Callable[..., Any]:
     return _called
 
 
-def _called(layer: Callable[..., Any], *args: Any) -> Any:
-    return layer(*args)
+def _called(layer: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return layer(*args, **kwargs)
 
 
 class Plan:
@@ -63,7 +63,7 @@ class Plan:
         nodes: The nodes between them, in order.
         key_of: Gives the name under which an operation that is a module is found at run time, or `None` for a plain function.
         held: The dotted attribute of the model under which a tensor among the arguments of the calls is found at run time, by its id.
-        way: Gives, once a run, the function by which layers are called on positional arguments.
+        way: Gives, once a run, the function by which layers are called.
     """
 
     run: Callable[..., Any]
@@ -133,8 +133,6 @@ class Plan:
             if step.key is None:
                 constants.append(step.fn)
                 result = f"c{len(constants) - 1}({', '.join(args)})"
-            elif named:
-                result = f"layers[{step.key!r}]({', '.join(args)})"
             else:
                 result = f"call({', '.join([f'layers[{step.key!r}]', *args])})"
             if isinstance(step.target, tuple):

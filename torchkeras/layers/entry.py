@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -11,6 +11,8 @@ from torch import nn
 from .. import dtypes
 from .call import watched
 from .input_spec import InputSpec
+
+_SETTINGS = (bool, int, float, str)
 
 
 class Entry:
@@ -28,7 +30,9 @@ class Entry:
         lists: Whether lists of tensors may be among the arguments.
     """
 
-    __slots__ = ("run", "call", "forward", "entry", "takes_training", "cast", "whole", "spec", "lists", "shape", "table", "key", "dtype")
+    __slots__ = (
+        "run", "call", "forward", "entry", "takes_training", "cast", "whole", "spec", "lists", "named", "shape", "table", "key", "dtype",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -45,7 +49,7 @@ class Entry:
         self.run: Callable[..., Any] = run or (cls.call if own is None else lambda layer, *args, **kwargs: layer.call(*args, **kwargs))
         # The methods for which this was made; no `call` is this one where nothing may go straight.
         self.call, self.forward, self.entry = cls.call if plain else None, cls.forward, cls.__call__
-        self.cast, self.whole, self.spec, self.lists = cast, whole, spec, lists
+        self.cast, self.whole, self.spec, self.lists, self.named = cast, whole, spec, lists, run is None
         self.shape: Any = None  # that it last accepted
         self.table, self.key, self.dtype = _a_weight(layer)
 
@@ -68,13 +72,20 @@ class Entry:
                 self.shape = shape
         return True
 
-    def fits(self, cls: type, args: tuple) -> bool:
+    def fits(self, cls: type, args: tuple, kwargs: Mapping[str, Any]) -> bool:
         """`admits` for any arguments, but for `forward` and the type of the weights; it keeps nothing, so that Dynamo may trace it."""
-        if cls.call is not self.call:  # type: ignore[attr-defined]
+        if cls.call is not self.call or not (self.spec is None or (args and self._accepts(args[0]))):  # type: ignore[attr-defined]
             return False
-        if self.spec is not None:
-            return len(args) == 1 and args[0].__class__ is torch.Tensor and self._takes(args[0]) and self.spec.accepts(args[0].shape)
+        if kwargs and not (self.named and kwargs.get("mask") is None and all(map(self._takes_named, kwargs.values()))):
+            return False
         return all(map(self._takes, args))
+
+    def _accepts(self, x: Any) -> bool:
+        return x.__class__ is torch.Tensor and self.spec.accepts(x.shape)  # type: ignore[union-attr]
+
+    def _takes_named(self, x: Any) -> bool:
+        """Whether a keyword argument needs no conversion: a setting, or what `_takes` says."""
+        return x is None or type(x) in _SETTINGS or self._takes(x)
 
     def _takes(self, x: Any) -> bool:
         """Whether an argument needs no conversion and carries no mask."""
@@ -100,8 +111,8 @@ def _a_weight(layer: Any) -> tuple[dict[str, Any], str, torch.dtype | None]:
     return {}, "", dtype
 
 
-def enter(layer: Any, *args: Any) -> Any:
-    """`layer(*args)` in the middle of a call that nothing watches: tensors go straight to `call` where nothing stands between."""
+def enter(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    """`layer(*args, **kwargs)` in the middle of a call that nothing watches: tensors go straight to `call` if nothing stands between."""
     d = layer.__dict__
     entry = d.get("_tk_entry")
     if (
@@ -109,21 +120,23 @@ def enter(layer: Any, *args: Any) -> Any:
         or d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"]
         or d.get("_compiled_call_impl") is not None
     ):  # fmt: skip
-        return layer(*args)
-    cls, x = type(layer), args[0]
+        return layer(*args, **kwargs)
+    cls = type(layer)
     if cls.__call__ is not entry.entry:
-        return layer(*args)
-    if len(args) == 1 and x.__class__ is torch.Tensor:
-        if not entry.admits(cls, x):
-            return layer(x)
-    elif entry.stale() or cls.forward is not entry.forward or not entry.fits(cls, args):
-        return layer(*args)
-    return entry.run(layer, *args, training=layer.training) if entry.takes_training else entry.run(layer, *args)
+        return layer(*args, **kwargs)
+    if len(args) == 1 and not kwargs and args[0].__class__ is torch.Tensor:
+        if not entry.admits(cls, args[0]):
+            return layer(args[0])
+    elif entry.stale() or cls.forward is not entry.forward or "training" in kwargs or not entry.fits(cls, args, kwargs):
+        return layer(*args, **kwargs)
+    if entry.takes_training:
+        return entry.run(layer, *args, training=layer.training, **kwargs)
+    return entry.run(layer, *args, **kwargs)
 
 
-def called(layer: nn.Module, *args: Any) -> Any:
-    """`layer(*args)`."""
-    return layer(*args)
+def called(layer: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    """`layer(*args, **kwargs)`."""
+    return layer(*args, **kwargs)
 
 
 def way() -> Callable[..., Any]:

@@ -227,25 +227,30 @@ class Layer(Rematerialized, NodeViews, Stateless):
             if entry.stale():
                 self._tk_follow_weights()
                 entry = self.__dict__["_tk_entry"]
-            if (not kwargs or (len(kwargs) == 1 and "training" in kwargs)) and entry.fits(type(self), args):
-                return self._tk_call_plain(entry, args, kwargs["training"] if kwargs else None)
+            given = kwargs
+            if "training" in kwargs:
+                given = {k: v for k, v in kwargs.items() if k != "training"}
+            if entry.fits(type(self), args, given):
+                return self._tk_call_plain(entry, args, given, kwargs.get("training"))
         return self._tk_forward(args, kwargs)
 
-    def _tk_call_plain(self, entry: Entry, args: tuple, training: bool | None) -> Any:
+    def _tk_call_plain(self, entry: Entry, args: tuple, kwargs: dict[str, Any], training: bool | None) -> Any:
         """The computation on tensors that need no conversion, in the context of the call in progress."""
         outermost = context.root is None
         if outermost:
             begin(self)
         try:
             if training is not None and context.flag is not training:
-                return in_mode(self, bool(training), self._tk_run, entry, args)
-            return self._tk_run(entry, args)
+                return in_mode(self, bool(training), self._tk_run, entry, args, kwargs)
+            return self._tk_run(entry, args, kwargs)
         finally:
             if outermost:
                 context.root = None
 
-    def _tk_run(self, entry: Entry, args: tuple) -> Any:
-        return entry.run(self, *args, training=self.training) if entry.takes_training else entry.run(self, *args)
+    def _tk_run(self, entry: Entry, args: tuple, kwargs: dict[str, Any]) -> Any:
+        if entry.takes_training:
+            return entry.run(self, *args, training=self.training, **kwargs)
+        return entry.run(self, *args, **kwargs)
 
     def explain(self, error: Exception, inputs: Any) -> None:
         """Let an error that leaves a call of this layer name the layer and show the caller's frames only.
