@@ -99,6 +99,8 @@ from .pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
 from .pooling import MaxPooling1D as MaxPooling1D
 from .pooling import MaxPooling2D as MaxPooling2D
 from .pooling import MaxPooling3D as MaxPooling3D
+from .preprocessing.audio import MelSpectrogram as MelSpectrogram
+from .preprocessing.audio import STFTSpectrogram as STFTSpectrogram
 from .preprocessing.encoding import CategoryEncoding as CategoryEncoding
 from .preprocessing.hashing import HashedCrossing as HashedCrossing
 from .preprocessing.hashing import Hashing as Hashing
