@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent / "torchkeras"
 
 # A file imports from lower floors or from its own package. A name is a file of the root or a package.
 FLOORS = [
-    "config console tree registry downloads recompute reporting missing typing",
+    "config console tree registry downloads recompute reporting missing typing checks",
     "dtypes configurable distribution",
     "variable",
     "dtype_policies random",

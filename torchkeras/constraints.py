@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from . import config
+from .checks import check_numbers
 from .configurable import Configurable, deserialize_in, get_from, serialize_in
 from .graph import convert_to_tensor
 from .registry import Family
@@ -69,7 +70,7 @@ class MaxNorm(_NormConstraint):
     """
 
     def __init__(self, max_value: float = 2, axis: Axis = 0) -> None:
-        _check("max_value", max_value)
+        check_numbers(0, max_value=max_value)
         self.max_value, self.axis = max_value, axis
 
     def _desired(self, norms: torch.Tensor) -> torch.Tensor:
@@ -111,18 +112,14 @@ class MinMaxNorm(_NormConstraint):
     """
 
     def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0) -> None:
-        _check("min_value", min_value)
-        _check("max_value", max_value)
-        _check("rate", rate)
+        check_numbers(0, min_value=min_value, max_value=max_value)
+        check_numbers(0, 1, rate=rate)
+        if min_value > max_value:
+            raise ValueError(f"`min_value` must not exceed `max_value`. Received: min_value={min_value}, max_value={max_value}")
         self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
 
     def _desired(self, norms: torch.Tensor) -> torch.Tensor:
         return self.rate * torch.clamp(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
-
-
-def _check(name: str, value: Any) -> None:
-    if not isinstance(value, int | float) or not value >= 0:
-        raise ValueError(f"`{name}` must be a number that is not negative. Received: {name}={value!r}")
 
 
 max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from . import dtypes, random
+from .checks import check_numbers
 from .configurable import Configurable, deserialize_in, get_from, serialize_in
 from .distribution import rank
 from .registry import Family
@@ -49,7 +50,10 @@ class Initializer(Configurable):
 
 
 def _sizes(shape: Any) -> tuple[int, ...]:
-    return (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in sizes):
+        raise ValueError(f"`shape` must hold whole numbers, none negative. Received: shape={shape!r}")
+    return tuple(int(n) for n in sizes)
 
 
 # -- constant --------------------------------------------------------------------------------------------------------------------------
@@ -66,6 +70,8 @@ class Constant(Initializer):
     """
 
     def __init__(self, value: Any = 0.0) -> None:
+        if isinstance(value, str):
+            raise ValueError(f"`value` must be a number or an array. Received: value={value!r}")
         self.value = value
         self._exact_shape = False
 
@@ -245,6 +251,8 @@ class RandomNormal(RandomInitializer):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None) -> None:
         super().__init__(seed)
+        check_numbers(mean=mean)
+        check_numbers(0, stddev=stddev)
         self.mean, self.stddev = mean, stddev
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> torch.Tensor:
@@ -265,6 +273,8 @@ class TruncatedNormal(RandomInitializer):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None) -> None:
         super().__init__(seed)
+        check_numbers(mean=mean)
+        check_numbers(0, stddev=stddev)
         self.mean, self.stddev = mean, stddev
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> torch.Tensor:
@@ -285,6 +295,7 @@ class RandomUniform(RandomInitializer):
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None) -> None:
         super().__init__(seed)
+        check_numbers(minval=minval, maxval=maxval)
         self.minval, self.maxval = minval, maxval
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -122,10 +123,14 @@ class CallbackList(Callback):
         **params: Any,
     ) -> None:
         super().__init__()
-        if isinstance(callbacks, Callback):
-            callbacks = [callbacks]
-        self.callbacks: list[Any] = list(callbacks or ())
+        given: Any = [callbacks] if hasattr(callbacks, "set_model") else callbacks
+        if given is not None and (isinstance(given, (str, bytes)) or not isinstance(given, Iterable)):
+            raise TypeError(f"`callbacks` must be a Callback or a list of them. Received: {given!r} of type {type(given).__name__}")
+        self.callbacks: list[Any] = list(given or ())
         for callback in self.callbacks:
+            if isinstance(callback, type) and hasattr(callback, "set_model"):
+                name = callback.__name__
+                raise TypeError(f"`callbacks` must hold Callback objects. Received: the class {name}. Make one of it: `{name}(...)`.")
             if not hasattr(callback, "set_model"):
                 raise TypeError(f"`callbacks` must hold Callback objects. Received: {callback!r} of type {type(callback).__name__}")
         if add_progbar and not any(isinstance(c, _extras["progbar"]) for c in self.callbacks):
@@ -186,24 +191,109 @@ class CallbackList(Callback):
 
 
 class History(Callback):
-    """What every epoch's logs were: `history`, name to list, and `epoch`, their numbers. `fit` returns one.
+    """What every epoch's logs were; `fit` returns one.
 
-    >>> isinstance(keras.callbacks.History(), keras.callbacks.Callback)
-    True
+    Attributes:
+        history: Name to a list with one value for each epoch.
+        epoch: The numbers of the epochs, from 0.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.epoch: list[int] = []
+        self.epoch = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
         self.model.history = self
+
+    def __repr__(self) -> str:
+        """The number of epochs, and the last value of each entry."""
+        count = len(self.epoch)
+        last = ", ".join(f"{name}={_short(values[-1])}" for name, values in self.history.items() if values)
+        return f"<History of {count} epoch{'' if count == 1 else 's'}{': ' if last else ''}{last}>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: a row for each epoch; of a long run the first and the last ones."""
+        names = list(self.history)
+        rows = [(epoch, [values[i] if i < len(values) else None for values in self.history.values()]) for i, epoch in self._rows()]
+        head = "".join(f"<th>{html.escape(str(name))}</th>" for name in ("epoch", *names))
+        body = ""
+        for place, (epoch, values) in enumerate(rows):
+            if place == _SHOWN and len(self.epoch) > 2 * _SHOWN:
+                body += f"<tr><td colspan={len(names) + 1}>…</td></tr>"
+            cells = "".join(f"<td>{'' if value is None else html.escape(_short(value))}</td>" for value in values)
+            body += f"<tr><td>{epoch + 1}</td>{cells}</tr>"
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _rows(self) -> list[tuple[int, int]]:
+        """The places of the epochs that a table shows, with their numbers; values of earlier runs stand before those of the last."""
+        longest = max((len(values) for values in self.history.values()), default=0)
+        places = list(enumerate(self.epoch, start=max(longest - len(self.epoch), 0)))
+        return places if len(places) <= 2 * _SHOWN else [*places[:_SHOWN], *places[-_SHOWN:]]
+
+    def plot(self, names: str | Sequence[str] | None = None, ax: Any = None) -> Any:
+        """Draw the values over the epochs; an entry of validation is dashed, in the colour of its entry of training.
+
+        Args:
+            names: The entries to draw, such as `"loss"` or `["loss", "accuracy"]`, with those of validation; all without them.
+            ax: The matplotlib axes to draw on; new ones, one for each entry, without them.
+
+        Returns:
+            The matplotlib axes, or an array of them.
+
+        Raises:
+            ImportError: If matplotlib is not installed.
+            ValueError: If there is no entry of a name, or nothing to draw.
+
+        >>> history = History()
+        >>> history.epoch, history.history = [0, 1], {"loss": [0.5, 0.25]}
+        >>> history
+        <History of 2 epochs: loss=0.25>
+        """
+        wanted = [names] if isinstance(names, str) else names
+        shown = list(wanted or dict.fromkeys(name.removeprefix("val_") for name in self.history))
+        known = [name for name in shown if name in self.history or f"val_{name}" in self.history]
+        if not shown or known != shown:
+            missing = next((name for name in shown if name not in known), None)
+            raise ValueError(
+                f"`names` must be entries of the history, which are: {', '.join(self.history) or 'none, for nothing was trained'}. "
+                f"Received: {missing!r}"
+            )
+        try:
+            from matplotlib import pyplot
+        except ImportError as error:
+            raise ImportError("`History.plot` needs matplotlib: `pip install matplotlib`.") from error
+        if ax is None:
+            axes = pyplot.subplots(1, len(shown), figsize=(5 * len(shown), 3.5), squeeze=False, layout="constrained")[1][0]
+        else:
+            axes = [ax] * len(shown)
+        for place, name in zip(axes, shown):
+            colour = None
+            for entry, style in ((name, "-"), (f"val_{name}", "--")):
+                if entry in self.history:
+                    values = self.history[entry]
+                    marker = "." if len(values) == 1 else None
+                    line = place.plot(range(1, len(values) + 1), values, style, color=colour, label=entry, marker=marker)[0]
+                    colour = line.get_color()
+            place.set_xlabel("epoch")
+            if ax is None:
+                place.set_ylabel(name)
+            place.legend()
+        return axes[0] if len(shown) == 1 or ax is not None else axes
+
+
+_SHOWN = 10  # rows at the beginning and at the end of a table
+
+
+def _short(value: Any) -> str:
+    """A number in four digits, anything else as it is."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 _extras: dict[str, Any] = {"history": History}

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_callable
 from ..distribution import rank
 from .callback import Callback
 
@@ -104,5 +105,7 @@ class LambdaCallback(Callback):
             on_train_batch_end=on_train_batch_end or kwargs.pop("on_batch_end", None), **kwargs,
         )  # fmt: skip
         self._given = {k: v for k, v in given.items() if v is not None}
+        for name, function in self._given.items():
+            check_callable(name, function, "lambda epoch, logs: print(logs)")
         for name, function in self._given.items():
             setattr(self, name, function)

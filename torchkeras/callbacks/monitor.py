@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_numbers
 from ..reporting import warn
 from .callback import Callback
 
@@ -27,7 +28,11 @@ class MonitorCallback(Callback):
     def __init__(self, monitor: str = "val_loss", mode: str = "auto", min_delta: float = 0.0, baseline: float | None = None) -> None:
         super().__init__()
         if mode not in ("auto", "min", "max"):
-            raise ValueError(f"`mode` must be 'auto', 'min' or 'max'. Received: mode={mode!r}")
+            warn(f"`mode` of {type(self).__name__} must be 'auto', 'min' or 'max'; 'auto' is taken. Received: mode={mode!r}")
+            mode = "auto"
+        if not isinstance(monitor, str):
+            raise ValueError(f"`monitor` must be the name of an entry of the logs. Received: monitor={monitor!r}")
+        check_numbers(min_delta=min_delta)
         self.monitor, self.mode = monitor, mode
         self.min_delta = abs(min_delta)
         self.baseline = baseline

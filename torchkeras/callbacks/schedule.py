@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
+from ..checks import check_callable, check_numbers
 from ..console import say
 from ..distribution import rank
 from ..reporting import warn
@@ -52,6 +54,7 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         super().__init__()
+        check_callable("schedule", schedule, "lambda epoch, rate: rate * 0.9")
         self.schedule, self.verbose = schedule, verbose
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -62,6 +65,8 @@ class LearningRateScheduler(Callback):
                 rate = self.schedule(epoch)
             if not isinstance(rate, (float, np.floating, int, torch.Tensor)):
                 raise ValueError(f"`schedule` must return a number. Received: {rate!r} of type {type(rate).__name__}")
+            if not math.isfinite(rate):
+                raise ValueError(f"`schedule` must return a finite number. Received: {rate} for epoch {epoch}")
             set_learning_rate(optimizer, float(rate))
             if self.verbose and rank.is_main():
                 whose = f"{suffix[1:]} learning rate" if suffix else "learning rate"
@@ -108,8 +113,8 @@ class ReduceLROnPlateau(MonitorCallback):
         if kwargs:
             raise TypeError(f"ReduceLROnPlateau() got unexpected arguments: {', '.join(kwargs)}")
         super().__init__(monitor, mode, min_delta)
-        if factor >= 1.0:
-            raise ValueError(f"`factor` must be below 1: the rate is multiplied by it. Received: factor={factor}")
+        check_numbers(0, below=1, factor=factor)  # the rate is multiplied by it
+        check_numbers(0, patience=patience, cooldown=cooldown, min_lr=min_lr)
         self.factor, self.patience, self.verbose = factor, patience, verbose
         self.cooldown, self.min_lr = cooldown, min_lr
         self.cooldown_counter = self.wait = 0

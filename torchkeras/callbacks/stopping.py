@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..checks import check_numbers
 from ..console import say
 from ..distribution import rank
 from .callback import Callback
@@ -40,6 +41,7 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, mode, min_delta, baseline)
+        check_numbers(0, patience=patience, start_from_epoch=start_from_epoch)
         self.patience, self.verbose = patience, verbose
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch

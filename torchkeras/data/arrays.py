@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from .. import config
+from ..checks import as_number
 from ..dtypes import to_torch_dtype
 from .sharding import sample_order, shard_bounds
 from .source import Source
 from .strings import Strings, as_strings, holds_strings
 from .structure import Builder, builder, map_leaves, named_leaves
-from .validation import class_weight_to_sample_weight, pack_x_y_sample_weight
+from .validation import check_class_weight, class_weight_to_sample_weight, pack_x_y_sample_weight
 
 _WINDOW_BYTES = 1 << 20  # batches are gathered this many bytes at a time: one call for many small batches, still in the cache
 _WINDOW_BYTES_GPU = 16 << 20
@@ -159,7 +160,9 @@ def check_counts(**named: Any) -> int:
         raise ValueError("`x` must hold at least one array. Received none.")
     if len({count for _, count in counts}) > 1:
         listed = ", ".join(f"{path} has {count}" for path, count in counts)
-        raise ValueError(f"All arrays must hold the same number of samples (the length of their first axis). Received: {listed}.")
+        raise ValueError(
+            f"`x`, `y` and `sample_weight` must hold the same number of samples, the length of their first axis. Received: {listed}."
+        )
     if counts[0][1] == 0:
         raise ValueError(f"`{counts[0][0]}` must hold at least one sample. Received an empty array.")
     return counts[0][1]
@@ -321,6 +324,7 @@ def single_batch(
     """
     x, y, sample_weight = to_tensors(x, "x"), to_tensors(y, "y"), to_tensors(sample_weight, "sample_weight")
     size = check_counts(x=x, y=y, sample_weight=sample_weight)
+    check_class_weight(class_weight)
     if class_weight:
         sample_weight = class_weight_to_sample_weight(class_weight, y, sample_weight)
     return map_leaves(lambda leaf: leaf.to(device), pack_x_y_sample_weight(x, y, sample_weight)), size
@@ -339,8 +343,8 @@ def train_validation_split(arrays: Any, validation_split: float) -> tuple[Any, A
     Raises:
         ValueError: A leaf that is not an array, a fraction outside (0, 1), unequal lengths, or too few samples for two parts.
     """
-    if not 0 < validation_split < 1:
-        raise ValueError(f"`validation_split` must be between 0 and 1. Received: validation_split={validation_split}")
+    if not 0 < (as_number(validation_split) or 0) < 1:
+        raise ValueError(f"`validation_split` must be between 0 and 1. Received: validation_split={validation_split!r}")
     for _, leaf in named_leaves(arrays, ""):
         if not is_array_nest(leaf):
             kind = type(leaf).__name__

@@ -19,7 +19,7 @@ from .dataset import Dataset as Pipeline
 from .generators import GeneratorSource, PyDatasetSource, is_py_dataset
 from .loaders import DatasetSource, IterableSource
 from .source import Source
-from .validation import class_weight_to_sample_weight, unpack_x_y_sample_weight
+from .validation import check_class_weight, class_weight_to_sample_weight, unpack_x_y_sample_weight
 
 
 class Batches:
@@ -189,6 +189,7 @@ def make_batches(
         warn("`batch_size` must be a positive integer; 0 means 32, as in Keras. Received: batch_size=0")
         batch_size = None
     _check_positive(batch_size=batch_size, steps=steps)
+    check_class_weight(class_weight)
     batch_size, steps = (None if number is None else int(number) for number in (batch_size, steps))
     if shuffle != "batch":
         if isinstance(shuffle, str):
@@ -237,6 +238,8 @@ def _batched_source(x: Any, batch_size: int | None, shuffle: bool | str, place: 
 
 
 def _refuse(x: Any, **arguments: Any) -> None:
+    if x is None:
+        raise ValueError("`x` must be given: arrays, tensors, or a data set that yields batches. Received: x=None")
     for name, value in arguments.items():
         if value is not None:
             raise ValueError(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from .. import config
+from ..checks import as_number, check_numbers
 from ..dtypes import to_torch_dtype
 from .structure import named_leaves
 
@@ -51,6 +52,26 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
         "`data` must be `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`. "
         f"Received a {type(data).__name__} of {len(data)} entries: put several inputs into one tuple or dict."
     )
+
+
+def check_class_weight(class_weight: Any) -> None:
+    """Check what `fit` was given as `class_weight`; `None` and an empty dict are no weights.
+
+    Raises:
+        ValueError: If it is no dict from class indices to weights that are not negative.
+    """
+    if class_weight is None:
+        return
+    if not isinstance(class_weight, Mapping):
+        raise ValueError(
+            "`class_weight` must be a dict from class indices to weights, such as `{0: 1.0, 1: 5.0}`. Received: "
+            f"{class_weight!r} of type {type(class_weight).__name__}"
+        )
+    for index, weight in class_weight.items():
+        number = as_number(index)
+        if number is None or number != int(number):
+            raise ValueError(f"`class_weight` must have class indices as its keys. Received: the key {index!r}")
+        check_numbers(0, **{f"class_weight[{index}]": weight})
 
 
 def class_weight_to_sample_weight(class_weight: Mapping[int, float], y: Any, sample_weight: Any = None) -> torch.Tensor:

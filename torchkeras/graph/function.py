@@ -147,6 +147,12 @@ class Function(Operation):
         raise NotImplementedError("A Function has no config of its own. Make a `Model` of the same tensors to save it.")
 
 
+def shortened(value: Any) -> str:
+    """What a value looks like, in one line of a message."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
 def check_tensors(inputs: Any, outputs: Any) -> None:
     """Raise a ValueError unless both are non-empty nests of symbolic tensors and no input stands twice."""
     for what, nest in (("inputs", inputs), ("outputs", outputs)):
@@ -154,7 +160,7 @@ def check_tensors(inputs: Any, outputs: Any) -> None:
         wrong = [t for t in flat if not isinstance(t, KerasTensor)]
         if wrong or not flat:
             raise ValueError(
-                f"`{what}` must be symbolic tensors, made by `keras.Input` and layers. Received: {what}={nest!r}"
+                f"`{what}` must be symbolic tensors, made by `keras.Input` and layers. Received: {what}={shortened(nest)}"
                 + (f" (of type {type(wrong[0]).__name__})" if wrong else "")
             )
     names = [id(t) for t in tree.flatten(inputs)]

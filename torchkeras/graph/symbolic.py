@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections import namedtuple
 from collections.abc import Callable, Sequence
@@ -212,8 +213,8 @@ def standardize_shape(shape: Any) -> tuple[int | None, ...]:
     if isinstance(shape, int):
         shape = (shape,)
     try:
-        sizes = tuple(None if d is None else int(d) for d in shape)
-    except (TypeError, ValueError):
+        sizes = tuple(None if d is None else operator.index(d) for d in shape)
+    except TypeError:
         raise ValueError(f"`shape` must be a tuple of sizes and None. Received: shape={shape!r}") from None
     if any(d is not None and d < 0 for d in sizes):
         raise ValueError(f"`shape` must not have negative sizes; an unknown size is None. Received: shape={shape!r}")

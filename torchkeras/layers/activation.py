@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from .. import activations
+from ..checks import check_numbers
 from ..reporting import warn
 from ..typing import Identifier, InitializerLike
 from .call import through
@@ -196,6 +197,7 @@ class ELU(_Elementwise):
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        check_numbers(alpha=alpha)
         self.alpha = alpha
         self._tk_hold(nn.ELU(alpha), alpha)
 

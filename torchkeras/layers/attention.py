@@ -531,6 +531,12 @@ class Attention(Layer):
         q, v = inputs[:2]
         k = inputs[2] if len(inputs) > 2 else v
         query_mask, value_mask = self._checked_masks(mask)
+        for name, found, tensor in (("query_mask", query_mask, q), ("value_mask", value_mask, v)):
+            if found is not None and tensor.ndim == 3 and found.ndim == 2 and found.shape[1:] != tensor.shape[1:2]:
+                raise ValueError(
+                    f"`mask` of the layer {self.name!r} must hold masks of shape (batch, steps). Received: a {name} of shape "
+                    f"{tuple(found.shape)} for a tensor of shape {tuple(tensor.shape)}"
+                )
         seen = None if value_mask is None else value_mask.to(torch.bool).unsqueeze(-2)
         if use_causal_mask:
             before = torch.ones(q.shape[1], k.shape[1], dtype=torch.bool, device=q.device).tril()

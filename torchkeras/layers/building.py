@@ -17,6 +17,7 @@ from ..configurable import is_builtin
 from ..distribution import rank
 from ..graph import infer, standardize_shape
 from . import call
+from .input_spec import check_inputs
 from .unbuilt import KEY, UnbuiltWeights, strictly
 from .weights import Weighted
 
@@ -43,6 +44,8 @@ _one_at_a_time = threading.RLock()  # two threads may call the same layer, or mo
 class Built(Weighted):
     """The part of a layer that builds it."""
 
+    input_spec: Any
+    _tk_call_info: Any
     _tk_takes_strings: ClassVar[bool] = False  # whether a layer of this library takes what no tensor holds
     _tk_built_at_once: ClassVar[bool] = False  # whether a class with a `build` of its own has nothing to make in it
     _tk_makes_weights: ClassVar[bool] = False  # whether `build` may make weights: where a class writes one and does not say otherwise
@@ -182,7 +185,27 @@ class Built(Weighted):
     def _tk_build_for(self, arguments: dict[str, Any]) -> None:
         """Build from the arguments of a call."""
         self._tk_check_constructed()
-        self.build(**self._tk_shapes_for(arguments))
+        shapes = self._tk_shapes_for(arguments)
+        if is_builtin(type(self)):
+            self._tk_check_arguments(arguments, shapes)
+        self.build(**shapes)
+
+    def _tk_check_arguments(self, arguments: dict[str, Any], shapes: dict[str, Any]) -> None:
+        """Refuse arguments of which a layer of this library cannot be built."""
+        first = arguments.get(self._tk_call_info().first)
+        if self.input_spec is not None and first is not None:
+            check_inputs(self.input_spec, first, self.name)
+        for name in parameters_of(type(self).build):
+            if not name.endswith("_shape") or shapes.get(name) is not None:
+                continue
+            parameter = inspect.signature(self.build).parameters[name]
+            if parameter.default is parameter.empty:
+                argument = self._tk_call_info().first if name == "input_shape" else name[:-6]
+                value = arguments.get(argument)
+                raise ValueError(
+                    f"`{argument}` of the layer {self.name!r} must be a tensor, an array or a nest of them. Received: "
+                    f"{argument}={value!r} of type {type(value).__name__}"
+                )
 
     def _tk_shapes_for(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """What `build` gets for these arguments of a call."""

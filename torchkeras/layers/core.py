@@ -162,7 +162,14 @@ class Embedding(LoRA, TensorLayer):
     def call(self, inputs: torch.Tensor) -> torch.Tensor:
         if inputs.dtype is not torch.int64 and inputs.dtype is not torch.int32:
             inputs = inputs.to(torch.int64)
-        outputs = through(self._modules["embedding"], inputs)
+        try:
+            outputs = through(self._modules["embedding"], inputs)
+        except IndexError:
+            wrong = inputs[(inputs < 0) | (inputs >= self.input_dim)]
+            raise IndexError(
+                f"`inputs` of the layer {self.name!r} must be numbers from 0 to {self.input_dim - 1}, for `input_dim` is {self.input_dim}. "
+                f"Received: {int(wrong[0]) if wrong.numel() else 'others'}. Make `input_dim` the largest number plus one, and count from 0."
+            ) from None
         if self.lora_enabled:
             a, b = self._lora_factors
             outputs = outputs + (nn.functional.embedding(inputs, a) @ b).to(outputs.dtype) * self._lora_scale()

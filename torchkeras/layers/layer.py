@@ -428,7 +428,13 @@ class Layer(Rematerialized, NodeViews, Stateless):
         if self.__dict__["input_spec"] is not None and first is not None:
             check_inputs(self.__dict__["input_spec"], first, self.name)
         outputs = super().symbolic_call(*args, **kwargs)
-        if isinstance(next(iter(tree.flatten(outputs)), None), KerasTensor):
+        made = tree.flatten(outputs)
+        if not any(isinstance(output, KerasTensor) for output in made):
+            raise ValueError(
+                f"`call` of the layer {self.name!r} ({type(self).__name__}) must return a tensor, or a nest of them. "
+                f"Received: {outputs!r}. Does it end in `return`?"
+            )
+        if isinstance(made[0], KerasTensor):
             self._tk_give_symbols(first, outputs, kwargs.get("mask"))
         return outputs
 

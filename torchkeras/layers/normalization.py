@@ -12,6 +12,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .. import config, initializers, recompute
+from ..checks import check_numbers
 from ..distribution import rank
 from ..dtypes import TORCH_DTYPES
 from ..ops.nn.normalization import moments, normalize
@@ -140,6 +141,7 @@ class BatchNormalization(_Affine):
             raise ValueError(f"`axis` must be one axis, an int. Received: axis={axis!r}")
         if not 0 <= momentum <= 1:
             raise ValueError(f"`momentum` must be from 0 to 1. Received: momentum={momentum!r}")
+        check_numbers(0, epsilon=epsilon)
         self.axis, self.momentum, self.epsilon = axis, float(momentum), epsilon
         self.set_weight_settings("beta", beta_initializer, beta_regularizer, beta_constraint)
         self.set_weight_settings("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
@@ -245,9 +247,9 @@ class BatchNormalization(_Affine):
         return outputs.to(inputs.dtype)
 
     def _masked_moments(self, x: torch.Tensor, axes: tuple[int, ...], mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        if mask.dim() != x.dim() - 1:
+        if mask.dim() != x.dim() - 1 or any(have not in (1, want) for have, want in zip(mask.shape, x.shape)):
             raise ValueError(
-                f"`mask` must have one axis less than the input of the layer {self.name!r}. "
+                f"`mask` must have the shape of the input without its last axis, for the layer {self.name!r}. "
                 f"Received: mask.shape={tuple(mask.shape)}, inputs.shape={tuple(x.shape)}"
             )
         kept = mask.to(torch.bool).unsqueeze(-1).expand_as(x)
@@ -364,6 +366,7 @@ class LayerNormalization(_Affine):
         if rms_scaling:
             warn("`rms_scaling` is deprecated: use `RMSNormalization`.", DeprecationWarning)
         self.axis = _axes(axis)
+        check_numbers(0, epsilon=epsilon)
         self.epsilon, self.rms_scaling = epsilon, rms_scaling
         self.set_weight_settings("beta", beta_initializer, beta_regularizer, beta_constraint)
         self.set_weight_settings("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
@@ -455,6 +458,7 @@ class GroupNormalization(_Affine):
         super().__init__(**kwargs)
         if not isinstance(groups, int) or (groups <= 0 and groups != -1):
             raise ValueError(f"`groups` must be a positive integer, or -1 for one per channel. Received: groups={groups!r}")
+        check_numbers(0, epsilon=epsilon)
         self.groups, self.axis, self.epsilon = groups, axis, epsilon
         self.set_weight_settings("beta", beta_initializer, beta_regularizer, beta_constraint)
         self.set_weight_settings("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
@@ -497,6 +501,7 @@ class RMSNormalization(_Affine):
 
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        check_numbers(0, epsilon=epsilon)
         self.axis, self.epsilon = _axes(axis), epsilon
         self.autocast = False
 

@@ -152,6 +152,8 @@ class Weighted(call.FollowsCall, Owner):
             legacy_shape = initializer if not isinstance(initializer, (str, type(None))) and not callable(initializer) else None
             given: Any = (legacy_shape, shape, None) if legacy_shape is not None else ((), shape, initializer)
             shape, name, initializer = given
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"`name` must be a string. Received: name={name!r}")
         shape = standardize_shape(() if shape is None else shape)
         if None in shape:
             raise ValueError(f"`shape` of the weight {name!r} of the layer {self.name!r} must be known. Received: shape={shape}")

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import config
+from ..checks import check_numbers
 from ..graph import KerasTensor, TensorLike
 from .loss import FunctionLoss, _convert, pair
 
@@ -131,11 +132,17 @@ def sparse_categorical_crossentropy(
     return values
 
 
+_NO_LABEL = torch.iinfo(torch.int64).min  # in the place of a fraction, or of NaN
+
+
 def _sparse(y_true: TensorLike, y_pred: TensorLike, axis: int) -> tuple[Any, Any]:
     y_pred = _convert(y_pred, None)
     symbolic = isinstance(y_pred, KerasTensor)
     _check_axis(y_pred, axis)
-    labels = _convert(y_true, None if isinstance(y_true, KerasTensor) else torch.int64, None if symbolic else y_pred.device)
+    labels = _convert(y_true, None, None if symbolic else y_pred.device)
+    if isinstance(labels, Tensor) and labels.dtype is not torch.int64:
+        whole = labels.to(torch.int64)
+        labels = torch.where(labels == labels.trunc(), whole, _NO_LABEL) if labels.is_floating_point() else whole
     if len(labels.shape) == len(y_pred.shape) and labels.shape[axis] == 1:
         labels = labels.squeeze(axis)
     place = axis % len(y_pred.shape)
@@ -178,8 +185,8 @@ def _label_error(labels: Tensor, classes: int, error: Exception) -> Exception:
     wrong = labels[(labels < 0) | (labels >= classes)]
     if not wrong.numel():
         return error
-    if int(wrong[0]) == torch.iinfo(labels.dtype).min:  # what NaN becomes as an integer
-        return ValueError("`y_true` must hold integer labels. Received: NaN among them. Clean the labels first.")
+    if int(wrong[0]) == _NO_LABEL:
+        return ValueError("`y_true` must hold integer labels. Received: a fraction or NaN among them. Clean the labels first.")
     return ValueError(
         f"`y_true` must hold labels from 0 to {classes - 1}, for `y_pred` has {classes} classes. Received: label {int(wrong[0])}. "
         "Check the number of units of the last layer, or pass `ignore_class`."
@@ -446,6 +453,8 @@ class BinaryFocalCrossentropy(FunctionLoss):
         dtype: Any = None,
     ) -> None:
         _check_smoothing(label_smoothing)
+        check_numbers(0, gamma=gamma)
+        check_numbers(0, 1, alpha=alpha)
         super().__init__(
             reduction, name, dtype, apply_class_balancing=apply_class_balancing, alpha=alpha, gamma=gamma,
             from_logits=from_logits, label_smoothing=label_smoothing, axis=axis,
@@ -530,6 +539,7 @@ class CategoricalFocalCrossentropy(FunctionLoss):
         dtype: Any = None,
     ) -> None:
         _check_smoothing(label_smoothing)
+        check_numbers(0, gamma=gamma)
         super().__init__(
             reduction, name, dtype, alpha=alpha, gamma=gamma, from_logits=from_logits,
             label_smoothing=label_smoothing, axis=axis,

@@ -123,6 +123,11 @@ class Loss(Configurable):
         device = _device_of(y_pred)
         y_true = tree.map_structure(lambda t: _convert(t, None, device), y_true)
         values = self.call(y_true, y_pred)
+        if values is None or isinstance(values, str):
+            raise ValueError(
+                f"The loss {self.name!r} must return a tensor, one value for each sample or a scalar. Received: {values!r}. "
+                "Does its function end in `return`?"
+            )
         own = _mask_of(values)
         if own is not None:
             mask = own if mask is None else align(mask, own, "mask", "mask") * own.to(torch.bool)

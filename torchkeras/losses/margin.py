@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import config
+from ..checks import check_numbers
 from ..graph import TensorLike
 from .loss import FunctionLoss, _convert, pair
 
@@ -276,6 +277,7 @@ class Tversky(FunctionLoss):
         axis: int | Sequence[int] | None = None,
         dtype: Any = None,
     ) -> None:
+        check_numbers(0, alpha=alpha, beta=beta)
         super().__init__(reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)
 
 
@@ -306,6 +308,8 @@ class Circle(FunctionLoss):
         name: str | None = "circle",
         dtype: Any = None,
     ) -> None:
+        check_numbers(above=0, gamma=gamma)
+        check_numbers(margin=margin)
         super().__init__(reduction, name, dtype, remove_diagonal=remove_diagonal, gamma=gamma, margin=margin)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:

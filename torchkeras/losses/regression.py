@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import config
+from ..checks import check_numbers
 from ..graph import TensorLike
 from .loss import FunctionLoss, pair
 
@@ -264,6 +265,7 @@ class Huber(_ElementMean):
     def __init__(
         self, delta: float = 1.0, reduction: str | None = "sum_over_batch_size", name: str | None = "huber_loss", dtype: Any = None
     ) -> None:
+        check_numbers(0, delta=delta)
         super().__init__(reduction=reduction, name=name, dtype=dtype, delta=delta)
 
     def _kernel(self, y_true: Tensor, y_pred: Tensor) -> Tensor:

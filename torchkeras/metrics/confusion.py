@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import config, dtypes
+from ..checks import as_number
 from ..graph import convert_to_tensor
 from ..losses.loss import align, match_ranks
 from ..reporting import warn
@@ -159,7 +160,7 @@ def _count_even(labels: Tensor, y_pred: Tensor, weight: Tensor | None, edges: tu
 
 def _check_thresholds(thresholds: Any, default: float) -> list[float]:
     values = [default] if thresholds is None else list(thresholds) if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds]
-    wrong = [t for t in values if thresholds is not None and not (t is not None and 0 <= t <= 1)]
+    wrong = [t for t in values if thresholds is not None and not (as_number(t) is not None and 0 <= t <= 1)]
     if wrong:
         raise ValueError(f"`thresholds` must lie between 0 and 1. Received: {wrong}")
     return values

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..checks import check_callable
 from ..configurable import deserialize_value, serialize_value
 from ..distribution import shard
 from ..graph import convert_to_tensor
@@ -197,6 +198,7 @@ class MeanMetricWrapper(Mean):
     """
 
     def __init__(self, fn: Callable, name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
+        check_callable("fn", fn, "lambda y_true, y_pred: ops.abs(y_true - y_pred)")
         super().__init__(name=name, dtype=dtype)
         self._fn = fn
         self._fn_kwargs = kwargs
@@ -213,6 +215,11 @@ class MeanMetricWrapper(Mean):
             y_pred = _detach(y_pred)
         mask = getattr(y_pred, "_keras_mask", None)
         values = self._fn(y_true, y_pred, **self._fn_kwargs)
+        if values is None or isinstance(values, str):
+            raise ValueError(
+                f"The function of the metric {self.name!r} must return numbers, one for each sample or a scalar. Received: {values!r}. "
+                "Does it end in `return`?"
+            )
         if mask is None and sample_weight is None and isinstance(values, Tensor):
             if values.requires_grad:
                 values = values.detach()

@@ -42,6 +42,8 @@ def clone_model(
     """
     if kwargs:
         raise ValueError(f"Unrecognized keyword arguments passed to clone_model: {', '.join(kwargs)}")
+    if not isinstance(model, Model):
+        raise ValueError(f"`model` must be a model. Received: {model!r} of type {type(model).__name__}")
     if isinstance(model, Sequential):
         if call_function is not None:
             raise ValueError("`call_function` goes with functional models only. Received a Sequential model.")

@@ -117,6 +117,9 @@ class Model(Trainer, Layer):
             Layer.__init__(self, **{"name": registry.unique_name("functional") if type(self) is Functional else None} | arguments)
             self._tk_named = arguments.get("name") is not None
             self._tk_init_graph(inputs, outputs)
+        elif type(self) is Model and (args or "inputs" in kwargs or "outputs" in kwargs):
+            arguments = dict(zip(("inputs", "outputs", "name"), args), **kwargs)
+            check_tensors(arguments.get("inputs"), arguments.get("outputs"))
         else:
             Layer.__init__(self, *args, **kwargs)
 

@@ -39,6 +39,8 @@ class Sequential(Model):
     def __init__(self, layers: Iterable[nn.Module | KerasTensor] | None = None, trainable: bool = True, name: str | None = None) -> None:
         Layer.__init__(self, trainable=trainable, name=name)
         self.__dict__["_tk_chain"] = []
+        if layers is not None and not isinstance(layers, Iterable):
+            raise ValueError(f"`layers` must be a list of layers. Received: {layers!r} of type {type(layers).__name__}")
         for layer in layers or ():
             self.add(layer, rebuild=False)
         self._tk_rebuild()

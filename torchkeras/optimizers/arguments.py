@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from .. import config as settings
 from .. import dtypes
+from ..checks import check_numbers
 from ..configurable import deserialize_in
 from ..registry import Family, near_matches, snake_case, unique_name
 from ..reporting import warn
@@ -39,21 +40,49 @@ def legacy_arguments(cls: type, learning_rate: Any, kwargs: dict[str, Any]) -> A
     return learning_rate
 
 
+# What a hyperparameter of any rule may be, by its name.
+_NOT_NEGATIVE: dict[str, Any] = {"least": 0}
+_SHARE: dict[str, Any] = {"least": 0, "most": 1}
+RANGES: dict[str, dict[str, Any]] = {
+    "beta_1": {"least": 0, "below": 1}, "beta_2": _SHARE, "adam_beta_1": {"least": 0, "below": 1}, "adam_beta_2": _SHARE,
+    "rho": _SHARE, "momentum": _SHARE, "epsilon": {"least": 0, "optional": True}, "weight_decay": {"least": 0, "optional": True},
+    "clipnorm": {"least": 0, "optional": True}, "clipvalue": {"least": 0, "optional": True},
+    "global_clipnorm": {"least": 0, "optional": True}, "loss_scale_factor": {"above": 0, "optional": True},
+    "initial_accumulator_value": _NOT_NEGATIVE, "clip_threshold": {"above": 0}, "beta_2_decay": {"most": 0},
+    "initial_scale": {"above": 0}, "dynamic_growth_steps": {"least": 1},
+}  # fmt: skip
+
+
+def check_ranges(cls: Any, args: tuple, kwargs: dict[str, Any]) -> None:
+    """Check the hyperparameters that a constructor of this library was called with.
+
+    Args:
+        cls: The optimizer's class; its `_tk_ranges` stand before `RANGES`.
+        args: The arguments.
+        kwargs: The keyword arguments.
+
+    Raises:
+        ValueError: If one is NaN or means nothing.
+    """
+    given = {**dict(zip(inspect.signature(cls).parameters, args)), **kwargs}
+    for name, value in given.items():
+        allowed = cls._tk_ranges.get(name, RANGES.get(name))
+        if allowed is not None and value is not False:  # configs of older Keras say `weight_decay: false`
+            check_numbers(**allowed, **{name: value})
+
+
 def check_arguments(
     clipnorm: Any, clipvalue: Any, global_clipnorm: Any, use_ema: bool, ema_momentum: float, every: Any, window: Any
 ) -> None:
     """Check the arguments that all optimizers share.
 
     Raises:
-        ValueError: Several clips at once, or a value out of range.
+        ValueError: If there are several clips at once, or a value is out of range.
     """
     clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
     given = {k: v for k, v in clips.items() if v is not None}
     if len(given) > 1:
         raise ValueError(f"Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: {given}")
-    for name, value in given.items():
-        if value < 0:
-            raise ValueError(f"`{name}` must not be negative. Received: {name}={value!r}")
     if use_ema:
         if not 0 <= ema_momentum <= 1:
             raise ValueError(f"`ema_momentum` must be in the range [0, 1]. Received: ema_momentum={ema_momentum!r}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from ..distribution import shard
 from ..reporting import warn
 from ..typing import RateLike
 from ..variable import Variable
-from .arguments import auto_name, check_arguments, check_scheduler, initial_value, legacy_arguments, wants_optimizer
+from .arguments import auto_name, check_arguments, check_ranges, check_scheduler, initial_value, legacy_arguments, wants_optimizer
 from .schedules import LearningRateSchedule
 from .state import LearningRate, ScalarState, SlotView, TensorView, stored, to_torch, value_of, variable_path
 from .update import Batch, Slot, Updater, warn_missing
@@ -64,6 +65,7 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
     """
 
     _keras_module = "keras.optimizers"
+    _tk_ranges: ClassVar[dict[str, dict[str, Any]]] = {}
     built = False
 
     def __init__(
@@ -82,6 +84,8 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
         **kwargs: Any,
     ) -> None:
         learning_rate = legacy_arguments(type(self), learning_rate, kwargs)
+        if is_builtin(type(self)):
+            check_ranges(type(self), *self._tk_init_args)
         check_arguments(clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, gradient_accumulation_steps)
         self.name = name or auto_name(type(self))
         self.weight_decay = weight_decay
@@ -155,6 +159,10 @@ class Optimizer(Configurable, Updater, torch.optim.Optimizer):
                     "`learning_rate` must be a number, a LearningRateSchedule, a callable or a torch scheduler. "
                     f"Received: {value!r} of type {type(value).__name__}"
                 ) from None
+            if not math.isfinite(number):
+                raise ValueError(f"`learning_rate` must be a finite number. Received: learning_rate={number}")
+            if number < 0:
+                warn(f"`learning_rate` is negative: the loss grows. Received: learning_rate={number}")
             self._tk_schedule = None
             self._learning_rate.write(number)
 

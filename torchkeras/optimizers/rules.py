@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -73,8 +73,6 @@ class SGD(Optimizer):
             learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name, **kwargs,
         )  # fmt: skip
-        if not isinstance(momentum, (int, float)) or not 0 <= momentum <= 1:
-            raise ValueError(f"`momentum` must be a number between 0 and 1. Received: momentum={momentum!r}")
         self.momentum = momentum
         self.nesterov = nesterov
 
@@ -714,6 +712,8 @@ class Lion(Optimizer):
     torch.Size([1, 2])
     """
 
+    _tk_ranges: ClassVar[dict[str, dict[str, Any]]] = {"beta_1": {"above": 0, "most": 1}}
+
     def __init__(
         self, learning_rate: RateLike = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, weight_decay: float | None = None,
         clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, use_ema: bool = False,
@@ -724,8 +724,6 @@ class Lion(Optimizer):
             learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name, **kwargs,
         )  # fmt: skip
-        if beta_1 <= 0 or beta_1 > 1:
-            raise ValueError(f"`beta_1` must be in the range ]0, 1]. Received: beta_1={beta_1!r}")
         self.beta_1 = beta_1
         self.beta_2 = beta_2
 

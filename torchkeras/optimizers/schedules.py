@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..checks import check_numbers
 from ..configurable import Configurable, deserialize_in, serialize_in
 from ..registry import Family
 from ..variable import Variable
@@ -92,8 +93,10 @@ class ExponentialDecay(LearningRateSchedule):
     def __init__(
         self, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False, name: str = "ExponentialDecay"
     ) -> None:
+        check_numbers(initial_learning_rate=initial_learning_rate)
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = _positive("decay_steps", decay_steps)
+        check_numbers(0, decay_rate=decay_rate)
         self.decay_rate = decay_rate
         self.staircase = staircase
         self.name = name
@@ -121,8 +124,10 @@ class InverseTimeDecay(LearningRateSchedule):
     def __init__(
         self, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False, name: str = "InverseTimeDecay"
     ) -> None:
+        check_numbers(initial_learning_rate=initial_learning_rate)
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = _positive("decay_steps", decay_steps)
+        check_numbers(0, decay_rate=decay_rate)
         self.decay_rate = decay_rate
         self.staircase = staircase
         self.name = name
@@ -153,6 +158,8 @@ class PiecewiseConstantDecay(LearningRateSchedule):
             raise ValueError(
                 f"`values` must hold one number more than `boundaries`. Received: {len(values)} values, {len(boundaries)} boundaries"
             )
+        if any(after < before for before, after in zip(boundaries, boundaries[1:])):
+            raise ValueError(f"`boundaries` must be steps in rising order. Received: boundaries={boundaries!r}")
         self.boundaries = boundaries
         self.values = values
         self.name = name
@@ -193,6 +200,7 @@ class PolynomialDecay(LearningRateSchedule):
         cycle: bool = False,
         name: str = "PolynomialDecay",
     ) -> None:
+        check_numbers(initial_learning_rate=initial_learning_rate)
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = _positive("decay_steps", decay_steps)
         self.end_learning_rate = end_learning_rate
@@ -234,10 +242,13 @@ class CosineDecay(LearningRateSchedule):
         warmup_target: float | None = None,
         warmup_steps: int = 0,
     ) -> None:
+        check_numbers(initial_learning_rate=initial_learning_rate)
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = _positive("decay_steps", decay_steps)
         self.alpha = alpha
         self.name = name
+        check_numbers(0, warmup_steps=warmup_steps)
+        check_numbers(optional=True, warmup_target=warmup_target)
         self.warmup_target = warmup_target
         self.warmup_steps = warmup_steps
 
@@ -281,8 +292,10 @@ class CosineDecayRestarts(LearningRateSchedule):
         alpha: float = 0.0,
         name: str = "SGDRDecay",
     ) -> None:
+        check_numbers(initial_learning_rate=initial_learning_rate)
         self.initial_learning_rate = initial_learning_rate
         self.first_decay_steps = _positive("first_decay_steps", first_decay_steps)
+        check_numbers(above=0, t_mul=t_mul)
         self.t_mul = t_mul
         self.m_mul = m_mul
         self.alpha = alpha

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from .. import losses, metrics, registry, tree
+from ..checks import check_numbers
 from ..distribution import reduce, shard
 from ..reporting import warn
 
@@ -92,10 +93,18 @@ class CompiledLoss:
             for entry, target, output in zip(entries, targets, flat)
         ]
         weights = match_outputs(self.loss_weights, y_pred, names, "loss_weights")
+        for weight in weights:
+            check_numbers(optional=True, loss_weights=weight)
         self.terms = [(i, fn, None if w is None else float(w)) for i, (fn, w) in enumerate(zip(found, weights)) if fn is not None]
         if isinstance(given, dict) and isinstance(y_pred, dict) and len(y_pred) == len(flat):
             order = list(given)
             self.terms.sort(key=lambda term: order.index(names[term[0]]) if names[term[0]] in order else len(order))
+        for i, _, _ in self.terms:
+            if not isinstance(flat[i], torch.Tensor):
+                raise ValueError(
+                    f"The model must return a tensor for each output that has a loss. Received: {flat[i]!r} of type "
+                    f"{type(flat[i]).__name__} for the output {names[i]!r}. Does its `call` end in `return`?"
+                )
         if not self.terms:
             raise ValueError("`loss` gives no output of the model a loss. Pass one to `compile`.")
         self._only = self.terms[0][1] if len(flat) == 1 and self.terms[0][2] is None else None
@@ -127,6 +136,8 @@ class CompiledLoss:
         total = None
         rows = len(flat_pred[0]) if flat_pred and flat_pred[0].ndim else 1
         for k, (i, fn, weight) in enumerate(self.terms or ()):
+            if flat_y[i] is None:
+                raise ValueError(f"`y` must hold a target for the output {names[i]!r}, which has a loss. Received: None")
             value = _term(fn, flat_y[i], flat_pred[i], flat_weight[i], part)
             if self.trackers:
                 self.trackers[k].update_state(value.detach(), sample_weight=rows)

@@ -7,7 +7,7 @@ import itertools
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, cast
 
@@ -350,7 +350,7 @@ class StepFunction:
 def train_once(model: Runnable, batch: Any) -> dict[str, Any]:
     """The model's `train_step`; where it is not overridden its logs are computed when they are read."""
     if model._tk_overrides("train_step"):
-        return model.train_step(batch)
+        return _checked_logs(model.train_step(batch), "train_step")
     return logs_of(model, train(model, batch))
 
 
@@ -359,7 +359,19 @@ def test_once(model: Runnable, batch: Any) -> dict[str, Any]:
     if torch.is_grad_enabled():  # by hand
         with torch.no_grad():
             return test_once(model, batch)
-    return model.test_step(batch) if model._tk_overrides("test_step") else logs_of(model, test(model, batch))
+    if model._tk_overrides("test_step"):
+        return _checked_logs(model.test_step(batch), "test_step")
+    return logs_of(model, test(model, batch))
+
+
+def _checked_logs(logs: Any, method: str) -> dict[str, Any]:
+    """What an overridden step returned, if it is what `fit` can show."""
+    if not isinstance(logs, Mapping):
+        raise ValueError(
+            f"`{method}` must return a dict of names to numbers or scalar tensors, such as `{{'loss': loss}}`. Received: {logs!r} of type "
+            f"{type(logs).__name__}. Does it end in `return`?"
+        )
+    return logs  # type: ignore[return-value]
 
 
 def predict_once(model: Runnable, batch: Any) -> Any:

@@ -93,8 +93,13 @@ def backward(model: Trainable, loss: torch.Tensor, into: Sequence[torch.Tensor] 
     if into is not None:
         return torch.autograd.grad(scaled, into, allow_unused=True)
     optimizer.zero_grad()
-    if scaled.requires_grad or model.trainable_variables:
+    if scaled.requires_grad:
         scaled.backward()
+    elif model.trainable_variables:
+        raise ValueError(
+            f"The loss of the model {model.name!r} does not depend on its weights: nothing can be trained. Compute it from the outputs "
+            "with torch functions or ops alone, without `.detach()`, `.item()`, `float()` or NumPy, and not under `torch.no_grad()`."
+        )
     else:
         warn(f"The model {model.name!r} has no trainable weights: nothing is trained.")
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -422,6 +422,8 @@ class Trainer:
         """
         self._tk_check_compiled("fit")
         epochs = _check_epochs(epochs, initial_epoch)
+        if validation_data is not None or validation_split:
+            _check_frequency(validation_freq)
         distributed = ddp.start()
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = data.train_validation_split((x, y, sample_weight), validation_split)
@@ -681,11 +683,15 @@ def _check_epochs(epochs: int, initial_epoch: int) -> int:
 
 
 def _validates(epoch: int, frequency: Any) -> bool:
-    if isinstance(frequency, (int, np.integer)):
-        if frequency < 1:
-            raise ValueError(f"`validation_freq` must be a positive integer or a list of epochs. Received: {frequency}")
-        return (epoch + 1) % frequency == 0
-    return epoch + 1 in set(frequency)
+    whole = isinstance(frequency, (int, np.integer))
+    return (epoch + 1) % frequency == 0 if whole else epoch + 1 in set(frequency)
+
+
+def _check_frequency(frequency: Any) -> None:
+    """Refuse what tells no epochs to validate after, before anything is trained."""
+    whole = isinstance(frequency, (int, np.integer))
+    if (whole and frequency < 1) or (not whole and (not isinstance(frequency, Iterable) or isinstance(frequency, str))):
+        raise ValueError(f"`validation_freq` must be a positive integer or a list of epochs. Received: validation_freq={frequency!r}")
 
 
 def _verbosity(verbose: Any) -> int:
@@ -706,6 +712,10 @@ def _concatenated(outputs: list[Any]) -> Any:
 
 
 def _tensor(x: Any) -> torch.Tensor:
+    if x is None or isinstance(x, str):
+        raise ValueError(
+            f"The model must return tensors to predict. Received: {x!r} of type {type(x).__name__}. Does `call` end in `return`?"
+        )
     return x if isinstance(x, torch.Tensor) else torch.as_tensor(x)
 
 
@@ -725,8 +735,23 @@ def _make_optimizer(optimizer: Any) -> Any:
     return optimizers.get(optimizer)
 
 
+def _entries(nest: Any) -> Iterator[Any]:
+    """The losses or metrics of a nest, of which a config is one."""
+    if isinstance(nest, dict) and "class_name" not in nest:
+        nest = list(nest.values())
+    if isinstance(nest, (list, tuple)):
+        for entry in nest:
+            yield from _entries(entry)
+    else:
+        yield nest
+
+
 def _check_names(loss: Any, *metric_nests: Any) -> None:
     """Resolve every name now, so that a misspelt one is reported by `compile` and not by `fit`."""
+    for argument, nests in (("loss", [loss]), ("metrics", metric_nests)):
+        for entry in (entry for nest in nests for entry in _entries(nest)):
+            if isinstance(entry, (bool, int, float)):
+                raise ValueError(f"`{argument}` must be names, objects or functions. Received: {entry!r} of type {type(entry).__name__}")
     from_names = [n for n in tree.flatten(loss) if isinstance(n, str)]
     for name in from_names:
         if name.lower() not in CROSSENTROPY:

@@ -24,6 +24,13 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     Raises:
         ValueError: If there is an index outside the classes.
     """
+    if not isinstance(x, torch.Tensor):
+        try:
+            numbers = np.asarray(x).astype("float64")
+        except ValueError:
+            numbers = np.asarray(np.nan)
+        if not np.array_equal(numbers, np.trunc(numbers)):
+            raise ValueError(f"`x` must hold class indices, whole numbers. Received: x={x!r}")
     labels = x if isinstance(x, torch.Tensor) else torch.as_tensor(np.asarray(x).astype("int64"))
     labels = labels.long()
     if labels.ndim > 1 and labels.shape[-1] == 1:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ... import dtypes
+from ...checks import check_numbers
 from ...graph import KerasTensor
 from ..layer import TensorLayer
 
@@ -106,6 +107,7 @@ class CategoryEncoding(TensorLayer):
             raise ValueError("`num_tokens` must be given. Where the number of classes is not known, use `IntegerLookup`.")
         if output_mode == "binary":  # Keras 2
             output_mode = "multi_hot"
+        check_numbers(1, whole=True, num_tokens=num_tokens)
         self.num_tokens, self.sparse = num_tokens, sparse
         self.output_mode = check_mode(output_mode, OUTPUT_MODES[1:], sparse)
 

@@ -58,6 +58,8 @@ class Normalization(Adapts):
                 f"`mean` and `variance` must be given together, or neither to learn both by `adapt`. Received: mean={mean!r}, "
                 f"variance={variance!r}"
             )
+        if variance is not None and not np.all(np.asarray(variance) >= 0):
+            raise ValueError(f"`variance` must not be negative. Received: variance={variance!r}")
         self.input_mean, self.input_variance, self.invert = mean, variance, invert
         self.supports_masking = True
         self._moments: tuple[torch.Tensor, torch.Tensor, int] | None = None  # mean, sum of squares and count, while it adapts
@@ -247,6 +249,8 @@ class Discretization(Adapts):
         self.bin_boundaries: list[float] | None = None
         self._summary: list[tuple[np.ndarray, np.ndarray]] = []  # numbers and their weights, while it adapts
         self.register_buffer("bounds", None, persistent=False)
+        if bin_boundaries is not None and any(after < before for before, after in zip(bin_boundaries, list(bin_boundaries)[1:])):
+            raise ValueError(f"`bin_boundaries` must be in rising order. Received: bin_boundaries={bin_boundaries!r}")
         self._given = bin_boundaries is not None
         if bin_boundaries is not None:
             self._set(bin_boundaries)

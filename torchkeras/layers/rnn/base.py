@@ -196,6 +196,11 @@ class RNN(Layer):
             mask = mask[0] if isinstance(mask, (list, tuple)) else mask
             mask = mask.to(torch.bool)
             mask = mask.squeeze(-1) if mask.dim() == 3 else mask
+            if mask.shape != sequences.shape[:2]:
+                raise ValueError(
+                    f"`mask` of the layer {self.name!r} must have the shape (batch, steps), {tuple(sequences.shape[:2])} for sequences of "
+                    f"shape {tuple(sequences.shape)}. Received: a mask of shape {tuple(mask.shape)}"
+                )
         if initial_state is not None:
             initial_state = self._checked(initial_state)
         elif self.stateful:
@@ -218,6 +223,13 @@ class RNN(Layer):
                 f"`initial_state` of the layer {self.name!r} must hold {len(self.state_size)} state(s), of the sizes {self.state_size}. "
                 f"Received: {len(states)}"
             )
+        for state, size in zip(states, self.state_size):
+            shape = tuple(getattr(state, "shape", ()))
+            if isinstance(size, int) and shape and shape[-1] not in (size, None):
+                raise ValueError(
+                    f"`initial_state` of the layer {self.name!r} must hold states of shape (batch, {size}). "
+                    f"Received: a state of shape {shape}"
+                )
         return states
 
     def _check_batch(self, sequences: torch.Tensor, states: Any) -> None:

@@ -23,7 +23,7 @@ def spatial_tuple(value: int | Sequence[int], rank: int, name: str) -> tuple[int
     Raises:
         ValueError: Another number of values, or one that is not a positive int.
     """
-    values = (value,) * rank if isinstance(value, int) else tuple(value)
+    values: tuple[Any, ...] = tuple(value) if isinstance(value, (list, tuple)) else (value,) * rank
     if len(values) != rank or any(not isinstance(v, int) or v <= 0 for v in values):
         raise ValueError(f"`{name}` must be a positive int or {rank} of them, one per spatial axis. Received: {name}={value!r}")
     return values
