@@ -68,8 +68,8 @@ def test_names():
     [
         (lambda: constraints.get("non_negg"), "Unknown constraint: 'non_negg'. Did you mean 'non_neg'"),
         (lambda: constraints.get(3), "`constraint` must be a name, .* Received: 3 of type int"),
-        (lambda: constraints.MaxNorm("a"), "`max_value` must be a number that is not negative. Received: max_value='a'"),
-        (lambda: constraints.MinMaxNorm(-1), "`min_value` must be a number that is not negative"),
+        (lambda: constraints.MaxNorm("a"), "`max_value` must be a number at least 0. Received: max_value='a'"),
+        (lambda: constraints.MinMaxNorm(-1), "`min_value` must be a number at least 0"),
     ],
 )
 def test_errors_tell_what_and_why(call, message):

@@ -190,7 +190,7 @@ def test_label_out_of_range(label: int, weight: Any, from_logits: bool) -> None:
 
 def test_nan_among_the_labels_is_named():
     loss = losses.SparseCategoricalCrossentropy()
-    with pytest.raises(ValueError, match="`y_true` must hold integer labels. Received: NaN among them"):
+    with pytest.raises(ValueError, match="`y_true` must hold integer labels. Received: a fraction or NaN among them"):
         loss(torch.tensor([0.0, float("nan")]), torch.full((2, 3), 1 / 3))
 
 
