@@ -103,7 +103,7 @@ class CompiledLoss:
             if not isinstance(flat[i], torch.Tensor):
                 raise ValueError(
                     f"The model must return a tensor for each output that has a loss. Received: {flat[i]!r} of type "
-                    f"{type(flat[i]).__name__} for the output {names[i]!r}. Does its `call` end in `return`?"
+                    f"{type(flat[i]).__name__} for the output {names[i] or i!r}. Does its `call` end in `return`?"
                 )
         if not self.terms:
             raise ValueError("`loss` gives no output of the model a loss. Pass one to `compile`.")
@@ -137,7 +137,7 @@ class CompiledLoss:
         rows = len(flat_pred[0]) if flat_pred and flat_pred[0].ndim else 1
         for k, (i, fn, weight) in enumerate(self.terms or ()):
             if flat_y[i] is None:
-                raise ValueError(f"`y` must hold a target for the output {names[i]!r}, which has a loss. Received: None")
+                raise ValueError(f"`y` must hold a target for the output {names[i] or i!r}, which has a loss. Received: None")
             value = _term(fn, flat_y[i], flat_pred[i], flat_weight[i], part)
             if self.trackers:
                 self.trackers[k].update_state(value.detach(), sample_weight=rows)

@@ -206,7 +206,8 @@ class Trainer:
         names = getattr(self, "output_names", None)
         if names and len(names) == count:
             return list(names)
-        return ["/".join(map(str, path)) if isinstance(path[0], str) else None for path, _ in tree.flatten_with_path(y_pred)]
+        paths = [path for path, _ in tree.flatten_with_path(y_pred)]
+        return ["/".join(map(str, path)) if path and isinstance(path[0], str) else None for path in paths]
 
     # -- steps -----------------------------------------------------------------------------------------------------------------------
 
