@@ -131,4 +131,4 @@ def test_what_keras_takes_is_taken(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPS)
 def test_whatever_keras_takes_is_taken(name: str) -> None:
-    check(name, 300)
+    check(name, 25)

@@ -195,6 +195,8 @@ class Built(Weighted):
         first = arguments.get(self._tk_call_info().first)
         if self.input_spec is not None and first is not None:
             check_inputs(self.input_spec, first, self.name)
+        if self._tk_takes_strings or type(self).build is Built.build:  # inputs need no shape
+            return
         for name in parameters_of(type(self).build):
             if not name.endswith("_shape") or shapes.get(name) is not None:
                 continue

@@ -134,7 +134,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
         if own is not None:
             return Takes(own, bound=True)
         cls = type(self)
-        takes = vars(cls).get("_tk_takes")
+        takes = cls._tk_takes
         if takes is None or takes.call is not cls.call:
             takes = cls._tk_takes = Takes(cls.call)
         return takes

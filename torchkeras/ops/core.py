@@ -141,8 +141,8 @@ def saturate_cast(x: TensorLike, dtype: Any) -> torch.Tensor:
         return x.clamp(low, high).to(target)
     x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x  # which do not hold the ends
     if target.is_floating_point:
-        own = torch.finfo(x.dtype)
-        return x.clamp(max(ends.min, own.min), min(ends.max, own.max)).to(target) if own.max > ends.max else x.to(target)
+        floats = torch.finfo(x.dtype)
+        return x.clamp(max(ends.min, floats.min), min(ends.max, floats.max)).to(target) if floats.max > ends.max else x.to(target)
     # The largest int64 is no float: what reaches it is set afterwards.
     y = torch.where(x.isnan(), 0, x.clamp(ends.min, ends.max)).to(target)
     return y.masked_fill(x >= float(ends.max), int(ends.max))

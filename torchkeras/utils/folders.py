@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from .. import config
 from ..data import AUTOTUNE, Dataset
-from ..ops.image import resize
+from ..ops.image.resize import resize
 from ..random import draw_seed
 from .images import load_img
 
@@ -142,12 +142,12 @@ def _from_files(
         mixed = shuffle and not (subset == "both" and number == 1)
         rows = Dataset.from_tensor_slices(paths if labels is None else (paths, _encoded(labels, files)))
         rows = rows.shuffle(1024 if batch_size is None else 8 * batch_size, seed=seed) if mixed else rows
-        function = read if labels is None else (lambda path, label: (read(path), label))
+        function: Callable[..., Any] = read if labels is None else (lambda path, label: (read(path), label))
         data = rows.map(function, num_parallel_calls=AUTOTUNE)
         if batch_size is not None:
             data = data.padded_batch(batch_size) if padded else data.batch(batch_size)
         data = data.prefetch(AUTOTUNE)
-        data.class_names, data.file_paths = files.class_names, list(paths)
+        data.__dict__.update(class_names=files.class_names, file_paths=list(paths))
         made.append(data)
     return made if subset == "both" else made[0]
 
@@ -216,7 +216,7 @@ def image_dataset_from_directory(
     """
     if color_mode not in _CHANNELS:
         raise ValueError(f"`color_mode` must be 'rgb', 'rgba' or 'grayscale'. Received: color_mode={color_mode!r}")
-    size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    size: tuple[int, ...] = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
     if len(size) != 2:
         raise ValueError(f"`image_size` must be the height and the width. Received: image_size={image_size!r}")
     interpolation = str(interpolation).lower()
