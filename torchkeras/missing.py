@@ -46,10 +46,18 @@ def missing_member(module: str | None, name: str) -> str | None:
     table = keras_names()
     if module is None:
         found = sorted((m for m, names in table.items() if name in names), key=len)
-        return not_yet(f"{found[0]}.{name}") if found else None
+        return not_yet(f"{found[0]}.{name}") if found and not any(_is_here(m, name) for m in found) else None
     wanted = name.lower().replace("_", "")
     found = sorted(known for known in table.get(module, ()) if known.lower().replace("_", "") == wanted)
+    if any(_is_here(module, known) for known in found):
+        return None  # a name that cannot be meant here, or another spelling of one that can
     return not_yet(f"{module}.{name if name in found else found[0]}") if found else None
+
+
+def _is_here(module: str, name: str) -> bool:
+    """Whether this package has a name of Keras's."""
+    ours = sys.modules.get(__name__.partition(".")[0] + module[len("keras") :])
+    return ours is not None and name in vars(ours)
 
 
 def attribute_finder(module: ModuleType) -> Callable[[str], Any]:

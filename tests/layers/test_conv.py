@@ -143,7 +143,7 @@ def test_constraints_and_regularizers_see_keras_layout():
         (lambda: layers.Conv2D(4, 3, data_format="NHWC"), "data_format"),
         (lambda: layers.Conv2DTranspose(4, 3, strides=2, output_padding=2), "`output_padding` must be an int, or 2 of them, each from 0"),
         (lambda: layers.DepthwiseConv2D(3, depth_multiplier=0), "`depth_multiplier` must be a positive integer"),
-        (lambda: layers.Conv2D(4, 3, name="c")(torch.ones(2, 8, 8)), "layer 'c' must have 4 axes: batch, channels and 2 spatial ones"),
+        (lambda: layers.Conv2D(4, 3, name="c")(torch.ones(2, 8, 8)), "layer 'c' is incompatible with it: expected ndim=4, found ndim=3"),
         (lambda: layers.Conv2D(4, 3, name="c")(torch.ones(1, 2, 2, 3)), "'c' is smaller than its window, which spans 3 along an axis of"),
         (lambda: layers.Conv2D(4, 3, groups=2, name="c")(torch.ones(1, 4, 4, 3)), "`groups` must divide the channels of the input of"),
         (lambda: layers.Conv2D(4, 3, name="c").build((None, 4, 4, None)), "The channels of the input of the layer 'c' must be known"),

@@ -110,7 +110,7 @@ def test_masked_steps_do_not_count():
     assert y._keras_mask is mask
     np.testing.assert_allclose(layer.get_weights()[2], plain.get_weights()[2], atol=1e-5)
     np.testing.assert_allclose(layer.get_weights()[3], plain.get_weights()[3], atol=1e-5)
-    with pytest.raises(ValueError, match="`mask` must have one axis less than the input"):
+    with pytest.raises(ValueError, match="`mask` must have the shape of the input without its last axis"):
         layer(x, mask=mask[0], training=True)
 
 

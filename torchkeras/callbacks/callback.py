@@ -196,6 +196,11 @@ class History(Callback):
     Attributes:
         history: Name to a list with one value for each epoch.
         epoch: The numbers of the epochs, from 0.
+
+    >>> history = keras.callbacks.History()
+    >>> history.epoch, history.history = [0, 1], {"loss": [0.5, 0.25]}
+    >>> history.history["loss"][-1]
+    0.25
     """
 
     def __init__(self) -> None:
@@ -251,7 +256,7 @@ class History(Callback):
             ImportError: If matplotlib is not installed.
             ValueError: If there is no entry of a name, or nothing to draw.
 
-        >>> history = History()
+        >>> history = keras.callbacks.History()
         >>> history.epoch, history.history = [0, 1], {"loss": [0.5, 0.25]}
         >>> history
         <History of 2 epochs: loss=0.25>

@@ -531,8 +531,11 @@ class Layer(Rematerialized, NodeViews, Stateless):
     @property
     def losses(self) -> list[torch.Tensor]:
         """What `add_loss` collected in the last call, then the regularization of every trainable weight."""
+        return self._tk_losses_of(self.trainable_weights)
+
+    def _tk_losses_of(self, trained: list[Any]) -> list[torch.Tensor]:
         found = [loss for layer in self._flatten_layers() for loss in layer._tk_filed.seen]
-        return found + [w.regularizer(present(w)) for w in self.trainable_weights if w.regularizer is not None]
+        return found + [w.regularizer(present(w)) for w in trained if w.regularizer is not None]
 
     def add_metric(self, *args: Any, **kwargs: Any) -> None:
         """Not offered, as in Keras 3: pass metrics to `compile`, or make a metric an attribute and update it in `call`."""

@@ -53,6 +53,8 @@ def present(variable: Variable) -> torch.Tensor:
 class Stateless(Built):
     """The part of a layer that calls it on other values of its weights."""
 
+    _tk_losses_of: Any
+
     def stateless_call(
         self,
         trainable_variables: Sequence[Any],
@@ -73,9 +75,10 @@ class Stateless(Built):
         Returns:
             Outputs, then the new values of `non_trainable_variables`, then the losses if asked for.
         """
+        trained = self.trainable_weights if return_losses else []  # what stands in for weights does not tell whether they are trained
         with self._tk_on(trainable_variables, non_trainable_variables) as changed:
             outputs = self(*args, **kwargs)
-            return (outputs, changed(), self.losses) if return_losses else (outputs, changed())
+            return (outputs, changed(), self._tk_losses_of(trained)) if return_losses else (outputs, changed())
 
     @contextlib.contextmanager
     def _tk_on(self, trainable_variables: Sequence[Any], non_trainable_variables: Sequence[Any]) -> Iterator[Callable[[], list[Any]]]:

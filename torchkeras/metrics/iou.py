@@ -87,7 +87,7 @@ class _IoUBase(Metric):
         weight = None
         if sample_weight is not None:
             weight = convert_to_tensor(sample_weight, device=y_true.device).detach().to(y_true.device)
-            if weight.is_floating_point() and not self.total_cm.is_floating_point():
+            if weight.is_floating_point() and not self.total_cm.is_floating_point() and _has_fractions(weight):
                 warn(
                     f"`sample_weight` of the metric {self.name} loses its fractions: the metric counts in {self.dtype}. "
                     'Pass `dtype="float32"` to the metric.',
@@ -310,3 +310,10 @@ class OneHotMeanIoU(MeanIoU):
         axis: int = -1,
     ) -> None:
         super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)
+
+
+def _has_fractions(weight: Tensor) -> bool:
+    """Whether weights are not whole numbers; where looking at them would wait for a device or end a trace, they may not be."""
+    if torch.compiler.is_compiling() or type(weight) is not torch.Tensor:
+        return False
+    return weight.device.type != "cpu" or bool((weight != weight.round()).any())

@@ -259,7 +259,7 @@ class RNN(Layer):
         # Traced for a gradient, a kernel is taken to pieces anyway, and mkldnn's LSTM fails there when its input needs no gradient. Under
         # torch's function transforms it has no rule for batches.
         apart = torch.is_grad_enabled() and torch.compiler.is_compiling()
-        cell: Any = self._modules["cell"]
+        cell: Any = self._modules.get("cell") or self.cell
         if self._runs_fused() and not (apart or hooked(cell) or torch._C._are_functorch_transforms_active()):
             return self._run_fused(sequences, initial_state, mask, training)
         return self._run_steps(sequences, initial_state, mask, training)
@@ -272,7 +272,7 @@ class RNN(Layer):
     def _run_fused(
         self, sequences: torch.Tensor, states: Any, mask: torch.Tensor | None, training: bool
     ) -> tuple[torch.Tensor, torch.Tensor | None, Any]:
-        cell: Any = self._modules["cell"]  # what `self.cell` is, without torch's slower attribute lookup
+        cell: Any = self._modules.get("cell") or self.cell  # the first without torch's slower attribute lookup
         if training and cell.dropout:
             sequences = cell.drop_inputs(sequences)
         if mask is None:

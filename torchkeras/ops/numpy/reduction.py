@@ -394,14 +394,16 @@ def std(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tenso
     >>> keras.ops.std([[1.0, 2.0], [3.0, 4.0]], axis=1)
     tensor([0.5000, 0.5000])
     """
-    if x.numel() == 0 or _whole(x, axis):
+    if _whole(x, axis):
+        return x - x
+    if x.numel() == 0:
         return torch.sqrt(_variance(x, axis, keepdims))
     return torch.std(x, axes_of(x, axis), correction=0, keepdim=keepdims)
 
 
 def _variance(x: torch.Tensor, axis: Axis, keepdims: bool) -> torch.Tensor:
     if _whole(x, axis):
-        return torch.zeros_like(x)
+        return x - x
     if x.numel() == 0:  # torch.var warns
         return torch.mean(x, axes_of(x, axis), keepdim=keepdims)
     return torch.var(x, axes_of(x, axis), correction=0, keepdim=keepdims)

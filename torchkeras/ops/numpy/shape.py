@@ -45,15 +45,15 @@ def ndim(x: TensorLike) -> int:
 
 @op(spec=lambda x: KerasTensor((), "int32"))
 def size(x: TensorLike) -> torch.Tensor:
-    """How many elements `x` has, as an int32 tensor of no axes.
+    """How many elements `x` has, as an int64 tensor of no axes.
 
     Args:
         x: A tensor, or what becomes one: an array, a number, a nest of numbers.
 
     >>> keras.ops.size(torch.ones(2, 3))
-    tensor(6, dtype=torch.int32)
+    tensor(6)
     """
-    return torch.full((), x.numel(), dtype=torch.int32, device=x.device)
+    return torch.full((), x.numel(), dtype=torch.int64, device=x.device)
 
 
 def _reshape_spec(x: Any, newshape: Sizes) -> Any:
