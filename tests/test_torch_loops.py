@@ -591,6 +591,7 @@ def test_the_same_lines_give_the_same(name, build):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")  # inductor's own
 @pytest.mark.parametrize("mode", ["default", "reduce-overhead", "max-autotune-no-cudagraphs"])
 def test_compiled_in_every_mode(mode):
     for build in (sequential, functional, subclassed):
