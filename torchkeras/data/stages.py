@@ -199,7 +199,6 @@ class Selection(Stage):
     ) -> None:
         self.before, self.table, self.seed = (source,), source.table, seed
         self._choose, self._counted = choose, count
-        self._passes = False
 
     def cardinality(self) -> int:
         return self._counted(self.before[0].cardinality())
@@ -255,11 +254,10 @@ class Mapped(Stage):
         source: The stage before.
         function: Gets an element, the entries of a tuple as arguments.
         workers: The number of threads.
-        skip_errors: Whether elements for which the function raises are left out.
     """
 
-    def __init__(self, source: Stage, function: Callable[..., Any], workers: int = 1, skip_errors: bool = False) -> None:
-        self.before, self._function, self._workers, self._skip = (source,), function, workers, skip_errors
+    def __init__(self, source: Stage, function: Callable[..., Any], workers: int = 1) -> None:
+        self.before, self._function, self._workers = (source,), function, workers
 
     def cardinality(self) -> int:
         return self.before[0].cardinality()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from ... import config, initializers
+from ... import config, dtypes, initializers
 from ...ops.math import stft
 from ..input_spec import InputSpec
 from ..layer import Layer
@@ -234,7 +234,7 @@ class MelSpectrogram(Layer):
             sampling_rate: The number of samples in a second.
             lower_edge_hertz: The lowest frequency.
             upper_edge_hertz: The highest frequency.
-            dtype: Kept for Keras's signature; weights take the type of what they are multiplied with.
+            dtype: The type of the weights.
 
         Returns:
             `(num_spectrogram_bins, num_mel_bins)`.
@@ -248,7 +248,8 @@ class MelSpectrogram(Layer):
         edges = torch.linspace(low, high, num_mel_bins + 2)
         lower, middle, upper = edges[:-2], edges[1:-1], edges[2:]
         rising, falling = (places - lower) / (middle - lower), (upper - places) / (upper - middle)
-        return F.pad(torch.minimum(rising, falling).clamp(min=0), (0, 0, 1, 0))  # nothing of frequency 0
+        weights = F.pad(torch.minimum(rising, falling).clamp(min=0), (0, 0, 1, 0))  # nothing of frequency 0
+        return weights.to(dtypes.to_torch_dtype(dtype))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         time = input_shape[-1]
