@@ -208,13 +208,15 @@ def assert_same(ours: Any, theirs: Any) -> None:
         np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=1e-3, atol=1e-4)
 
 
-def check(seed: int) -> None:
+def check(seed: int, refusable: bool) -> None:
     scenario = draw(np.random.default_rng(seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # both say that an output without a loss has no gradients, that fractions of weights are lost, …
         try:
             theirs = run(keras, scenario)
-        except Exception:  # noqa: BLE001  # what Keras refuses says nothing
+        except Exception:  # what Keras refuses says nothing; the seeds of the quick test it takes
+            if not refusable:
+                raise
             return
         ours = run(torchkeras, scenario)
     assert_same(ours, theirs)
@@ -222,10 +224,10 @@ def check(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(24))
 def test_drawn_programs(seed: int) -> None:
-    check(seed)
+    check(seed, refusable=False)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 140))
 def test_many_drawn_programs(seed: int) -> None:
-    check(seed)
+    check(seed, refusable=True)

@@ -47,6 +47,7 @@ class Built(Weighted):
     input_spec: Any
     _tk_call_info: Any
     _tk_takes_strings: ClassVar[bool] = False  # whether a layer of this library takes what no tensor holds
+    _tk_build_read: ClassVar[tuple[Any, tuple[str, ...]] | None] = None  # a `build` and what `parameters_of` tells of it
     _tk_built_at_once: ClassVar[bool] = False  # whether a class with a `build` of its own has nothing to make in it
     _tk_makes_weights: ClassVar[bool] = False  # whether `build` may make weights: where a class writes one and does not say otherwise
 
@@ -162,7 +163,7 @@ class Built(Weighted):
     # -- the end of it ---------------------------------------------------------------------------------------------------------------
 
     def _tk_finish_build(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        names = parameters_of(type(self).build)
+        names = self._tk_build_names()
         shapes = {**dict(zip(names, args)), **kwargs}
         object.__setattr__(self, "_tk_build_shapes", {k: map_shapes(tuple, v) for k, v in shapes.items()})
         object.__setattr__(self, "built", True)
@@ -197,7 +198,7 @@ class Built(Weighted):
             check_inputs(self.input_spec, first, self.name)
         if self._tk_takes_strings or type(self).build is Built.build:  # inputs need no shape
             return
-        for name in parameters_of(type(self).build):
+        for name in self._tk_build_names():
             if not name.endswith("_shape") or shapes.get(name) is not None:
                 continue
             parameter = inspect.signature(self.build).parameters[name]
@@ -209,6 +210,14 @@ class Built(Weighted):
                     f"{argument}={value!r} of type {type(value).__name__}"
                 )
 
+    def _tk_build_names(self) -> tuple[str, ...]:
+        """The names of the shapes that `build` takes, read once a class: Dynamo traces no look into a signature."""
+        cls = type(self)
+        read = cls._tk_build_read
+        if read is None or read[0] is not cls.build:
+            read = cls._tk_build_read = (cls.build, parameters_of(cls.build))
+        return read[1]
+
     def _tk_shapes_for(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """What `build` gets for these arguments of a call."""
         shapes = {}
@@ -216,7 +225,7 @@ class Built(Weighted):
             flat = tree.flatten(value)
             if flat and all(hasattr(t, "shape") or t is None for t in flat) and any(t is not None for t in flat):
                 shapes[name] = tree.map_structure(lambda t: None if t is None else _shape_of(t), value)
-        names = parameters_of(type(self).build)
+        names = self._tk_build_names()
         if len(names) == 1 and f"{names[0][:-6]}" not in shapes:
             chosen = {names[0]: next(iter(shapes.values()), None)}
         else:
@@ -237,7 +246,7 @@ class Built(Weighted):
         """Build with what `get_build_config` returned."""
         if not config:
             return
-        names = parameters_of(type(self).build)
+        names = self._tk_build_names()
         if "shapes_dict" in config:
             self.build(**{k: map_shapes(tuple, v) for k, v in config["shapes_dict"].items() if k in names})
         elif config.get("input_shape") is not None and names:

@@ -126,6 +126,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
         cls = type(self)
         if cls is not Layer and (cls.build is Layer.build or cls._tk_built_at_once) and is_builtin(cls):  # nothing to make
             self.__dict__.update(built=True, _tk_fresh=True)
+            self._tk_build_names()  # before the first call, which may be traced
         self._tk_wait()
 
     def _tk_call_info(self) -> Takes:
