@@ -47,14 +47,13 @@ def is_named(error: Exception) -> bool:
     return FAILURE in error.__dict__
 
 
-def name_the_layer(error: Exception, layer: nn.Module) -> None:
-    """Let an error that is leaving the call of `layer` tell in which layer's `call` it was raised.
+def name_the_layer(error: Exception) -> None:
+    """Let an error that is leaving the call of a layer tell in which layer's `call` it was raised.
 
     The object and its class stay. An error of more than one argument, or none, keeps its own text.
 
     Args:
         error: The error that is being handled.
-        layer: The layer, which may be around the one where it was raised.
     """
     if not plain(error):
         return

@@ -271,7 +271,7 @@ class Layer(Rematerialized, NodeViews, Stateless):
                     f"The layer {self.name!r} has weights on {places} and was called on inputs on {came}. Move one to the other: "
                     f"`layer.to(device)` or `inputs.to(device)`. ({error})",
                 )
-        name_the_layer(error, self)
+        name_the_layer(error)
         hide_own_frames(error)
 
     def _tk_forward(self, args: tuple, kwargs: dict[str, Any]) -> Any:

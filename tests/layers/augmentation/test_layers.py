@@ -179,6 +179,9 @@ def test_jitter_and_policies_use_their_parts():
     torch.testing.assert_close(pipeline(x, training=False), 2 * x)
     again = layers.Pipeline.from_config(pipeline.get_config())
     torch.testing.assert_close(again(x), 2 * (255 - x))
+    steps, mask = torch.arange(6.0).reshape(1, 3, 2), torch.tensor([[True, True, False]])
+    masked = layers.Pipeline([layers.GlobalAveragePooling1D()])
+    torch.testing.assert_close(masked(steps, mask=mask), steps[:, :2].mean(1))
     with pytest.raises(ValueError, match="must hold a list of layers"):
         layers.Pipeline.from_config({"layers": None})
 

@@ -332,8 +332,10 @@ class Pipeline(Layer):
         return self._pipeline_layers
 
     def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
-        for layer in self._pipeline_layers:
-            inputs = layer(inputs)
+        for number, layer in enumerate(self._pipeline_layers):
+            # A mask that was given is the first layer's; those of the others travel on the tensors, as everywhere.
+            takes = number == 0 and mask is not None and "mask" in layer._tk_call_info().names
+            inputs = layer(inputs, mask=mask) if takes else layer(inputs)
         return inputs
 
     @classmethod
