@@ -386,7 +386,7 @@ class _ScaledByFan(VarianceScaling):
 
 
 class GlorotUniform(_ScaledByFan):
-    """Uniform, with variance `2 / (inputs + outputs)` (Glorot and Bengio 2010). See `VarianceScaling` for the arguments.
+    """Uniform, with variance `2 / (inputs + outputs)` (Glorot and Bengio 2010).
 
     Args:
         seed: An int, a SeedGenerator, or `None`: a seed that torch's global generator gives at the first call.

@@ -297,7 +297,7 @@ class AbsMaxQuantizer(Quantizer):
         Args:
             x: A tensor.
             axis: Instead of the quantizer's own axes.
-            to_numpy: As in `abs_max_quantize`.
+            to_numpy: Whether it is computed on the CPU, to save the accelerator's memory.
         """
         axis = next((a for a in (axis, self.axis) if a is not None), -1)
         return abs_max_quantize(x, axis, self.value_range, self.output_dtype, self.epsilon, to_numpy)

@@ -309,7 +309,7 @@ def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: A
 
 
 def truncated_normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Seed = None) -> torch.Tensor:
-    """Draws from a normal distribution without what is more than two standard deviations from the mean. See `normal`.
+    """Draws from a normal distribution without what is more than two standard deviations from the mean.
 
     Args:
         shape: The shape of the result.

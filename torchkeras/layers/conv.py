@@ -341,7 +341,7 @@ class _TransposedConvolution(Windowed):
         activity_regularizer: As in `_Convolution`.
         kernel_constraint: As in `_Convolution`.
         bias_constraint: As in `_Convolution`.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
     """
 
     def __init__(

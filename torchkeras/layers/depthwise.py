@@ -55,7 +55,7 @@ class _DepthwiseConvolution(Windowed):
         activity_regularizer: As in `_Convolution`.
         depthwise_constraint: Applied to the kernel after every update, by name, config or object.
         bias_constraint: As in `_Convolution`.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
     """
 
     def __init__(
@@ -191,7 +191,7 @@ class _SeparableConvolution(Windowed):
         depthwise_constraint: Applied to the depthwise kernel after every update, by name, config or object.
         pointwise_constraint: Applied to the pointwise kernel after every update, by name, config or object.
         bias_constraint: As in `_Convolution`.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ class _Merge(TensorLayer):
     Inputs of fewer axes get axes of size one after the batch; then they broadcast.
 
     Args:
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
 
     Raises:
         ValueError: No list, another number of inputs, or shapes that do not broadcast.
@@ -342,7 +342,7 @@ class Dot(_Merge):
 
 
 def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The sum of a list of tensors; see `Add`.
+    """The sum of a list of tensors.
 
     Args:
         inputs: A list of tensors, symbolic or with values.
@@ -356,7 +356,7 @@ def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
 
 
 def subtract(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The first of two tensors less the second; see `Subtract`.
+    """The first of two tensors less the second.
 
     Args:
         inputs: A list of tensors, symbolic or with values.
@@ -370,7 +370,7 @@ def subtract(inputs: Sequence[Any], **kwargs: Any) -> Any:
 
 
 def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The product of a list of tensors; see `Multiply`.
+    """The product of a list of tensors.
 
     Args:
         inputs: A list of tensors, symbolic or with values.
@@ -384,7 +384,7 @@ def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
 
 
 def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The mean of a list of tensors; see `Average`.
+    """The mean of a list of tensors.
 
     Args:
         inputs: A list of tensors, symbolic or with values.
@@ -398,7 +398,7 @@ def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
 
 
 def maximum(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The largest of a list of tensors; see `Maximum`.
+    """The largest of a list of tensors.
 
     Args:
         inputs: A list of tensors, symbolic or with values.
@@ -412,7 +412,7 @@ def maximum(inputs: Sequence[Any], **kwargs: Any) -> Any:
 
 
 def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The smallest of a list of tensors; see `Minimum`.
+    """The smallest of a list of tensors.
 
     Args:
         inputs: A list of tensors, symbolic or with values.
@@ -426,7 +426,7 @@ def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:
 
 
 def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
-    """A list of tensors one after the other; see `Concatenate`.
+    """A list of tensors one after the other.
 
     Args:
         inputs: A list of tensors, symbolic or with values.
@@ -441,7 +441,7 @@ def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
 
 
 def dot(inputs: Sequence[Any], axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
-    """The dot products of two tensors; see `Dot`.
+    """The dot products of two tensors.
 
     Args:
         inputs: A list of tensors, symbolic or with values.

@@ -31,7 +31,7 @@ class _Pooling(Mirrored, Spatial):
         padding: `"valid"` (none) or `"same"`: windows reach over the edges, where nothing is counted.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
         name: The layer's name.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
 
     Raises:
         ValueError: Another padding, or an input smaller than the window.
@@ -89,7 +89,7 @@ class _Pooling(Mirrored, Spatial):
 
 
 class _MaxPooling(_Pooling):
-    """The largest number of each window. See `_Pooling` for the arguments."""
+    """The largest number of each window."""
 
     _tk_keeps_type = True
     pool_mode = "max"
@@ -113,7 +113,7 @@ class _MaxPooling(_Pooling):
 
 
 class _AveragePooling(_Pooling):
-    """The mean of each window. See `_Pooling` for the arguments."""
+    """The mean of each window."""
 
     _tk_float_input = True
     pool_mode = "average"
@@ -247,7 +247,7 @@ class _GlobalPooling(Spatial):
     Args:
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
         keepdims: Whether the spatial axes stay, with size one.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
     """
 
     _axes: tuple[int, ...]
@@ -266,7 +266,7 @@ class _GlobalPooling(Spatial):
 
 
 class _GlobalMaxPooling(_GlobalPooling):
-    """The largest number of each channel. See `_GlobalPooling` for the arguments."""
+    """The largest number of each channel."""
 
     _tk_keeps_type = True
 
@@ -275,7 +275,7 @@ class _GlobalMaxPooling(_GlobalPooling):
 
 
 class _GlobalAveragePooling(_GlobalPooling):
-    """The mean of each channel. See `_GlobalPooling` for the arguments."""
+    """The mean of each channel."""
 
     _tk_float_input = True
 
@@ -401,7 +401,7 @@ class _AdaptivePooling(Spatial):
     Args:
         output_size: The spatial size of the output, one int or one per spatial axis.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
     """
 
     _tk_float_input = True
@@ -423,13 +423,13 @@ class _AdaptivePooling(Spatial):
 
 
 class _AdaptiveAveragePooling(_AdaptivePooling):
-    """The mean of each window. See `_AdaptivePooling` for the arguments."""
+    """The mean of each window."""
 
     _modules_by_rank = _ADAPTIVE_AVERAGE
 
 
 class _AdaptiveMaxPooling(_AdaptivePooling):
-    """The largest number of each window. See `_AdaptivePooling` for the arguments."""
+    """The largest number of each window."""
 
     _modules_by_rank = _ADAPTIVE_MAX
 

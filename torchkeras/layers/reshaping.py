@@ -181,7 +181,7 @@ class _ZeroPadding(Spatial):
     Args:
         padding: How many: one int, one per axis, or a pair (before, after) per axis; of ZeroPadding1D one int or one pair.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
 
     Raises:
         ValueError: Anything else.
@@ -266,7 +266,7 @@ class _Cropping(Spatial):
     Args:
         cropping: How much: one int, one per axis, or a pair (before, after) per axis; of Cropping1D one int or one pair.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
-        **kwargs: As for `Layer`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
 
     Raises:
         ValueError: Anything else, or more than an input has.

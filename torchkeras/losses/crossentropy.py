@@ -420,7 +420,7 @@ class BinaryCrossentropy(FunctionLoss):
 
 
 class BinaryFocalCrossentropy(FunctionLoss):
-    """Binary cross-entropy with easy samples weighted down; see `binary_focal_crossentropy`.
+    """Binary cross-entropy with easy samples weighted down.
 
     Args:
         apply_class_balancing: Whether class 1 is weighted by `alpha` and class 0 by `1 - alpha`.
@@ -508,7 +508,7 @@ class CategoricalCrossentropy(FunctionLoss):
 
 
 class CategoricalFocalCrossentropy(FunctionLoss):
-    """Categorical cross-entropy with easy samples weighted down; see `categorical_focal_crossentropy`.
+    """Categorical cross-entropy with easy samples weighted down.
 
     Args:
         alpha: The weight of the classes, a number or one for each.
@@ -607,7 +607,7 @@ _NO_LABEL = -(2**62)  # torch's default, -100, would silently skip such labels
 
 
 class CategoricalGeneralizedCrossEntropy(FunctionLoss):
-    """Cross-entropy that is robust against wrong labels; see `categorical_generalized_cross_entropy`.
+    """Cross-entropy that is robust against wrong labels.
 
     Args:
         q: The exponent, between 0 (cross-entropy) and 1 (absolute error).

@@ -56,7 +56,7 @@ class Loss(Configurable):
         raise NotImplementedError(f"{type(self).__name__} must write a `call(y_true, y_pred)` method that returns one value per sample.")
 
     def _tk_fused_mean(self, y_true: Tensor, y_pred: Tensor) -> Tensor | None:
-        """The mean of `call` in one kernel, or `None` where only the general way is right. See `__call__`."""
+        """The mean of `call` in one kernel, or `None` where only the general way is right."""
         return None
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
@@ -146,9 +146,9 @@ class LossFunctionWrapper(Loss):
 
     Args:
         fn: The function.
-        reduction: As in `Loss`.
-        name: As in `Loss`.
-        dtype: As in `Loss`.
+        reduction: `"sum_over_batch_size"`, `"sum"`, `"mean"`, `"mean_with_sample_weight"` or `"none"`: what is made of the values.
+        name: The name of the loss.
+        dtype: The type that it is computed in; `floatx()` without it.
         **kwargs: Passed on to `fn`.
     """
 

@@ -225,7 +225,7 @@ class CategoricalHinge(FunctionLoss):
 
 
 class Dice(FunctionLoss):
-    """One minus the overlap of targets and predictions; see `dice`.
+    """One minus the overlap of targets and predictions.
 
     Args:
         reduction: How the values of the samples become one number: `"sum_over_batch_size"` or `"mean"` (their mean), `"sum"`,
@@ -251,7 +251,7 @@ class Dice(FunctionLoss):
 
 
 class Tversky(FunctionLoss):
-    """One minus the Tversky overlap of targets and predictions; see `tversky`.
+    """One minus the Tversky overlap of targets and predictions.
 
     Args:
         alpha: The weight of false negatives.
@@ -282,7 +282,7 @@ class Tversky(FunctionLoss):
 
 
 class Circle(FunctionLoss):
-    """Circle loss of embeddings; see `circle`.
+    """Circle loss of embeddings.
 
     Args:
         gamma: The scale of the similarities.

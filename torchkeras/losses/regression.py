@@ -245,7 +245,7 @@ class LogCosh(FunctionLoss):
 
 
 class Huber(_ElementMean):
-    """Squared for small errors, linear for large ones; see `huber`.
+    """Squared for small errors, linear for large ones.
 
     Args:
         delta: Where the parabola becomes a line; positive.

@@ -202,9 +202,10 @@ def resolve(identifier: Any, y_true: Any, y_pred: Any, loss: Any = None) -> Any:
 
     Args:
         identifier: Anything that `get` takes, a function, `"accuracy"` or `"acc"`, which mean the binary, the sparse categorical or the
-            categorical accuracy after the shapes of targets and predictions, or `"crossentropy"` or `"ce"` likewise.
+            categorical accuracy after the shapes of targets and predictions, and `"crossentropy"` or `"ce"` is the cross-entropy
+            after the same shapes.
         y_true: Targets of a batch (their shape is looked at).
-        y_pred: Predictions of a batch (likewise).
+        y_pred: Predictions of a batch, whose shape says which metric a name means.
         loss: The output's loss; a cross-entropy metric takes from it whether predictions are logits.
 
     Returns:

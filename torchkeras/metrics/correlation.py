@@ -70,7 +70,7 @@ def _same(y_true: TensorLike, y_pred: TensorLike) -> tuple[Tensor, Tensor]:
 
 
 class PearsonCorrelation(MeanMetricWrapper):
-    """The mean of Pearson's correlation over the samples; see `pearson_correlation`.
+    """The mean of Pearson's correlation over the samples.
 
     Args:
         name: Its name.
@@ -89,7 +89,7 @@ class PearsonCorrelation(MeanMetricWrapper):
 
 
 class ConcordanceCorrelation(MeanMetricWrapper):
-    """The mean of the concordance correlation over the samples; see `concordance_correlation`.
+    """The mean of the concordance correlation over the samples.
 
     Args:
         name: Its name.

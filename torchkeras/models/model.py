@@ -616,17 +616,51 @@ class Model(Trainer, Layer):
         return [(name, child) for name, child in saved.in_order(attributes) if not self._tk_holds(child)]
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
-        """Write the whole model to a `.keras` file. See `saving.save_model`."""
+        """Write the whole model to a `.keras` file: its architecture, weights, compile settings and the state of its optimizer.
+
+        Args:
+            filepath: Where; must end in `.keras`, or with `zipped=False` be the name of a folder.
+            overwrite: Whether a file or saved model that is there may be replaced.
+            zipped: `False` writes a folder with the members of the file.
+            **kwargs: `include_optimizer` and `save_format` of Keras 2, which have no effect: the optimizer is saved, and the path
+                tells the format.
+
+        Raises:
+            ValueError: If the suffix is another, or an argument unknown.
+            FileExistsError: If the file is there and `overwrite` is false.
+        """
         saving.save_model(self, filepath, overwrite, zipped, **kwargs)
 
     def save_weights(
         self, filepath: str | os.PathLike[str], overwrite: bool = True, max_shard_size: float | None = None, **kwargs: Any
     ) -> None:
-        """Write the weights to a `.weights.h5` or `.safetensors` file. See `saving.save_weights`."""
+        """Write the weights to a `.weights.h5` or `.safetensors` file.
+
+        Args:
+            filepath: Where; the suffix tells the format.
+            overwrite: Whether a file that is there may be replaced.
+            max_shard_size: With a size in GB, the weights go to several `.weights.h5` files of at most that size (a layer is not split),
+                and a `.weights.json` file lists them.
+            **kwargs: `objects_to_skip`, the layers (or the optimizer) whose weights are left out.
+
+        Raises:
+            ValueError: If the suffix is another, or the model is not built.
+            FileExistsError: If the file is there and `overwrite` is false.
+        """
         saving.save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
 
     def load_weights(self, filepath: str | os.PathLike[str], skip_mismatch: bool = False, **kwargs: Any) -> None:
-        """Take the weights from a file. See `saving.load_weights`."""
+        """Take the weights from a file.
+
+        Args:
+            filepath: The file.
+            skip_mismatch: Whether layers that do not fit are left as they are, with a warning.
+            **kwargs: `objects_to_skip`, the layers (or the optimizer) that are left as they are.
+
+        Raises:
+            ValueError: If the file is damaged or of another architecture; the model is unchanged then.
+            FileNotFoundError: If there is no such file.
+        """
         saving.load_weights(self, filepath, skip_mismatch, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def _arrays(owner: Any) -> dict[str, Any]:
 
 
 class ShardReader:
-    """The groups of several files as if they were one; see `H5Reader`.
+    """The groups of several files as if they were one.
 
     Args:
         path: The list of the files.

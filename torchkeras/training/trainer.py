@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, overload
 
 import numpy as np
 import torch
 
-from .. import config, data, dtype_policies, losses, metrics, optimizers, random, tree
+from .. import data, dtype_policies, metrics, optimizers, random, tree
 from ..callbacks.callback import Callback, CallbackList, History
 from ..configurable import deserialize_keras_object, serialize_keras_object
 from ..data import Strings, make_batches, unpack_x_y_sample_weight
@@ -18,8 +18,9 @@ from ..reporting import hides_own_frames, warn
 from ..typing import Data, Identifier
 from ..variable import Variable
 from . import ddp, step
+from .arguments import check_epochs, check_frequency, check_names, validates, verbosity
 from .capture import CapturedStep
-from .compiled import CROSSENTROPY, CompiledLoss, CompiledMetrics
+from .compiled import CompiledLoss, CompiledMetrics
 from .run import PREDICT, TEST, TRAIN, Run, StepFunction, Validation, predict_once, run_mode, test_once, train_once
 from .step import to_number
 
@@ -118,7 +119,7 @@ class Trainer:
             if not isinstance(made, optimizers.LossScaleOptimizer):
                 made = optimizers.LossScaleOptimizer(made, name="loss_scale_optimizer")
         compiled_loss = CompiledLoss(loss, loss_weights) if loss is not None else None
-        _check_names(loss, metrics, weighted_metrics)
+        check_names(loss, metrics, weighted_metrics)
         self.__dict__.update(
             optimizer=made, loss=loss, jit_compile=jit_compile is True, run_eagerly=run_eagerly, compiled=True, stop_training=False,
             steps_per_execution=steps_per_execution, _tk_compile_arguments=arguments, _tk_compiled_loss=compiled_loss,
@@ -401,7 +402,7 @@ class Trainer:
         """Train for a number of epochs.
 
         Args:
-            x: Arrays, tensors, nests of them; a torch `DataLoader` or `Dataset`; a generator; a `PyDataset`.
+            x: Arrays, tensors, nests of them; a torch `DataLoader` or `Dataset`; a `data.Dataset`; a generator; a `PyDataset`.
             y: Targets, where `x` is arrays.
             batch_size: Samples in an update, over all processes; 32 without it.
             epochs: The number of the last epoch.
@@ -415,16 +416,16 @@ class Trainer:
             initial_epoch: The number of the first epoch.
             steps_per_epoch: Batches in an epoch; all without it.
             validation_steps: Batches in a validation.
-            validation_batch_size: As `batch_size`, for validation.
+            validation_batch_size: Samples in a batch of a validation, over all processes; `batch_size` without it.
             validation_freq: Every how many epochs, or after which, there is a validation.
 
         Returns:
             A `History`.
         """
         self._tk_check_compiled("fit")
-        epochs = _check_epochs(epochs, initial_epoch)
+        epochs = check_epochs(epochs, initial_epoch)
         if validation_data is not None or validation_split:
-            _check_frequency(validation_freq)
+            check_frequency(validation_freq)
         distributed = ddp.start()
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = data.train_validation_split((x, y, sample_weight), validation_split)
@@ -453,7 +454,7 @@ class Trainer:
                     self.optimizer.flush()  # an incomplete window of accumulated gradients ends with the epoch, as a large batch would
                 logs = run.results(outcome)
                 run.join_statistics()
-                if validation is not None and _validates(epoch, validation_freq):
+                if validation is not None and validates(epoch, validation_freq):
                     callbacks.validates(logs, validation.batches.steps)
                     values = self.evaluate(**validation.arguments, callbacks=callbacks, return_dict=True)
                     logs.update({f"val_{k}": v for k, v in values.items()})
@@ -508,7 +509,17 @@ class Trainer:
         return_dict: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """The loss and metrics on data; arguments as for `fit`.
+        """The loss and metrics on data.
+
+        Args:
+            x: Arrays, tensors, nests of them; a torch `DataLoader` or `Dataset`; a `data.Dataset`; a generator; a `PyDataset`.
+            y: Targets, where `x` is arrays.
+            batch_size: Samples in a batch of arrays, over all processes; 32 without it.
+            verbose: 0 silent, 1 a progress bar, 2 one line, `"auto"` 1.
+            sample_weight: A weight for each sample.
+            steps: The number of batches; all without it.
+            callbacks: Callbacks.
+            return_dict: Whether a dict is returned instead of a list.
 
         Returns:
             A number; a list of numbers, the loss first and metrics by name; or with `return_dict` a dict.
@@ -555,7 +566,18 @@ class Trainer:
         steps: int | None = None,
         callbacks: Callback | CallbackList | Sequence[Callback] | None = None,
     ) -> Any:
-        """The outputs for data, as NumPy arrays in the nest that the model returns; arguments as for `fit`."""
+        """The outputs for data, as NumPy arrays in the nest that the model returns.
+
+        Args:
+            x: Arrays, tensors, nests of them; a torch `DataLoader` or `Dataset`; a `data.Dataset`; a generator; a `PyDataset`.
+            batch_size: Samples in a batch of arrays, over all processes; 32 without it.
+            verbose: 0 silent, 1 a progress bar, 2 one line, `"auto"` 1.
+            steps: The number of batches; all without it.
+            callbacks: Callbacks.
+
+        Raises:
+            ValueError: If there are no data, or the model returns no tensors.
+        """
         batches = make_batches(x, batch_size=batch_size, steps=steps, device=self._tk_device())
         self._tk_prepare(batches.peek(), training=False)
         callbacks = self._tk_callback_list(callbacks, verbose, batches.steps)
@@ -581,7 +603,18 @@ class Trainer:
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """One update on one batch; returns the loss and metrics of that batch."""
+        """One update on one batch.
+
+        Args:
+            x: The inputs: arrays, tensors or nests of them.
+            y: Targets.
+            sample_weight: A weight for each sample.
+            class_weight: Class index to its weight in the loss.
+            return_dict: Whether a dict is returned instead of a list.
+
+        Returns:
+            The loss of the batch, or with metrics a list, the loss first; or with `return_dict` a dict.
+        """
         self._tk_check_compiled("train_on_batch")
         batch, _ = data.single_batch(x, y, sample_weight, class_weight=class_weight, device=self._tk_device())
         self._tk_prepare(batch, training=True)
@@ -593,7 +626,17 @@ class Trainer:
 
     @hides_own_frames
     def test_on_batch(self, x: Data, y: Data | None = None, sample_weight: Data | None = None, return_dict: bool = False) -> Any:
-        """The loss and metrics of one batch."""
+        """The loss and metrics of one batch.
+
+        Args:
+            x: The inputs: arrays, tensors or nests of them.
+            y: Targets.
+            sample_weight: A weight for each sample.
+            return_dict: Whether a dict is returned instead of a list.
+
+        Returns:
+            The loss, or with metrics a list, the loss first; or with `return_dict` a dict.
+        """
         self._tk_check_compiled("test_on_batch")
         batch, _ = data.single_batch(x, y, sample_weight, device=self._tk_device())
         self._tk_prepare(batch, training=False)
@@ -605,7 +648,11 @@ class Trainer:
 
     @hides_own_frames
     def predict_on_batch(self, x: Data) -> Any:
-        """The outputs for one batch, as NumPy arrays."""
+        """The outputs for one batch, as NumPy arrays in the nest that the model returns.
+
+        Args:
+            x: The inputs: arrays, tensors or nests of them.
+        """
         batch, _ = data.single_batch(x, None, None, device=self._tk_device())
         self._tk_prepare(batch, training=False)
         self.make_predict_function()
@@ -632,7 +679,7 @@ class Trainer:
     def _tk_callback_list(
         self, callbacks: Any, verbose: Any, steps: int | None, epochs: int = 1, add_history: bool = False
     ) -> CallbackList:
-        verbose = _verbosity(verbose)
+        verbose = verbosity(verbose)
         if isinstance(callbacks, CallbackList):
             return callbacks
         return CallbackList(
@@ -674,37 +721,6 @@ class Trainer:
                     buffer.copy_(before)
 
 
-def _check_epochs(epochs: int, initial_epoch: int) -> int:
-    """The number of the last epoch, at most what `config.set_max_epochs` says."""
-    for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
-        if not isinstance(value, (int, np.integer)) or value < 0:
-            raise ValueError(f"`{name}` must be an integer, 0 or more. Received: {name}={value!r}")
-    most = config.max_epochs()
-    return int(epochs) if most is None else min(int(epochs), most)
-
-
-def _validates(epoch: int, frequency: Any) -> bool:
-    whole = isinstance(frequency, (int, np.integer))
-    return (epoch + 1) % frequency == 0 if whole else epoch + 1 in set(frequency)
-
-
-def _check_frequency(frequency: Any) -> None:
-    """Refuse what tells no epochs to validate after, before anything is trained."""
-    whole = isinstance(frequency, (int, np.integer))
-    if (whole and frequency < 1) or (not whole and (not isinstance(frequency, Iterable) or isinstance(frequency, str))):
-        raise ValueError(f"`validation_freq` must be a positive integer or a list of epochs. Received: validation_freq={frequency!r}")
-
-
-def _verbosity(verbose: Any) -> int:
-    if verbose == "auto":
-        verbose = 1
-    elif isinstance(verbose, str) and verbose in ("0", "1", "2"):
-        verbose = int(verbose)
-    if isinstance(verbose, str) or not (verbose is None or np.ndim(verbose) == 0):
-        raise ValueError(f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}")
-    return min(max(int(verbose or 0), 0), 2) if rank.is_main() else 0
-
-
 def _concatenated(outputs: list[Any]) -> Any:
     """The outputs of several batches as one nest."""
     if len(outputs) == 1:
@@ -734,30 +750,3 @@ def _make_optimizer(optimizer: Any) -> Any:
     if optimizer is None or isinstance(optimizer, torch.optim.Optimizer):
         return optimizer
     return optimizers.get(optimizer)
-
-
-def _entries(nest: Any) -> Iterator[Any]:
-    """The losses or metrics of a nest, of which a config is one."""
-    if isinstance(nest, dict) and "class_name" not in nest:
-        nest = list(nest.values())
-    if isinstance(nest, (list, tuple)):
-        for entry in nest:
-            yield from _entries(entry)
-    else:
-        yield nest
-
-
-def _check_names(loss: Any, *metric_nests: Any) -> None:
-    """Resolve every name now, so that a misspelt one is reported by `compile` and not by `fit`."""
-    for argument, nests in (("loss", [loss]), ("metrics", metric_nests)):
-        for entry in (entry for nest in nests for entry in _entries(nest)):
-            if isinstance(entry, (bool, int, float)):
-                raise ValueError(f"`{argument}` must be names, objects or functions. Received: {entry!r} of type {type(entry).__name__}")
-    from_names = [n for n in tree.flatten(loss) if isinstance(n, str)]
-    for name in from_names:
-        if name.lower() not in CROSSENTROPY:
-            losses.get(name)
-    for nest in metric_nests:
-        for name in tree.flatten(nest):
-            if isinstance(name, str) and name not in ("accuracy", "acc", "crossentropy", "ce"):
-                metrics.get(name)

@@ -247,7 +247,7 @@ def plot_model(
     `conda install graphviz`), else matplotlib does, with a simpler layout.
 
     Args:
-        model: As the other arguments, see `model_to_dot`.
+        model: A built model.
         to_file: The picture. Its extension tells the format: `png`, `svg`, `pdf`, `jpg`, or `dot` for graphviz's language.
         show_shapes: Whether shapes are shown.
         show_dtype: Whether types are shown.

@@ -38,7 +38,7 @@ class ConvLSTMCell(LongShortCell, Windowed):
         dropout: The share of the inputs that is dropped, for each gate others, the same ones at every step.
         recurrent_dropout: The share of the state that is dropped, for each gate other parts, the same ones at every step.
         seed: The seed of the dropout.
-        **kwargs: What `Layer` takes.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
 
     Raises:
         ValueError: If arguments do not fit each other, or the sizes or channels of the input are not known.
@@ -185,7 +185,7 @@ class _ConvLSTM(Recurrent):
         return_state: Whether the states after the last step are returned as well.
         go_backwards: Whether the last step comes first; outputs are then in that order too.
         stateful: Whether the states of one batch are the initial states of the next.
-        **kwargs: As for `RNN`.
+        **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
 
     Raises:
         ValueError: If arguments do not fit each other, or the sizes or channels of the input are not known.

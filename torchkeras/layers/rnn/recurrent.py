@@ -72,7 +72,7 @@ class SimpleRNN(Recurrent):
         recurrent_regularizer: Adds to the loss of the model what it says of the recurrent kernel, by name, config or object.
         bias_regularizer: Adds to the loss of the model what it says of the bias, by name, config or object.
         activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
-        kernel_constraint: See `SimpleRNNCell`.
+        kernel_constraint: Applied after every update.
         recurrent_constraint: Applied to the recurrent kernel after every update, by name, config or object.
         bias_constraint: Applied to the bias after every update, by name, config or object.
         dropout: The share of the inputs that is dropped, the same ones at every step.
@@ -148,7 +148,7 @@ class LSTM(Recurrent):
         recurrent_regularizer: Adds to the loss of the model what it says of the recurrent kernel, by name, config or object.
         bias_regularizer: Adds to the loss of the model what it says of the bias, by name, config or object.
         activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
-        kernel_constraint: See `LSTMCell`.
+        kernel_constraint: Applied after every update.
         recurrent_constraint: Applied to the recurrent kernel after every update, by name, config or object.
         bias_constraint: Applied to the bias after every update, by name, config or object.
         dropout: The share of the inputs that is dropped, the same ones at every step.
@@ -226,7 +226,7 @@ class GRU(Recurrent):
         recurrent_regularizer: Adds to the loss of the model what it says of the recurrent kernel, by name, config or object.
         bias_regularizer: Adds to the loss of the model what it says of the bias, by name, config or object.
         activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
-        kernel_constraint: See `GRUCell`.
+        kernel_constraint: Applied after every update.
         recurrent_constraint: Applied to the recurrent kernel after every update, by name, config or object.
         bias_constraint: Applied to the bias after every update, by name, config or object.
         dropout: The share of the inputs that is dropped, the same ones at every step.
@@ -237,7 +237,7 @@ class GRU(Recurrent):
         go_backwards: Whether the last step comes first; outputs are then in that order too.
         stateful: Whether the states of one batch are the initial states of the next.
         unroll: Whether steps are run one by one where a fused kernel could run all. Needs a known number of steps.
-        reset_after: See `GRUCell`.
+        reset_after: Whether the reset gate works on the state after its matrix multiplication (as in torch) or before.
         use_cudnn: Whether the fused kernel (cuDNN's on a GPU) must (`True`), may (`"auto"`) or must not run.
         **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`, which every layer takes, and `input_shape` for the
             first layer of a Sequential model.

@@ -240,7 +240,7 @@ def min(x: TensorLike, axis: Axis = None, keepdims: bool = False, initial: float
 
 @op
 def amax(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The greatest element along axes. See `max`.
+    """The greatest element along axes.
 
     Args:
         x: The tensor.
@@ -255,7 +255,7 @@ def amax(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tens
 
 @op
 def amin(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> torch.Tensor:
-    """The least element along axes. See `min`.
+    """The least element along axes.
 
     Args:
         x: The tensor.

@@ -470,7 +470,7 @@ def array_split(x: TensorLike, indices_or_sections: Any, axis: int = 0) -> list[
 
 @op
 def hsplit(x: TensorLike, indices_or_sections: Any) -> list[torch.Tensor]:
-    """`x` cut along its second axis, or along its only one. See `split`.
+    """`x` cut along its second axis, or along its only one.
 
     Args:
         x: The tensor.
@@ -484,7 +484,7 @@ def hsplit(x: TensorLike, indices_or_sections: Any) -> list[torch.Tensor]:
 
 @op
 def vsplit(x: TensorLike, indices_or_sections: Any) -> list[torch.Tensor]:
-    """`x` cut along its first axis. See `split`.
+    """`x` cut along its first axis.
 
     Args:
         x: The tensor.
@@ -498,7 +498,7 @@ def vsplit(x: TensorLike, indices_or_sections: Any) -> list[torch.Tensor]:
 
 @op
 def dsplit(x: TensorLike, indices_or_sections: Any) -> list[torch.Tensor]:
-    """`x` cut along its third axis. See `split`.
+    """`x` cut along its third axis.
 
     Args:
         x: The tensor.
