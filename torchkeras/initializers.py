@@ -377,7 +377,7 @@ def compute_fans(
 
 
 class _ScaledByFan(VarianceScaling):
-    """A `VarianceScaling` with three of its arguments fixed. See there for the others."""
+    """A `VarianceScaling` with three of its arguments fixed."""
 
     _rule: tuple[float, str, str]
 

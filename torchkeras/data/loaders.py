@@ -96,7 +96,7 @@ class DatasetSource(Source):
     Args:
         dataset: Yields one sample by index: `x`, `(x, y)` or `(x, y, sample_weight)`.
         batch_size: Samples in a global batch.
-        shuffle: As for `ArraySource`.
+        shuffle: Whether samples come in random order in each pass; `"batch"` mixes whole batches.
         device: Where batches go.
         rank: This process.
         world_size: All processes.

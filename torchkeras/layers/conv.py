@@ -111,7 +111,7 @@ class _Convolution(LoRA, Windowed):
     Args:
         filters: How many channels the output has.
         kernel_size: The window, one int or one per spatial axis.
-        strides: The step between windows, likewise.
+        strides: The step between windows, one number or one for each axis.
         padding: `"valid"` (none) or `"same"` (zeros around, evenly, the odd one after); Conv1D also `"causal"` (zeros before).
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
         dilation_rate: The step within a window.
@@ -121,11 +121,11 @@ class _Convolution(LoRA, Windowed):
         kernel_initializer: Fills the kernel.
         bias_initializer: Fills the bias.
         kernel_regularizer: Adds to the loss of the model.
-        bias_regularizer: Likewise.
+        bias_regularizer: Adds to the loss of the model what it says of the bias, by name, config or object.
         activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
         kernel_constraint: Applied after every update.
-        bias_constraint: Likewise.
-        **kwargs: `lora_rank` and `lora_alpha`, as for `Dense`, and what `Layer` takes.
+        bias_constraint: Applied to the bias after every update, by name, config or object.
+        **kwargs: `lora_rank`, `lora_alpha`, `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
 
     Raises:
         ValueError: Arguments that do not fit each other or the input.
@@ -330,17 +330,17 @@ class _TransposedConvolution(Windowed):
         strides: How far neighbouring inputs lie apart in the output.
         padding: `"valid"` keeps everything; `"same"` gives `size * stride` outputs.
         output_padding: Extra length, one int or one per spatial axis; `None` is Keras's default.
-        data_format: As in `_Convolution`, and so are the others.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
         dilation_rate: The step within a window.
-        activation: As in `_Convolution`.
-        use_bias: As in `_Convolution`.
-        kernel_initializer: As in `_Convolution`.
-        bias_initializer: As in `_Convolution`.
-        kernel_regularizer: As in `_Convolution`.
-        bias_regularizer: As in `_Convolution`.
-        activity_regularizer: As in `_Convolution`.
-        kernel_constraint: As in `_Convolution`.
-        bias_constraint: As in `_Convolution`.
+        activation: By name, config, or any function of a tensor; `None` is linear.
+        use_bias: Whether a bias is added.
+        kernel_initializer: Fills the kernel.
+        bias_initializer: Fills the bias.
+        kernel_regularizer: Adds to the loss of the model.
+        bias_regularizer: Adds to the loss of the model what it says of the bias, by name, config or object.
+        activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
+        kernel_constraint: Applied after every update.
+        bias_constraint: Applied to the bias after every update, by name, config or object.
         **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
     """
 

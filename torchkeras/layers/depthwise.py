@@ -41,20 +41,20 @@ class _DepthwiseConvolution(Windowed):
 
     Args:
         kernel_size: The window, one int or one per spatial axis.
-        strides: The step between windows, likewise.
+        strides: The step between windows, one number or one for each axis.
         padding: `"valid"` or `"same"`.
         depth_multiplier: How many filters each channel has.
-        data_format: As in `_Convolution`, and so are the others.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
         dilation_rate: The step within a window.
-        activation: As in `_Convolution`.
-        use_bias: As in `_Convolution`.
+        activation: By name, config, or any function of a tensor; `None` is linear.
+        use_bias: Whether a bias is added.
         depthwise_initializer: Fills the kernel.
-        bias_initializer: As in `_Convolution`.
+        bias_initializer: Fills the bias.
         depthwise_regularizer: Adds to the loss of the model what it says of the kernel, by name, config or object.
-        bias_regularizer: As in `_Convolution`.
-        activity_regularizer: As in `_Convolution`.
+        bias_regularizer: Adds to the loss of the model what it says of the bias, by name, config or object.
+        activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
         depthwise_constraint: Applied to the kernel after every update, by name, config or object.
-        bias_constraint: As in `_Convolution`.
+        bias_constraint: Applied to the bias after every update, by name, config or object.
         **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
     """
 
@@ -174,23 +174,23 @@ class _SeparableConvolution(Windowed):
     Args:
         filters: How many channels the output has.
         kernel_size: The window of the depthwise step, one int or one per spatial axis.
-        strides: The step between windows, likewise.
+        strides: The step between windows, one number or one for each axis.
         padding: `"valid"` or `"same"`.
-        data_format: As in `_Convolution`, and so are the others.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` without it.
         dilation_rate: The step within a window.
         depth_multiplier: How many filters each channel has in the depthwise step.
-        activation: As in `_Convolution`.
-        use_bias: As in `_Convolution`.
+        activation: By name, config, or any function of a tensor; `None` is linear.
+        use_bias: Whether a bias is added.
         depthwise_initializer: Fills the depthwise kernel.
         pointwise_initializer: Fills the pointwise kernel.
-        bias_initializer: As in `_Convolution`.
+        bias_initializer: Fills the bias.
         depthwise_regularizer: Adds to the loss of the model what it says of the depthwise kernel, by name, config or object.
         pointwise_regularizer: Adds to the loss of the model what it says of the pointwise kernel, by name, config or object.
-        bias_regularizer: As in `_Convolution`.
-        activity_regularizer: As in `_Convolution`.
+        bias_regularizer: Adds to the loss of the model what it says of the bias, by name, config or object.
+        activity_regularizer: Adds to the loss of the model what it says of the output, by name, config or object.
         depthwise_constraint: Applied to the depthwise kernel after every update, by name, config or object.
         pointwise_constraint: Applied to the pointwise kernel after every update, by name, config or object.
-        bias_constraint: As in `_Convolution`.
+        bias_constraint: Applied to the bias after every update, by name, config or object.
         **kwargs: `name`, `trainable`, `dtype`, `activity_regularizer` and `autocast`.
     """
 

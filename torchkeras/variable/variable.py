@@ -28,7 +28,7 @@ class Variable:
         shape: The shape of what an initializer makes; a value is broadcast to it.
         dtype: Its type; `floatx()` for an initializer, else that of the value.
         trainable: Whether gradients are asked for. Integer variables never are.
-        autocast: Kept as an attribute; casting is `torch.autocast`'s, op by op (see `Layer.add_weight`).
+        autocast: Kept as an attribute; casting is `torch.autocast`'s, op by op.
         aggregation: How replicas would be joined: `"none"`, `"mean"`, `"sum"` or `"only_first_replica"`.
         synchronization: Accepted values are Keras's; a process has one copy of a variable.
         name: Its name; `"variable"` without one.

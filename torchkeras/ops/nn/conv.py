@@ -170,7 +170,7 @@ def conv_transpose(
         kernel: `(*spatial, filters, channels)`.
         strides: One int, or one per spatial axis: how far neighbouring inputs lie apart in the output.
         padding: `"valid"` keeps everything; `"same"` gives `size * stride` outputs.
-        output_padding: One int, or one per spatial axis: extra length; see `spatial.conv_transpose_geometry`.
+        output_padding: One int, or one per spatial axis: rows that are added at the end of an axis.
         data_format: `"channels_last"`, `"channels_first"`, or `None` for `config.image_data_format()`.
         dilation_rate: One int, or one per spatial axis.
 

@@ -57,7 +57,7 @@ def multi_hot(
         **kwargs: `num_tokens`, an old name of `num_classes`.
 
     Raises:
-        ValueError: If there is no `num_classes`; a label of `num_classes` or more (see `one_hot`).
+        ValueError: If there is no `num_classes`; or a label is `num_classes` or more.
 
     >>> keras.ops.multi_hot([0, 2], num_classes=3)
     tensor([1., 0., 1.])

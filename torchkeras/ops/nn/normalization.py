@@ -99,7 +99,7 @@ def layer_normalization(
         beta: The offset, shaped as the normalized axes; none without it.
         axis: The axis, or several.
         epsilon: Keeps the root from zero; `config.epsilon()` without it.
-        **kwargs: `rms_scaling=True`, Keras's deprecated spelling of a division by the deviation alone; see `rms_normalization`.
+        **kwargs: `rms_scaling=True`, Keras's deprecated spelling of a division by the deviation alone.
 
     Raises:
         ValueError: If weights do not fit the axes.

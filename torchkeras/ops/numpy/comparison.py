@@ -116,7 +116,7 @@ def isclose(
 def allclose(
     x1: TensorLike, x2: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> torch.Tensor:  # fmt: skip
-    """Whether all elements are close (see `isclose`), as a boolean tensor of no axes.
+    """Whether all elements are equal but for small differences, as a boolean tensor of no axes.
 
     Args:
         x1: A tensor, or what becomes one.
