@@ -35,8 +35,8 @@ from .augmentation.histogram import Equalization as Equalization
 from .augmentation.mixing import CutMix as CutMix
 from .augmentation.mixing import MixUp as MixUp
 from .augmentation.mixing import RandomErasing as RandomErasing
+from .augmentation.padding import MaxNumBoundingBoxes as MaxNumBoundingBoxes
 from .augmentation.policies import AugMix as AugMix
-from .augmentation.policies import MaxNumBoundingBoxes as MaxNumBoundingBoxes
 from .augmentation.policies import Pipeline as Pipeline
 from .augmentation.policies import RandAugment as RandAugment
 from .augmentation.policies import RandomColorJitter as RandomColorJitter

@@ -291,6 +291,26 @@ class ImageLayer(Layer):
         return None
 
 
+class SizedLayer(ImageLayer):
+    """A layer that gives images of one height and width."""
+
+    height: int
+    width: int
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if isinstance(input_shape, dict):
+            return {k: self.compute_output_shape(s) if k == "images" else s for k, s in input_shape.items()}
+        shape, axis = list(input_shape), -3 if self.data_format == "channels_last" else -2
+        shape[axis], shape[axis + 1] = self.height, self.width
+        return tuple(shape)
+
+    def _init_size(self, height: Any, width: Any) -> None:
+        for name, value in (("height", height), ("width", width)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"`{name}` must be a positive whole number. Received: {name}={value!r}")
+        self.height, self.width = height, width
+
+
 class RandomLayer(ImageLayer):
     """A layer on images with draws of its own: its `seed` repeats them."""
 

@@ -9,7 +9,7 @@ import torch
 from ... import random
 from ...ops.image import affine_transform, elastic_transform, perspective_transform, resize
 from . import boxes as _boxes
-from .base import FactorLayer, RandomLayer, Range, Sizes, Transformation, beside, spread
+from .base import FactorLayer, RandomLayer, Range, SizedLayer, Sizes, Transformation, beside, spread
 
 _FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 _INTERPOLATIONS = ("nearest", "bilinear")
@@ -67,7 +67,7 @@ class RandomFlip(RandomLayer):
         return _boxes.clip_to_image_size({**boxes, "boxes": torch.stack([x1, y1, x2, y2], -1)}, height, width), size
 
 
-class RandomCrop(RandomLayer):
+class RandomCrop(RandomLayer, SizedLayer):
     """Cuts one part of a size out of a batch, at a place drawn for the whole batch, in training.
 
     Images that are not larger in both directions are cut in their middle to the part's aspect ratio and resized.
@@ -91,10 +91,7 @@ class RandomCrop(RandomLayer):
         self, height: int, width: int, seed: int | None = None, data_format: str | None = None, name: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(data_format=data_format, name=name, **kwargs)
-        for argument, value in (("height", height), ("width", width)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{argument}` must be a positive whole number. Received: {argument}={value!r}")
-        self.height, self.width = height, width
+        self._init_size(height, width)
         self._init_seed(seed)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Transformation:
@@ -148,13 +145,6 @@ class RandomCrop(RandomLayer):
         scale = part.new_tensor([self.width / width, self.height / height] * 2)
         cut = _boxes.clip_to_image_size({**boxes, "boxes": part * scale}, self.height, self.width)
         return cut, (self.height, self.width)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        if isinstance(input_shape, dict):
-            return {**input_shape, "images": self.compute_output_shape(input_shape["images"])}
-        shape, axis = list(input_shape), -3 if self.data_format == "channels_last" else -2
-        shape[axis], shape[axis + 1] = self.height, self.width
-        return tuple(shape)
 
 
 class _Place(tuple):

@@ -8,31 +8,10 @@ import torch
 
 from ...ops.image import resize
 from ..augmentation import boxes as _boxes
-from ..augmentation.base import ImageLayer, Sizes, Transformation
+from ..augmentation.base import SizedLayer, Sizes, Transformation
 
 
-class _Sized(ImageLayer):
-    """A layer that gives images of one height and width."""
-
-    trains_only = False
-    height: int
-    width: int
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        if isinstance(input_shape, dict):
-            return {k: self.compute_output_shape(s) if k == "images" else s for k, s in input_shape.items()}
-        shape, axis = list(input_shape), -3 if self.data_format == "channels_last" else -2
-        shape[axis], shape[axis + 1] = self.height, self.width
-        return tuple(shape)
-
-    def _check_size(self, height: Any, width: Any) -> None:
-        for name, value in (("height", height), ("width", width)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be a positive whole number. Received: {name}={value!r}")
-        self.height, self.width = height, width
-
-
-class Resizing(_Sized):
+class Resizing(SizedLayer):
     """Images in another size, of their type.
 
     Args:
@@ -55,6 +34,7 @@ class Resizing(_Sized):
     """
 
     _tk_keeps_type = True
+    trains_only = False
 
     def __init__(
         self,
@@ -70,7 +50,7 @@ class Resizing(_Sized):
         **kwargs: Any,
     ) -> None:
         super().__init__(data_format=data_format, **kwargs)
-        self._check_size(height, width)
+        self._init_size(height, width)
         interpolation = str(interpolation).lower()
         if interpolation not in _INTERPOLATIONS:
             raise ValueError(
@@ -114,7 +94,7 @@ class Resizing(_Sized):
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
 
-class CenterCrop(_Sized):
+class CenterCrop(SizedLayer):
     """The centre of images; of images smaller than it, the largest part of the same aspect ratio, resized.
 
     Args:
@@ -130,9 +110,11 @@ class CenterCrop(_Sized):
     torch.Size([1, 4, 4, 3])
     """
 
+    trains_only = False
+
     def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(data_format=data_format, **kwargs)
-        self._check_size(height, width)
+        self._init_size(height, width)
 
     def transform(self, images: torch.Tensor, transformation: Transformation) -> torch.Tensor:
         return self._cut(images, "bilinear")
